@@ -1,0 +1,49 @@
+"""The errors a user can cause or meet, each one line long.
+
+Every message names the parameter or file, what was found and what is allowed, so that the command line can
+print it as it is. Nothing here knows how it is printed.
+"""
+
+
+class CharrnnError(ValueError):
+    """Base of all errors of this package; `exit_code` is what a command line returns for it."""
+
+    exit_code = 2
+
+
+class ParamsError(CharrnnError):
+    """A parameter is unknown, of the wrong type, out of range or contradicts another."""
+
+
+class SourceError(CharrnnError):
+    """No source of text can be used, or one is not what its checksum says."""
+
+
+class CorpusError(CharrnnError):
+    """The text itself cannot be used: empty, too short, not in the encoding it should be in."""
+
+
+class VocabularyError(CharrnnError):
+    """A character is not in the vocabulary, or the vocabulary is too large or damaged."""
+
+
+class CheckpointError(CharrnnError):
+    """A checkpoint is missing, damaged, from elsewhere or of another shape."""
+
+
+class DeviceError(CharrnnError):
+    """The device or precision asked for is not to be had on this machine."""
+
+
+class FileError(CharrnnError):
+    """A file cannot be read or written."""
+
+
+class TrackingError(CharrnnError):
+    """The tracking store does not answer or has not what was asked for."""
+
+
+class DivergedError(CharrnnError):
+    """The loss became NaN or infinite; the last good checkpoint is kept."""
+
+    exit_code = 1

@@ -1,0 +1,102 @@
+"""The one way files are written: beside themselves, fsynced, then renamed.
+
+A reader sees the old file or the new one, never half of one, also after a power cut. Knows nothing of what the
+files hold.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from charrnn.errors import FileError
+
+
+def explain(error: OSError, action: str, path: Path) -> FileError:
+    """Return the one-line error for an operating system's `error` met while doing `action` on `path`."""
+    return FileError(f"{path}: cannot {action}: {error.strerror or error}")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well, it is fsynced and becomes `path`.
+
+    When the block raises, the temporary file goes and `path` is as it was.
+
+    Raises:
+        FileError: the file cannot be written (no permission, disk full, read-only, ...).
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+        _fsync_directory(path.parent)
+    except OSError as error:
+        raise explain(error, "write", path) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary directory beside `path`; when the block ends well, it becomes `path`, whole.
+
+    When the block raises, or `path` has come to exist in the meantime, the temporary directory goes.
+
+    Raises:
+        FileError: the directory cannot be written (no permission, disk full, read-only, ...).
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        yield temporary
+        for file in temporary.iterdir():
+            with open(file, "rb") as written:
+                os.fsync(written.fileno())
+        _fsync_directory(temporary)
+        temporary.chmod(0o777 & ~_umask())
+        if not path.exists():
+            os.replace(temporary, path)
+            _fsync_directory(path.parent)
+    except OSError as error:
+        raise explain(error, "write", path) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, atomically. Raises FileError where it cannot be written."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, atomically. Raises FileError where it cannot be written."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _fsync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
