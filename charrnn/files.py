@@ -5,8 +5,8 @@ files hold.
 """
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,13 +31,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _beside(path)
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
         _fsync_directory(path.parent)
     except OSError as error:
@@ -59,13 +56,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        temporary = _beside(path)
+        temporary.mkdir()
         yield temporary
         for file in temporary.iterdir():
             with open(file, "rb") as written:
                 os.fsync(written.fileno())
         _fsync_directory(temporary)
-        temporary.chmod(0o777 & ~_umask())
         if not path.exists():
             os.replace(temporary, path)
             _fsync_directory(path.parent)
@@ -87,11 +84,9 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> Path:
+    """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 def _fsync_directory(path: Path) -> None:

@@ -1,0 +1,239 @@
+"""Reads parameters: `params.yaml`, overlays merged over it, `key=value` overrides; and writes them down.
+
+Every mistake becomes one ParamsError that names where the value stood, its key, what was found and what is allowed.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from charrnn.errors import ParamsError
+from charrnn.params import Params
+from charrnn.redaction import redact
+
+PROJECT = Path(__file__).resolve().parents[1]
+BASE_FILE = PROJECT / "params.yaml"
+
+RULES = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "too_short": "must not be an empty list",
+    "dict_type": "must be a map",
+    "model_type": "must be a map of parameters",
+    "model_attributes_type": "must be a map of parameters",
+}
+
+
+def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = ()) -> Params:
+    """Read `params.yaml`, merge the overlay `files` over it in order, then the `overrides`.
+
+    Maps merge; lists and scalars replace. Relative paths are taken from the project folder when they stand in a
+    file, from the working directory when they come from an override.
+
+    Args:
+        files: YAML overlays.
+        overrides: `section.name=value`; the value is read as YAML and typed by the schema.
+
+    Raises:
+        ParamsError: a file that cannot be read or parsed, or a parameter that is unknown, of the wrong type or
+            out of range.
+    """
+    project = PROJECT if BASE_FILE.exists() else Path.cwd()
+    merged = _absolute_paths(Params().model_dump(mode="json"), project)
+    origins: dict[str, str] = {}
+    base = [BASE_FILE] if BASE_FILE.exists() else []
+    layers = [(str(file), _absolute_paths(_read_yaml(Path(file)), project)) for file in [*base, *files]]
+    layers += [("--set", _absolute_paths(_parse_override(text), Path.cwd())) for text in overrides]
+    for origin, layer in layers:
+        merged = merge(merged, layer)
+        origins.update(dict.fromkeys(_key_paths(layer), origin))
+    return validate_params(merged, origins)
+
+
+def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> Params:
+    """Turn nested `values` into Params; what is left out takes its default.
+
+    Args:
+        values: sections of parameters.
+        origins: dotted key -> the file it came from, for the message.
+
+    Raises:
+        ParamsError: names the key, what was found and what is allowed.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = _dotted(first["loc"])
+        origin = next(
+            (o for k, o in reversed(list((origins or {}).items())) if k == key or k.startswith(key + ".")), ""
+        )
+        raise ParamsError(": ".join(part for part in (origin, key, _explain(first)) if part)) from None
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `under` with `over` on top: maps merge, everything else is replaced."""
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return result
+
+
+def flatten(params: Params) -> dict[str, str]:
+    """Return dotted key -> value as text, lists and maps as JSON, credentials redacted: what MLflow records."""
+    flat: dict[str, str] = {}
+    for section, content in params.model_dump(mode="json").items():
+        for name, value in content.items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{section}.{name}"] = redact(text)
+    return flat
+
+
+def to_yaml(params: Params) -> str:
+    """Return `params` as YAML, credentials redacted; `load_params` reads it back."""
+    text: str = yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    return redact(text)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot read parameters: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}{_yaml_problem(error)}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: must be a map of sections such as 'training:', got {_show(content)}")
+    return content
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{line}: is not valid YAML: {getattr(error, 'problem', None) or 'unreadable character'}"
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, separator, value = text.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (separator and dot and section and name):
+        raise ParamsError(
+            f"--set: must be section.name=value, such as training.learning_rate=0.002, got '{text}'"
+        )
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        if not _takes_text(section, name):
+            raise ParamsError(f"--set {key}{_yaml_problem(error)}") from None
+        parsed = value
+    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5".
+    if _takes_text(section, name) and parsed is not None:
+        parsed = value
+    head, *rest = name.split(".", 1)
+    return {section: {head: {rest[0]: value} if rest else parsed}}
+
+
+def _takes_text(section: str, name: str) -> bool:
+    kind = Params.model_fields[section].annotation if section in Params.model_fields else None
+    field = kind.model_fields.get(name) if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return field is not None and field.annotation in (str, str | None)
+
+
+def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Make the relative paths of one layer absolute, from `base`."""
+
+    def absolute(path: str) -> str:
+        return str(base / Path(path).expanduser())
+
+    changes: dict[str, Any] = {}
+    data, tracking = layer.get("data"), layer.get("tracking")
+    if isinstance(data, dict):
+        fixed = dict(data)
+        if isinstance(data.get("directory"), str) and data["directory"]:
+            fixed["directory"] = absolute(data["directory"])
+        sources = [data["sources"]] if isinstance(data.get("sources"), str) else data.get("sources")
+        if isinstance(sources, list | tuple):
+            fixed["sources"] = [
+                absolute(s)
+                if isinstance(s, str) and s and not s.startswith(("http:", "https:", "pypi:"))
+                else s
+                for s in sources
+            ]
+        changes["data"] = fixed
+    if isinstance(tracking, dict) and isinstance(uri := tracking.get("uri"), str):
+        if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+            uri = "sqlite:///" + absolute(uri.removeprefix("sqlite:///"))
+        elif "://" not in uri and not uri.startswith("databricks"):
+            uri = absolute(uri.removeprefix("file:"))
+        changes["tracking"] = {**tracking, "uri": uri}
+    return {**layer, **changes}
+
+
+def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:
+    paths: list[str] = []
+    for key, value in layer.items():
+        path = f"{prefix}{key}"
+        paths.append(path)
+        if isinstance(value, Mapping):
+            paths += _key_paths(value, f"{path}.")
+    return paths
+
+
+def _dotted(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location if part != "[key]")
+
+
+def _explain(error: ErrorDetails) -> str:
+    """Turn pydantic's first complaint into one line."""
+    location, kind, found = error["loc"], error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return f"unknown parameter{_suggest([str(part) for part in location])}"
+    if kind == "value_error":
+        message = str(error["ctx"]["error"])
+        return message if isinstance(found, Mapping | BaseModel) else f"{message}, got {_show(found)}"
+    limits = {
+        "greater_than": "> {gt}",
+        "greater_than_equal": ">= {ge}",
+        "less_than": "< {lt}",
+        "less_than_equal": "<= {le}",
+    }
+    if kind in limits:
+        return f"must be {limits[kind].format(**error['ctx'])}, got {_show(found)}"
+    if kind == "literal_error":
+        return f"must be {error['ctx']['expected']}, got {_show(found)}"
+    return f"{RULES.get(kind, error['msg'])}, got {_show(found)}"
+
+
+def _suggest(path: list[str]) -> str:
+    known = [key for key in _key_paths(Params().model_dump())]
+    close = difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.6)
+    if not close:
+        by_name = {key.rpartition(".")[2]: key for key in known if "." in key}
+        names = difflib.get_close_matches(path[-1], by_name, n=1, cutoff=0.75)
+        close = [by_name[name] for name in names]
+    return f"; did you mean {close[0]}?" if close else "; see docs/parameters.md for those there are"
+
+
+def _show(value: object) -> str:
+    text = redact(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= 80 else text[:77] + "..."

