@@ -137,9 +137,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (separator and dot and section and name):
-        raise ParamsError(
-            f"--set: must be section.name=value, such as training.learning_rate=0.002, got '{text}'"
-        )
+        raise ParamsError(f"--set: must be section.name=value, such as training.learning_rate=0.002, got '{text}'")
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
@@ -174,9 +172,7 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
         sources = [data["sources"]] if isinstance(data.get("sources"), str) else data.get("sources")
         if isinstance(sources, list | tuple):
             fixed["sources"] = [
-                absolute(s)
-                if isinstance(s, str) and s and not s.startswith(("http:", "https:", "pypi:"))
-                else s
+                absolute(s) if isinstance(s, str) and s and not s.startswith(("http:", "https:", "pypi:")) else s
                 for s in sources
             ]
         changes["data"] = fixed

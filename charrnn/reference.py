@@ -15,7 +15,7 @@ from charrnn.files import write_text
 from charrnn.param_files import PROJECT
 from charrnn.params import Params
 
-WIDTH = 110
+WIDTH = 120
 
 YAML_HEAD = """\
 # Every parameter of the pipeline, with its default. Change a run with an overlay (--params my.yaml, which needs only

@@ -1,0 +1,54 @@
+"""The one place where devices, precision and threads are chosen."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import torch
+
+from charrnn.errors import DeviceError
+from charrnn.params import TrainingParams
+
+
+def choose_device(params: TrainingParams) -> torch.device:
+    """Return the device `training.device` asks for; auto takes the GPU when there is one.
+
+    Raises:
+        DeviceError: CUDA or a precision is asked for and not there.
+    """
+    available = torch.cuda.is_available()
+    if params.device == "cuda" and not available:
+        raise DeviceError(
+            "training.device: cuda was asked for, but PyTorch finds no CUDA GPU on this machine; use auto or cpu"
+        )
+    device = torch.device("cuda" if available and params.device != "cpu" else "cpu")
+    if params.precision == "tf32" and device.type == "cpu":
+        raise DeviceError("training.precision: tf32 needs a CUDA GPU; use float32 on the CPU")
+    return device
+
+
+@contextlib.contextmanager
+def computing(params: TrainingParams) -> Iterator[None]:
+    """Apply `training.threads` and tf32 while the block runs, and put back what was there before."""
+    threads = torch.get_num_threads()
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    try:
+        if params.threads is not None:
+            torch.set_num_threads(params.threads)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = params.precision == "tf32"
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+
+
+def autocast(params: TrainingParams, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which the model runs: bfloat16 where asked for, else as it is."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=params.precision == "bfloat16")
+
+
+def describe_device(device: torch.device) -> str:
+    """Return what the device is, in words, for the run's record."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
