@@ -17,7 +17,7 @@ import torch
 from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.files import explain, write_bytes
 from charrnn.model import CharRNN
-from charrnn.param_files import validate_params
+from charrnn.param_files import redacted_values, validate_params
 from charrnn.params import Params
 from charrnn.state import TrainState
 from charrnn.vocabulary import Vocabulary
@@ -74,7 +74,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
     buffer = io.BytesIO()
     torch.save(
         {
-            "params": checkpoint.params.model_dump(mode="json"),
+            "params": redacted_values(checkpoint.params),
             "vocabulary": checkpoint.vocabulary.to_dict(),
             "dataset_key": checkpoint.dataset_key,
             "run_id": checkpoint.run_id,

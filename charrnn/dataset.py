@@ -18,7 +18,7 @@ from charrnn import vocabulary as vocabulary_module
 from charrnn.corpus import Corpus
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain
-from charrnn.params import DataParams, SplitParams
+from charrnn.params import DataParams, SplitParams, TrainingParams
 from charrnn.text import read_text
 from charrnn.vocabulary import CODE_POINTS, UNKNOWN, Ids, Vocabulary, code_points
 
@@ -106,6 +106,20 @@ def split(length: int, params: SplitParams) -> Splits:
                 f"{getattr(params, f'{name}_fraction')}: use at least 20 characters, or set it to 0"
             )
     return Splits(train=length - val - test, val=length - test, test=length)
+
+
+def check_length(splits: Splits, params: TrainingParams) -> None:
+    """Check that the training split fills at least one window.
+
+    Raises:
+        CorpusError: it does not; says what to change.
+    """
+    if splits.train - 1 < params.seq_length:
+        raise CorpusError(
+            f"the training split has {splits.train} characters, fewer than one window of training.seq_length "
+            f"{params.seq_length} and the character after it: use a longer text, or set training.seq_length "
+            f"to at most {max(splits.train - 1, 1)}"
+        )
 
 
 def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None) -> Dataset:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +132,7 @@ def evaluate(model: CharRNN, streams: Streams, vocabulary: Vocabulary) -> Report
 
 def _by_position(losses: npt.NDArray[np.float64], batch_size: int) -> pd.DataFrame:
     edges = [0, *(2**power for power in range(len(losses).bit_length()) if 2**power < len(losses)), len(losses)]
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(pairwise(edges))
     return pd.DataFrame(
         {
             "position": [f"{start}-{end - 1}" for start, end in spans],

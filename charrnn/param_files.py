@@ -39,7 +39,7 @@ RULES = {
 }
 
 
-def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = ()) -> Params:
+def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (), base: Params | None = None) -> Params:
     """Read `params.yaml`, merge the overlay `files` over it in order, then the `overrides`.
 
     Maps merge; lists and scalars replace. Relative paths are taken from the project folder when they stand in a
@@ -48,16 +48,17 @@ def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = ())
     Args:
         files: YAML overlays.
         overrides: `section.name=value`; the value is read as YAML and typed by the schema.
+        base: take these instead of `params.yaml`, as a resumed run does.
 
     Raises:
         ParamsError: a file that cannot be read or parsed, or a parameter that is unknown, of the wrong type or
             out of range.
     """
     project = PROJECT if BASE_FILE.exists() else Path.cwd()
-    merged = _absolute_paths(Params().model_dump(mode="json"), project)
+    merged = _absolute_paths((base or Params()).model_dump(mode="json"), project)
     origins: dict[str, str] = {}
-    base = [BASE_FILE] if BASE_FILE.exists() else []
-    layers = [(str(file), _absolute_paths(_read_yaml(Path(file)), project)) for file in [*base, *files]]
+    first = [BASE_FILE] if BASE_FILE.exists() and base is None else []
+    layers = [(str(file), _absolute_paths(_read_yaml(Path(file)), project)) for file in [*first, *files]]
     layers += [("--set", _absolute_paths(_parse_override(text), Path.cwd())) for text in overrides]
     for origin, layer in layers:
         merged = merge(merged, layer)
@@ -98,17 +99,30 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def flatten(params: Params) -> dict[str, str]:
     """Return dotted key -> value as text, lists and maps as JSON, credentials redacted: what MLflow records."""
     flat: dict[str, str] = {}
-    for section, content in params.model_dump(mode="json").items():
+    for section, content in redacted_values(params).items():
         for name, value in content.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            flat[f"{section}.{name}"] = redact(text)
+            flat[f"{section}.{name}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return flat
+
+
+def redacted_values(params: Params) -> dict[str, Any]:
+    """Return `params` as plain nested values, credentials redacted: what may be written down."""
+    values: dict[str, Any] = _redacted(params.model_dump(mode="json"))
+    return values
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def to_yaml(params: Params) -> str:
     """Return `params` as YAML, credentials redacted; `load_params` reads it back."""
-    text: str = yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
-    return redact(text)
+    text: str = yaml.safe_dump(redacted_values(params), sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -221,7 +235,7 @@ def _explain(error: ErrorDetails) -> str:
 
 
 def _suggest(path: list[str]) -> str:
-    known = [key for key in _key_paths(Params().model_dump())]
+    known = _key_paths(Params().model_dump())
     close = difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.6)
     if not close:
         by_name = {key.rpartition(".")[2]: key for key in known if "." in key}
@@ -233,3 +247,31 @@ def _suggest(path: list[str]) -> str:
 def _show(value: object) -> str:
     text = redact(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+# What may differ when a run goes on: when it ends, how it is watched, and where things are. The text is checked by
+# its digest, wherever it comes from.
+MAY_CHANGE = (
+    *("data.sources", "data.directory", "data.max_megabytes", "data.timeout_seconds"),
+    *("training.epochs", "training.max_steps", "training.max_minutes", "training.device", "training.threads"),
+    *("evaluation.", "checkpoint.", "sampling.", "tracking.", "tasks."),
+)
+
+
+def check_resumable(before: Params, now: Params) -> None:
+    """Check that `now` changes only what a resumed run may change.
+
+    Raises:
+        ParamsError: lists what differs and what may.
+    """
+    old, new = flatten(before), flatten(now)
+    changed = [
+        f"{key} (was {old[key]}, now {new[key]})"
+        for key in old
+        if old[key] != new[key] and not key.startswith(MAY_CHANGE)
+    ]
+    if changed:
+        raise ParamsError(
+            f"--resume: a resumed run keeps its parameters, but these differ: {', '.join(changed)}; "
+            f"only {', '.join(MAY_CHANGE).replace('.,', '.*,')}* may change"
+        )

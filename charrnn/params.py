@@ -103,8 +103,8 @@ class ModelParams(Section):
     """Units in each recurrent layer; cost grows with the square."""
     num_layers: PositiveInt = 1
     """Recurrent layers on top of each other; one learns fastest, two get further when time allows."""
-    embedding_size: PositiveInt | None = None
-    """Size of the learnt character vectors; null feeds one-hot vectors, as good for small vocabularies."""
+    embedding_size: PositiveInt | None = 64
+    """Size of the learnt character vectors; null feeds one-hot vectors, which start slower."""
     dropout: Fraction = 0.0
     """Share of each layer's outputs set to zero in training (0 to 1); raise it when val/loss rises again."""
     layer_norm: bool = False
@@ -126,9 +126,9 @@ class ModelParams(Section):
 class TrainingParams(Section):
     """The optimisation. Training ends at the first of epochs, max_steps, max_minutes and patience reached."""
 
-    seq_length: PositiveInt = 64
+    seq_length: PositiveInt = 48
     """Characters in a window: how far back a gradient reaches (the state is carried further)."""
-    batch_size: PositiveInt = 32
+    batch_size: PositiveInt = 16
     """Parallel streams through the text; more is faster per character, fewer gives more steps."""
     padding: bool = False
     """Fill the last stream with the padding symbol instead of dropping the remainder of the text."""
@@ -145,7 +145,7 @@ class TrainingParams(Section):
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
     """How the rate falls: cosine over the run's steps (over its time, if only max_minutes is set), step by
     decay_factor every decay_epochs, plateau by decay_factor when val/loss has not improved for decay_patience."""
-    warmup_steps: Count = 100
+    warmup_steps: Count = 0
     """Updates over which the rate rises from near 0 (count); avoids a bad start at high rates."""
     final_fraction: Fraction = 0.0
     """Where cosine ends, as a share of learning_rate (0 to 1)."""
@@ -161,7 +161,7 @@ class TrainingParams(Section):
     """Largest norm of the gradient; longer ones are scaled down. null for no limit."""
     loss_reduction: Literal["mean", "sum"] = "mean"
     """mean over the window's characters, or sum over its steps of the mean over streams (gradients scale along)."""
-    ema_decay: OpenFraction | None = 0.995
+    ema_decay: OpenFraction | None = 0.99
     """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
     patience: PositiveInt | None = None
     """Evaluations without a better val/loss before training stops; null for never."""

@@ -62,5 +62,5 @@ def _without_directions(paragraph: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return `text` without tags, emphasis, escapes and entities; escapes last, so that `\\*` stays a star."""
+    """Return `text` without tags and emphasis; escapes and entities last, so that an escaped star stays one."""
     return html.unescape(_ESCAPE.sub(r"\1", _MARK.sub("", _TAG.sub("", text)))).strip()

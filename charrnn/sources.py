@@ -86,3 +86,5 @@ def _check_url(location: str, name: str) -> None:
         raise SourceError(f"{name}: is not a URL: {one_line(str(error))}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise SourceError(f"{name}: a URL must be http://HOST/... or https://HOST/...")
+    if url.port is not None and not 0 < url.port < 2**16:
+        raise SourceError(f"{name}: a port must be 1 to 65535, got {url.port}")

@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -138,7 +139,7 @@ def _is_wheel_text(member: zipfile.ZipInfo) -> bool:
     return path.suffix in _TEXT_NAMES and not about_itself
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def _pieces(file: IO[bytes] | BufferedIOBase) -> Iterator[bytes]:
     while piece := file.read(_PIECE):
         yield piece
 

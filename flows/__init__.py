@@ -1,0 +1,1 @@
+"""Flows chain tasks and own the command lines."""

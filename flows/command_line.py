@@ -1,0 +1,120 @@
+"""The command lines: what they take, and how mistakes are answered. Imports nothing slow."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from charrnn.errors import CharrnnError
+
+PIPELINE_EXAMPLES = """\
+examples:
+  python flows/pipeline.py                                            all of Shakespeare, about four minutes
+  python flows/pipeline.py --set 'data.sources=[my novel.txt]'        your own text
+  python flows/pipeline.py --params params/smoke.yaml                 the whole flow in seconds
+  python flows/pipeline.py --params params/gpu.yaml --set training.max_minutes=30 --name big
+  python flows/pipeline.py --resume last                              go on with the newest run
+
+Parameters: docs/parameters.md. The run id goes to standard output, everything else to standard error.
+"""
+
+SAMPLE_EXAMPLES = """\
+examples:
+  python flows/sample.py --run last                                   text from the newest run
+  python flows/sample.py --model charrnn --prime 'ROMEO:' --temperature 0.7 --length 500
+  python flows/sample.py --checkpoint data/checkpoints/RUN_ID/best.ckpt --num-samples 3 --seed 7
+  echo 'To be, or not' | python flows/sample.py --run last --prime-file -
+"""
+
+
+def add_params_options(parser: argparse.ArgumentParser) -> None:
+    """Add --params and --set."""
+    parser.add_argument(
+        "--params",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="overlay merged over params.yaml; may be given several times, later ones win",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest="overrides",
+        action="append",
+        default=[],
+        help="one parameter, such as training.learning_rate=0.002; may be given several times",
+    )
+
+
+def pipeline_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/pipeline.py`."""
+    parser = argparse.ArgumentParser(
+        prog="pipeline.py",
+        description="Download, encode, train, evaluate, sample and register, tracked in MLflow.",
+        epilog=PIPELINE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_params_options(parser)
+    parser.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    parser.add_argument("--name", metavar="NAME", help="name of the run in MLflow (tracking.run_name)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the resolved parameters and what would be done; start nothing"
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print nothing but the run id, and warnings to standard error"
+    )
+    return parser
+
+
+def sample_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/sample.py`."""
+    parser = argparse.ArgumentParser(
+        prog="sample.py",
+        description="Write text with a trained model, on the CPU wherever it was trained.",
+        epilog=SAMPLE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--run", metavar="RUN_ID|last", help="the best checkpoint of a run")
+    model.add_argument("--checkpoint", metavar="FILE", help="a checkpoint file")
+    model.add_argument("--model", metavar="NAME[@alias]", help="a registered model, its newest version without alias")
+    prime = parser.add_mutually_exclusive_group()
+    prime.add_argument("--prime", metavar="TEXT", default="", help="text to continue")
+    prime.add_argument("--prime-file", metavar="FILE|-", help="file with the text to continue; - is standard input")
+    parser.add_argument("--length", metavar="N", type=int, default=1000, help="characters to write (default 1000)")
+    parser.add_argument(
+        "--temperature", metavar="T", type=float, default=0.8, help="0: likeliest, 1: as learnt (default 0.8)"
+    )
+    parser.add_argument("--top-k", metavar="K", type=int, help="draw from the K likeliest characters only")
+    parser.add_argument(
+        "--top-p", metavar="P", type=float, help="draw from the likeliest that together have probability P"
+    )
+    parser.add_argument("--num-samples", metavar="N", type=int, default=1, help="texts, with seeds S, S+1, ...")
+    parser.add_argument("--seed", metavar="S", type=int, default=1, help="same seed, same text (default 1)")
+    parser.add_argument("--until", metavar="TEXT", help="stop as soon as TEXT was written")
+    parser.add_argument("--stream", action="store_true", help="write characters as they come (always so in a terminal)")
+    parser.add_argument("--strict", action="store_true", help="refuse a prime with characters the model has never seen")
+    add_params_options(parser)
+    return parser
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """Run `main`; answer mistakes with one line on standard error and the error's exit code.
+
+    Returns:
+        The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM.
+    """
+    try:
+        return main()
+    except CharrnnError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader went away (`| head`); point stdout elsewhere so that the interpreter's last flush is quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE

@@ -1,0 +1,21 @@
+"""Prefect tasks, one a file, each around one library call, with progress and tracking.
+
+Settings that Prefect and MLflow read when they are imported are made here, so that they hold however a task comes to
+run; what the user has set stays.
+"""
+
+import os
+
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "charrnn",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # The first start of a temporary server makes its database; on a busy machine that outlasts the default 20 s.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+for _name, _value in SETTINGS.items():
+    os.environ.setdefault(_name, _value)

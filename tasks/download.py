@@ -1,0 +1,27 @@
+"""Task: the text, from the first source that answers."""
+
+import logging
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from charrnn.corpus import Corpus, fetch_corpus
+from charrnn.params import DataParams
+from tasks.terminal import bar
+
+logger = logging.getLogger("charrnn")
+
+
+@task(cache_policy=NO_CACHE)
+def download(params: DataParams) -> Corpus:
+    """Fetch the corpus, or find it in the cache. Raises as `fetch_corpus`."""
+    with bar("download") as progress:
+        corpus = fetch_corpus(
+            params,
+            lambda done, total: progress.update(total and done / total, f"{done / 1e6:.1f} MB"),
+        )
+    for warning in corpus.warnings:
+        logger.warning("warning   %s", warning)
+    where = "cached" if corpus.cached else "fetched"
+    logger.info("download  %s: %.2f MB, %s", corpus.source, corpus.size / 1e6, where)
+    return corpus

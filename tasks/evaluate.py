@@ -1,0 +1,100 @@
+"""Task: how good the best checkpoint is on text it has not seen, against simple baselines."""
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from charrnn.baselines import Baselines, compute_baselines
+from charrnn.dataset import Dataset, split
+from charrnn.device import choose_device, computing
+from charrnn.evaluation import Report
+from charrnn.evaluation import evaluate as evaluate_model
+from charrnn.figures import loss_curves
+from charrnn.params import Params
+from charrnn.streams import Streams
+from tasks.checkpoints import load_from_run
+from tasks.tracking import RunRef, Tracker
+
+logger = logging.getLogger("charrnn")
+
+# The name each split's figures have among the metrics: `val/*` are the curve of training, `best/*` the best checkpoint
+# on the whole validation split.
+PREFIXES = {"val": "best", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The best checkpoint's figures on one split; losses in nats per character."""
+
+    loss: float
+    bits_per_char: float
+    accuracy: float
+    unigram_loss: float
+    ngram_loss: float
+
+
+@task(cache_policy=NO_CACHE)
+def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]:
+    """Evaluate the best checkpoint on the validation and test splits that there are; log metrics, tables, picture."""
+    tracker = Tracker(run)
+    checkpoint = load_from_run(params, run)
+    vocabulary, ids = dataset.vocabulary(), dataset.ids()
+    splits = split(dataset.length, params.splits)
+    scores: dict[str, Scores] = {}
+    with computing(params.training):
+        device = choose_device(params.training)
+        model = checkpoint.model().to(device)
+        for name, prefix in PREFIXES.items():
+            if not splits.sizes[name]:
+                continue
+            part = splits.select(ids, name)
+            streams = Streams(part, params.evaluation.batch_size, params.training.seq_length, device)
+            report = evaluate_model(model, streams, vocabulary)
+            baselines = compute_baselines(splits.select(ids, "train"), part, vocabulary.size)
+            _log(tracker, prefix, report, baselines, checkpoint.step)
+            scores[name] = Scores(
+                report.loss, report.bits_per_char, report.accuracy, baselines.unigram_loss, baselines.ngram_loss
+            )
+            logger.info(
+                "evaluate  %-4s loss %.4f  %.3f bits/char  accuracy %.1f%%  (unigram %.3f, %d-gram %.3f)",
+                name,
+                report.loss,
+                report.bits_per_char,
+                100 * report.accuracy,
+                baselines.unigram_loss,
+                baselines.order,
+                baselines.ngram_loss,
+            )
+    _draw(tracker, scores)
+    return scores
+
+
+def _log(tracker: Tracker, prefix: str, report: Report, baselines: Baselines, step: int) -> None:
+    figures = {
+        "loss": report.loss,
+        "bits_per_char": report.bits_per_char,
+        "perplexity": report.perplexity,
+        "accuracy": report.accuracy,
+        "unigram_loss": baselines.unigram_loss,
+        f"{baselines.order}gram_loss": baselines.ngram_loss,
+    }
+    tracker.skip_logged([f"{prefix}/{name}" for name in figures])
+    for name, value in figures.items():
+        tracker.metric(f"{prefix}/{name}", value, step)
+    tracker.flush()
+    tracker.table(report.by_position, f"evaluation/{prefix}_loss_by_position.json")
+    tracker.table(report.costliest, f"evaluation/{prefix}_costliest_characters.json")
+
+
+def _draw(tracker: Tracker, scores: dict[str, Scores]) -> None:
+    shown = scores.get("val") or scores.get("test")
+    baselines = {"unigram": shown.unigram_loss, "5-gram": shown.ngram_loss} if shown else {}
+    picture = loss_curves(tracker.history("train/loss"), tracker.history("val/loss"), baselines, "Loss")
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "loss_curves.png"
+        path.write_bytes(picture)
+        tracker.file(path)

@@ -1,0 +1,39 @@
+"""Task: the text a trained model writes, at several temperatures."""
+
+import logging
+from dataclasses import asdict, replace
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from charrnn.device import computing
+from charrnn.params import Params
+from charrnn.sampling import SampleRequest, known_prime, sample_many
+from tasks.checkpoints import load_from_run
+from tasks.tracking import RunRef, Tracker
+
+logger = logging.getLogger("charrnn")
+
+
+@task(cache_policy=NO_CACHE)
+def sample(params: Params, run: RunRef) -> list[str]:
+    """Write one text for each temperature from the best checkpoint; log each, and all in one table; return them."""
+    tracker = Tracker(run)
+    checkpoint = load_from_run(params, run)
+    sampling = params.sampling
+    prime, message = known_prime(sampling.prime, checkpoint.vocabulary)
+    if message:
+        logger.warning("warning   sampling.prime: %s; dropped", message.removeprefix("prime: "))
+    request = SampleRequest(
+        prime=prime, length=sampling.length, seed=sampling.seed, top_k=sampling.top_k, top_p=sampling.top_p
+    )
+    requests = [replace(request, temperature=temperature) for temperature in sampling.temperatures]
+    with computing(params.training):
+        texts = sample_many(checkpoint.model(), checkpoint.vocabulary, requests)
+    for written, text in zip(requests, texts, strict=True):
+        tracker.text(prime + text, f"samples/temperature-{written.temperature:g}.txt")
+    rows = [{**asdict(written), "text": prime + text} for written, text in zip(requests, texts, strict=True)]
+    tracker.table(pd.DataFrame(rows), "samples/samples.json")
+    logger.info("sample    %d texts of %d characters", len(texts), sampling.length)
+    return [prime + text for text in texts]

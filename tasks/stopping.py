@@ -1,0 +1,48 @@
+"""Stopping on request: SIGINT and SIGTERM wait for a moment at which everything can be saved.
+
+While `stop_requests` is active the first signal is only noted; the second one interrupts at once.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from prefect.exceptions import TerminationSignal
+
+
+class StopRequest:
+    """Whether and by which signal a stop was asked for."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: note the first signal, act on the second."""
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def raise_if_requested(self) -> None:
+        """End the task the way Prefect would have: KeyboardInterrupt or TerminationSignal."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise TerminationSignal(self.signal)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Note SIGINT and SIGTERM while the block runs; outside the main thread, nothing changes."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, request.note) for number in numbers]
+    try:
+        yield request
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,77 @@
+"""What a finished run comes to, in words: for the terminal, the run's description and Prefect's summary."""
+
+from dataclasses import dataclass
+
+from charrnn.corpus import Corpus
+from charrnn.dataset import Dataset
+from charrnn.evaluation import bits_per_char
+from charrnn.params import Params
+from tasks.evaluate import Scores
+from tasks.tracking import RunRef
+from tasks.train import Training
+
+SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a person wants to know at the end of a run."""
+
+    run: RunRef
+    params: Params
+    corpus: Corpus
+    dataset: Dataset
+    training: Training
+    scores: dict[str, Scores]
+    samples: list[str]
+    model_version: str
+    seconds: float
+
+    def markdown(self) -> str:
+        """Return five lines: the text, the model, the training, how good it is, where it is."""
+        model, training = self.params.model, self.training
+        per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
+        registered = f"`{self.params.tracking.registered_model}` version {self.model_version}"
+        lines = [
+            f"**Text** {self.corpus.source}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
+            f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
+            f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
+            f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over",
+            f"**Result** {'; '.join(self._results())}",
+            f"**Kept** best checkpoint of step {training.best_step}, "
+            + (f"registered as {registered}" if self.model_version else "not registered"),
+        ]
+        return "\n".join(f"- {line}" for line in lines)
+
+    def text(self) -> str:
+        """Return the summary for a terminal, with the beginning of a sample and the command that opens the UI."""
+        rows = [
+            ("corpus", f"{self.corpus.source}, {self.corpus.size / 1e6:.2f} MB"),
+            *(tuple(result.split(": ", 1)) for result in self._results()),
+            ("time", f"{self.seconds:.0f} s, of which training {self.training.seconds:.0f} s"),
+            ("run", self.run.run_id),
+        ]
+        width = max(len(name) for name, _ in rows) + 2
+        table = "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+        sample = self.samples[len(self.samples) // 2][:SHOWN].strip("\n")
+        return f"{table}\n\n{sample}\n\n{self.ui_command()}"
+
+    def ui_command(self) -> str:
+        """Return the command that starts the MLflow UI, and the address of this run in it."""
+        if self.run.uri.startswith(("http:", "https:")):
+            return f"open {self.run.uri.rstrip('/')}{self.run.ui_path}"
+        command = f"mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri '{self.run.uri}'"
+        return f"{command}\nthen open http://127.0.0.1:5000{self.run.ui_path}"
+
+    def _results(self) -> list[str]:
+        results = []
+        best = self.training.best_loss
+        if best is not None:
+            results.append(f"best val loss: {best:.4f} nats, {bits_per_char(best):.3f} bits per character")
+        for split, score in self.scores.items():
+            name = "val loss, whole split" if split == "val" else "test loss"
+            results.append(
+                f"{name}: {score.loss:.4f} nats, {score.bits_per_char:.3f} bits per character "
+                f"(5-gram {score.ngram_loss:.3f}, unigram {score.unigram_loss:.3f})"
+            )
+        return results or ["loss: not evaluated, there is no validation or test split"]

@@ -1,0 +1,234 @@
+"""Task: train, and send each event of the loop where it belongs.
+
+Metrics, samples and checkpoints go to the run, a bar to the terminal, a progress artifact to Prefect. When the run has
+a checkpoint already (a retry, a resume) training goes on from it.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from charrnn.checkpoint import checkpoint_of
+from charrnn.dataset import Dataset, split
+from charrnn.device import choose_device, computing, describe_device
+from charrnn.errors import CheckpointError
+from charrnn.evaluation import bits_per_char
+from charrnn.params import Params
+from charrnn.sampling import SampleRequest, known_prime, sample
+from charrnn.state import TrainState, new_state
+from charrnn.streams import Streams
+from charrnn.training import Evaluation, Steps
+from charrnn.training import train as train_events
+from charrnn.vocabulary import Vocabulary
+from tasks.checkpoints import CheckpointFolder
+from tasks.stopping import StopRequest, stop_requests
+from tasks.terminal import Bar, bar
+from tasks.tracking import BEST, LAST, RunRef, Tracker
+
+logger = logging.getLogger("charrnn")
+
+PROGRESS_SECONDS = 5.0
+EVALUATION_METRICS = ("val/loss", "val/bits_per_char", "probe/loss_sum")
+STEP_METRICS = ("train/loss", "train/grad_norm", "train/learning_rate", "train/chars_per_second", "train/epoch")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training came to.
+
+    Attributes:
+        steps: updates done.
+        epochs: passes through the training text.
+        seconds: training time (s).
+        best_loss: lowest validation loss during training (nats per character); None without a validation split.
+        best_step: the step of the best checkpoint.
+        batch_size: streams used.
+        dropped: characters of the training split that no stream has.
+        num_parameters: trainable numbers.
+        device: in words.
+    """
+
+    steps: int
+    epochs: float
+    seconds: float
+    best_loss: float | None
+    best_step: int | None
+    batch_size: int
+    dropped: int
+    num_parameters: int
+    device: str
+
+
+@task(cache_policy=NO_CACHE)
+def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
+    """Train until the parameters say it is enough.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
+        DeviceError: the device asked for is not there.
+        KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
+    """
+    tracker = Tracker(run)
+    vocabulary, ids = dataset.vocabulary(), dataset.ids()
+    splits = split(dataset.length, params.splits)
+    device = choose_device(params.training)
+    with computing(params.training):
+        padding = vocabulary.padding_id if params.training.padding else None
+        training = params.training
+        streams = Streams(splits.select(ids, "train"), training.batch_size, training.seq_length, device, padding)
+        val_streams = None
+        if splits.sizes["val"]:
+            most = params.evaluation.max_characters
+            val_ids = splits.select(ids, "val")[: None if most is None else most + 1]
+            val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
+        state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
+        folder = CheckpointFolder(params, tracker)
+        _resume(state, folder, dataset, tracker)
+        _introduce(params, streams, state)
+        watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
+        with stop_requests() as stop, bar("train") as progress, tracker.system_metrics(params.tracking.system_metrics):
+            watcher.watch(streams, val_streams, stop, progress)
+        at = state.progress
+        return Training(
+            steps=at.step,
+            epochs=at.epoch + at.window / streams.num_windows,
+            seconds=at.elapsed,
+            best_loss=at.best_loss,
+            best_step=at.best_step,
+            batch_size=streams.batch_size,
+            dropped=streams.dropped,
+            num_parameters=state.model.num_parameters,
+            device=describe_device(device),
+        )
+
+
+def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
+    checkpoint = folder.last()
+    if checkpoint is None:
+        return
+    if checkpoint.dataset_key != dataset.key:
+        raise CheckpointError(
+            f"run {tracker.run.run_id}: was trained on another text or encoding ({checkpoint.dataset_key}, "
+            f"now {dataset.key}); start a new run"
+        )
+    state.load_dict(checkpoint.state)
+    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS])
+    logger.info("train     goes on from step %d", state.progress.step)
+
+
+def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
+    model, training = params.model, params.training
+    logger.info(
+        "train     %s %dx%d, %s parameters, %d streams of %s characters, windows of %d, %s",
+        model.cell,
+        model.num_layers,
+        model.hidden_size,
+        f"{state.model.num_parameters:,}",
+        streams.batch_size,
+        f"{streams.stream_length:,}",
+        streams.seq_length,
+        describe_device(state.device),
+    )
+    if streams.batch_size < training.batch_size:
+        logger.warning(
+            "warning   training.batch_size %d is more than this text can fill: %d streams are used",
+            training.batch_size,
+            streams.batch_size,
+        )
+
+
+class _Watcher:
+    """Consumes the events of one training run."""
+
+    def __init__(
+        self,
+        params: Params,
+        vocabulary: Vocabulary,
+        dataset: Dataset,
+        tracker: Tracker,
+        folder: CheckpointFolder,
+        state: TrainState,
+    ) -> None:
+        self.params = params
+        self.vocabulary = vocabulary
+        self.dataset = dataset
+        self.tracker = tracker
+        self.folder = folder
+        self.state = state
+        self.val_loss = state.progress.best_loss
+        # Prefect's functions answer a sync caller at once; their type also names the async answer.
+        self.artifact = cast(UUID, create_progress_artifact(0.0, key="training", description="training"))
+        self.reported_at = time.monotonic()
+
+    def watch(self, streams: Streams, val_streams: Streams | None, stop: StopRequest, progress: Bar) -> None:
+        """Go through the events; leave early, with everything saved, when a stop is asked for."""
+        for event in train_events(self.state, streams, val_streams, self.params):
+            if isinstance(event, Steps):
+                self._on_steps(event, progress)
+            elif isinstance(event, Evaluation):
+                self._on_evaluation(event)
+            else:
+                self._save(LAST)
+                if event.keep:
+                    self._save(f"step-{event.step:08d}.ckpt")
+            if stop.signal is not None:
+                self._save(LAST)
+                break
+        self.tracker.flush()
+        self.folder.upload_at_end()
+        stop.raise_if_requested()
+        update_progress_artifact(self.artifact, 100.0)
+
+    def _on_steps(self, event: Steps, progress: Bar) -> None:
+        for offset, loss in enumerate(event.losses):
+            self.tracker.metric("train/loss", loss, event.first_step + offset)
+        last = event.last_step
+        self.tracker.metric("train/grad_norm", sum(event.grad_norms) / len(event.grad_norms), last)
+        self.tracker.metric("train/learning_rate", event.learning_rates[-1], last)
+        self.tracker.metric("train/chars_per_second", event.chars_per_second, last)
+        self.tracker.metric("train/epoch", event.epoch, last)
+        loss = sum(event.losses) / len(event.losses)
+        val = "" if self.val_loss is None else f"  val {self.val_loss:.3f}"
+        left = ""
+        if event.progress:
+            left = f"  {event.elapsed * (1 / event.progress - 1):.0f} s left"
+        detail = f"step {last}  loss {loss:.3f}{val}  {event.chars_per_second:,.0f} characters/s{left}"
+        progress.update(event.progress, detail)
+        if time.monotonic() - self.reported_at >= PROGRESS_SECONDS:
+            self.reported_at = time.monotonic()
+            update_progress_artifact(self.artifact, 100 * (event.progress or 0.0), description=detail)
+
+    def _on_evaluation(self, event: Evaluation) -> None:
+        if event.loss is not None:
+            self.val_loss = event.loss
+            self.tracker.metric("val/loss", event.loss, event.step)
+            self.tracker.metric("val/bits_per_char", bits_per_char(event.loss), event.step)
+        if event.probe_loss is not None:
+            self.tracker.metric("probe/loss_sum", event.probe_loss, event.step)
+        if event.improved:
+            self._save(BEST)
+        self._sample(event.step)
+        figures = [f"val loss {event.loss:.4f}"] if event.loss is not None else []
+        figures += [f"probe {event.probe_loss:.1f}"] if event.probe_loss is not None else []
+        best = " (best)" if event.improved and event.loss is not None else ""
+        logger.info("  step %6d  %5.0f s  %s%s", event.step, event.elapsed, "  ".join(figures), best)
+
+    def _sample(self, step: int) -> None:
+        length = self.params.evaluation.sample_length
+        if length:
+            sampling = self.params.sampling
+            prime, _ = known_prime(sampling.prime, self.vocabulary)
+            request = SampleRequest(prime=prime, length=length, temperature=0.8, seed=sampling.seed)
+            text = sample(self.state.best_model, self.vocabulary, request)
+            self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
+
+    def _save(self, name: str) -> None:
+        self.folder.save(
+            checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.key, self.tracker.run.run_id), name
+        )
