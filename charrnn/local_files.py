@@ -13,7 +13,8 @@ def local_files(source: Source) -> list[Path]:
     """Return the files of a path or glob in the order of their names, each readable and not empty.
 
     Raises:
-        UnreachableError: none is there, or one cannot be read.
+        UnreachableError: no file matches the glob.
+        OSError: one is not there or cannot be read.
         SourceError: a directory, not a file, or a checksum for several files.
         CorpusError: one is empty.
     """
@@ -27,10 +28,7 @@ def local_files(source: Source) -> list[Path]:
     if source.sha256 and len(paths) > 1:
         raise SourceError(f"{source.name}: a checksum is of one file, and {len(paths)} match")
     for path in paths:
-        try:
-            _check(path)
-        except OSError as error:
-            raise UnreachableError(error.strerror or str(error)) from None
+        _check(path)
     return paths
 
 

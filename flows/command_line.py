@@ -107,6 +107,8 @@ def guarded(main: Callable[[], int]) -> int:
     Returns:
         The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM.
     """
+    # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         return main()
     except CharrnnError as error:
@@ -118,3 +120,5 @@ def guarded(main: Callable[[], int]) -> int:
         # The reader went away (`| head`); point stdout elsewhere so that the interpreter's last flush is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    finally:
+        signal.signal(signal.SIGTERM, before)

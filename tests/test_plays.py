@@ -13,7 +13,7 @@ def test_a_speech_stands_under_its_speaker_in_capitals_and_ends_with_a_blank_lin
 
 
 def test_windows_line_ends_and_blank_runs_change_nothing() -> None:
-    unix = play("**A**  \nOne,  \ntwo.", "\n\n**B**  \nThree.\n\n\n")
+    unix = play("**A**  \nOne,  \ntwo.", "_Exit\nA_", "\n\n**B**  \nThree.\n\n\n")
     assert play_text(unix.replace("\n", "\r\n")) == play_text(unix) == "A:\nOne,\ntwo.\n\nB:\nThree.\n"
 
 

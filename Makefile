@@ -1,0 +1,56 @@
+# charrnn: `make help` lists what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed-run
+INSTALLED_DEV := $(VENV)/.installed-dev
+TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
+PORT ?= 5000
+PACKAGES := charrnn tasks flows
+
+.PHONY: help run test ui docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make run ARGS="--params params/smoke.yaml" passes arguments on to flows/pipeline.py'
+
+run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled model
+	@"$(BIN)/python" flows/pipeline.py $(ARGS)
+
+test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pytest
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/mypy" --strict $(PACKAGES)
+	@"$(BIN)/lint-imports"
+	@"$(BIN)/python" -m pytest $(ARGS)
+
+ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
+	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"
+
+docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
+	@"$(BIN)/python" -m charrnn.reference
+
+clean:  ## remove what runs made (asks before mlruns/ goes)
+	@rm -rf data build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@if [ -d mlruns ]; then \
+		read -r -p 'Remove mlruns/ with every run and model in it? [y/N] ' answer; \
+		if [ "$$answer" = y ]; then rm -rf mlruns; else echo 'mlruns/ is kept.'; fi; \
+	fi
+
+# pip, not uv: uv does not see every index that pip is configured for.
+$(VENV)/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "error: Python 3.11 to 3.13 is needed, $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.12" >&2; exit 2; }
+	@"$(PYTHON)" -m venv "$(VENV)"
+
+$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo 'Installing the locked dependencies into $(VENV)/ (once, a few minutes)' >&2
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch "$@"
+
+$(INSTALLED_DEV): $(INSTALLED)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch "$@"

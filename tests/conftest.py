@@ -1,0 +1,14 @@
+"""Settings of the test session: nothing outside it is read or written, and Prefect's log stays quiet."""
+
+import os
+import tempfile
+
+# Read when prefect and mlflow are imported, so before any test module is.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="charrnn-tests-prefect-")
+os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
+    os.environ.pop(name, None)
+
+import tasks as tasks  # noqa: E402  the project's own settings, before prefect reads its environment
+
+pytest_plugins = ["tests.pipeline_fixtures"]
