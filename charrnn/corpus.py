@@ -45,6 +45,11 @@ class Corpus:
     warnings: tuple[str, ...]
     """One line for each source before it that did not answer, credentials redacted."""
 
+    @property
+    def label(self) -> str:
+        """The source without its checksum: what a person wants to read."""
+        return self.source.partition("#sha256=")[0]
+
 
 def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Corpus:
     """Return the text of the first of `params.sources` that answers.

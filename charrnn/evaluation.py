@@ -56,12 +56,14 @@ def window_losses(
             yield losses, logits.argmax(-1) == targets, targets
 
 
-def mean_loss(model: CharRNN, streams: Streams) -> float:
-    """Return the mean loss over `streams`, in nats per character."""
+def mean_loss(model: CharRNN, streams: Streams, windows: int | None = None) -> float:
+    """Return the mean loss over `streams`, or over their first `windows` windows, in nats per character."""
     total = torch.zeros((), dtype=torch.float64, device=streams.device)
-    for losses, _, _ in window_losses(model, streams):
+    characters = 0
+    for losses, _, _ in window_losses(model, streams, windows):
         total += losses.sum(dtype=torch.float64)
-    return float(total) / streams.characters
+        characters += losses.numel()
+    return float(total) / characters
 
 
 def probe_loss(model: CharRNN, streams: Streams, window: int) -> float:

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from charrnn.errors import FileError
@@ -41,7 +41,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise explain(error, "write", path) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            # A read-only disk refuses this even where there is nothing to remove.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Every mistake becomes one ParamsError that names where the value stood, its key,
 
 import difflib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from charrnn.redaction import redact
 
 PROJECT = Path(__file__).resolve().parents[1]
 BASE_FILE = PROJECT / "params.yaml"
+
+NULLS = ("", "~", "null", "Null", "NULL")
+"""What YAML reads as null."""
 
 RULES = {
     "int_parsing": "must be a whole number",
@@ -62,7 +66,9 @@ def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (),
     layers += [("--set", _absolute_paths(_parse_override(text), Path.cwd())) for text in overrides]
     for origin, layer in layers:
         merged = merge(merged, layer)
-        origins.update(dict.fromkeys(_key_paths(layer), origin))
+        for key in _key_paths(layer):
+            origins.pop(key, None)  # the last to set a key comes last
+            origins[key] = origin
     return validate_params(merged, origins)
 
 
@@ -71,7 +77,7 @@ def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None
 
     Args:
         values: sections of parameters.
-        origins: dotted key -> the file it came from, for the message.
+        origins: dotted key -> the file it came from, the last one set last, for the message.
 
     Raises:
         ParamsError: names the key, what was found and what is allowed.
@@ -81,10 +87,15 @@ def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None
     except ValidationError as error:
         first = error.errors()[0]
         key = _dotted(first["loc"])
-        origin = next(
-            (o for k, o in reversed(list((origins or {}).items())) if k == key or k.startswith(key + ".")), ""
-        )
-        raise ParamsError(": ".join(part for part in (origin, key, _explain(first)) if part)) from None
+        origin = _origin(key, origins or {})
+        raise _error(": ".join(part for part in (origin, key, _explain(first)) if part)) from None
+
+
+def _origin(key: str, origins: Mapping[str, str]) -> str:
+    """Return where `key` was set last, or a part of it, or else the list or map that it is an item of."""
+    parts = [origin for path, origin in origins.items() if path == key or path.startswith(key + ".")]
+    wholes = [origin for path, origin in origins.items() if key.startswith(path + ".")]
+    return (parts or wholes or [""])[-1]
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,18 +138,28 @@ def to_yaml(params: Params) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ParamsError(f"{path}: cannot read parameters: {error.strerror}") from None
+        raise _error(f"{path}: cannot read parameters: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ParamsError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}{_yaml_problem(error)}") from None
+        raise _error(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    content = _parse_yaml(text, str(path))
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: must be a map of sections such as 'training:', got {_show(content)}")
+        raise _error(f"{path}: must be a map of sections such as 'training:', got {_show(content)}")
     return content
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    """Read YAML as what JSON could hold: dates become text, and nothing contains itself."""
+    try:
+        return json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except yaml.YAMLError as error:
+        raise _error(f"{where}{_yaml_problem(error)}") from None
+    # PyYAML lets through what the constructors of its scalars raise, such as for the 32nd of a month.
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _error(f"{where}: is not valid YAML: {error}") from None
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
@@ -151,31 +172,27 @@ def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (separator and dot and section and name):
-        raise ParamsError(f"--set: must be section.name=value, such as training.learning_rate=0.002, got '{text}'")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        if not _takes_text(section, name):
-            raise ParamsError(f"--set {key}{_yaml_problem(error)}") from None
-        parsed = value
-    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5".
-    if _takes_text(section, name) and parsed is not None:
-        parsed = value
+        raise _error(f"--set: must be section.name=value, such as training.learning_rate=0.002, got {_show(text)}")
     head, *rest = name.split(".", 1)
-    return {section: {head: {rest[0]: value} if rest else parsed}}
+    if rest:
+        return {section: {head: {rest[0]: value}}}
+    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5".
+    kind = _annotation(section, name)
+    is_text = kind is str or (kind == str | None and value.strip() not in NULLS)
+    return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
 
 
-def _takes_text(section: str, name: str) -> bool:
+def _annotation(section: str, name: str) -> Any:
     kind = Params.model_fields[section].annotation if section in Params.model_fields else None
     field = kind.model_fields.get(name) if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    return field is not None and field.annotation in (str, str | None)
+    return field.annotation if field else None
 
 
 def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
     """Make the relative paths of one layer absolute, from `base`."""
 
     def absolute(path: str) -> str:
-        return str(base / Path(path).expanduser())
+        return str(base / os.path.expanduser(path))
 
     changes: dict[str, Any] = {}
     data, tracking = layer.get("data"), layer.get("tracking")
@@ -186,7 +203,7 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
         sources = [data["sources"]] if isinstance(data.get("sources"), str) else data.get("sources")
         if isinstance(sources, list | tuple):
             fixed["sources"] = [
-                absolute(s) if isinstance(s, str) and s and not s.startswith(("http:", "https:", "pypi:")) else s
+                absolute(s) if isinstance(s, str) and s and "://" not in s and not s.startswith("pypi:") else s
                 for s in sources
             ]
         changes["data"] = fixed
@@ -235,13 +252,21 @@ def _explain(error: ErrorDetails) -> str:
 
 
 def _suggest(path: list[str]) -> str:
-    known = _key_paths(Params().model_dump())
-    close = difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.6)
+    """Return a hint at the parameter that was meant: of that section, else of that name in another."""
+    sections = {section: list(content) for section, content in Params().model_dump().items()}
+    by_name = {name: f"{section}.{name}" for section, names in sections.items() for name in names}
+    here = sections.get(path[0], []) if len(path) > 1 else list(sections)
+    close = [by_name[path[-1]]] if path[-1] in by_name else []
     if not close:
-        by_name = {key.rpartition(".")[2]: key for key in known if "." in key}
-        names = difflib.get_close_matches(path[-1], by_name, n=1, cutoff=0.75)
-        close = [by_name[name] for name in names]
+        close = [".".join([*path[:-1], name]) for name in difflib.get_close_matches(path[-1], here, n=1, cutoff=0.6)]
+    if not close:
+        close = [by_name[name] for name in difflib.get_close_matches(path[-1], by_name, n=1, cutoff=0.75)]
     return f"; did you mean {close[0]}?" if close else "; see docs/parameters.md for those there are"
+
+
+def _error(message: str) -> ParamsError:
+    """Return the error on one line, without credentials, whatever keys and values it quotes."""
+    return ParamsError(redact("".join(character if character.isprintable() else " " for character in message)))
 
 
 def _show(value: object) -> str:
@@ -271,7 +296,7 @@ def check_resumable(before: Params, now: Params) -> None:
         if old[key] != new[key] and not key.startswith(MAY_CHANGE)
     ]
     if changed:
-        raise ParamsError(
+        raise _error(
             f"--resume: a resumed run keeps its parameters, but these differ: {', '.join(changed)}; "
             f"only {', '.join(MAY_CHANGE).replace('.,', '.*,')}* may change"
         )

@@ -185,8 +185,9 @@ class EvaluationParams(Section):
     every_seconds: PositiveFloat | None = 15.0
     """Seconds between evaluations (s); null for none by time. There is always one at the end."""
     max_characters: PositiveInt | None = 50_000
-    """Characters of the validation split that an evaluation during training reads (count); null for all."""
-    batch_size: PositiveInt = 32
+    """Characters of the validation split that an evaluation during training reads (count), spread over the split;
+    null for all."""
+    batch_size: PositiveInt = 64
     """Parallel streams when evaluating; more is faster, each starts without context."""
     sample_length: Count = 300
     """Characters sampled and logged at each evaluation (count); 0 for none."""

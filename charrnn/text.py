@@ -39,9 +39,9 @@ def _decoded(path: Path, params: DataParams, chunk_bytes: int) -> Iterator[str]:
     try:
         "".encode(params.encoding)
         decoder = codecs.getincrementaldecoder(params.encoding)()
-    except LookupError:
+    except (LookupError, ValueError):  # a ValueError for NUL in the name, and for the codec "undefined"
         raise ParamsError(
-            f"data.encoding: must be a text encoding such as utf-8 or latin-1, got '{params.encoding}'"
+            f"data.encoding: must be a text encoding such as utf-8 or latin-1, got {params.encoding!r}"
         ) from None
     newlines = io.IncrementalNewlineDecoder(None, translate=True) if params.newline == "unix" else None
     offset, first = 0, True
@@ -49,15 +49,17 @@ def _decoded(path: Path, params: DataParams, chunk_bytes: int) -> Iterator[str]:
         with open(path, "rb") as file:
             while True:
                 data = file.read(chunk_bytes)
-                pending = len(decoder.getstate()[0])
                 try:
                     piece = decoder.decode(data, final=not data)
                 except UnicodeDecodeError as error:
-                    at = offset - pending + error.start
+                    # The decoder looks at `data` and at what it held back of the pieces before.
+                    at = offset + len(data) - len(error.object) + error.start
                     raise CorpusError(
                         f"{path}: is not {params.encoding} text: {error.reason} at byte offset {at} "
                         f"(0x{error.object[error.start]:02x}); set data.encoding to what it is"
                     ) from None
+                except UnicodeError as error:
+                    raise CorpusError(f"{path}: is not {params.encoding} text: {error}") from None
                 offset += len(data)
                 if first and piece:
                     piece, first = piece.removeprefix(BYTE_ORDER_MARK), False
@@ -83,10 +85,11 @@ def _safe_cut(text: str) -> int:
     """Return where `text` can be cut so that its two parts are normalised and lower-cased as the whole would be.
 
     ASCII characters compose with nothing before them (Unicode Standard Annex #15); blanks also end the context in
-    which a Greek sigma is lower-cased. What follows the cut waits for the next piece.
+    which a Greek sigma is lower-cased, which looks for a letter beyond these marks. What follows the cut waits for the
+    next piece.
     """
     if text.isascii():
-        return max(len(text) - 1, 0)
+        return max(len(text.rstrip("'.:^`")) - 1, 0)
     return max(text.rfind(" "), text.rfind("\n"), 0)
 
 

@@ -89,7 +89,7 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
     Args:
         state: changed in place.
         streams: the training split.
-        val_streams: the validation split or a part of it; None for none.
+        val_streams: the validation split; None for none.
         params: training, evaluation and checkpoint sections are used.
 
     Raises:
@@ -195,7 +195,11 @@ def _evaluate(
     state: TrainState, streams: Streams, val_streams: Streams | None, params: Params, resumed_at: float
 ) -> Evaluation:
     at = state.progress
-    loss = mean_loss(state.best_model, val_streams) if val_streams is not None else None
+    loss = None
+    if val_streams is not None:
+        # Every stream's first windows: a sample spread over the whole split, not its beginning.
+        most, window = params.evaluation.max_characters, val_streams.batch_size * val_streams.seq_length
+        loss = mean_loss(state.best_model, val_streams, None if most is None else max(1, most // window))
     probe = params.evaluation.probe_window
     probe_sum = probe_loss(state.best_model, streams, probe) if probe is not None else None
     improved = loss is None or at.best_loss is None or loss < at.best_loss

@@ -126,7 +126,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     for name, size in split(dataset.length, params.splits).sizes.items():
         if size:
             tracker.dataset(
-                name=Path(corpus.source.partition("#")[0]).name or "corpus",
+                name=Path(corpus.label).name or "corpus",
                 digest=f"{corpus.sha256[:12]}-{name}",
                 source=corpus.source,
                 profile={"characters": size, "distinct": vocabulary.size - 1, "sha256": corpus.sha256},

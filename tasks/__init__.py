@@ -8,6 +8,7 @@ import os
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "charrnn",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     # The first start of a temporary server makes its database; on a busy machine that outlasts the default 20 s.

@@ -23,5 +23,5 @@ def download(params: DataParams) -> Corpus:
     for warning in corpus.warnings:
         logger.warning("warning   %s", warning)
     where = "cached" if corpus.cached else "fetched"
-    logger.info("download  %s: %.2f MB, %s", corpus.source, corpus.size / 1e6, where)
+    logger.info("download  %s: %.2f MB, %s", corpus.label, corpus.size / 1e6, where)
     return corpus

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from charrnn.corpus import Corpus
 from charrnn.dataset import Dataset
-from charrnn.evaluation import bits_per_char
 from charrnn.params import Params
 from tasks.evaluate import Scores
 from tasks.tracking import RunRef
@@ -33,7 +32,7 @@ class Summary:
         per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
         registered = f"`{self.params.tracking.registered_model}` version {self.model_version}"
         lines = [
-            f"**Text** {self.corpus.source}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
+            f"**Text** {self.corpus.label}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
             f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over",
@@ -46,7 +45,7 @@ class Summary:
     def text(self) -> str:
         """Return the summary for a terminal, with the beginning of a sample and the command that opens the UI."""
         rows = [
-            ("corpus", f"{self.corpus.source}, {self.corpus.size / 1e6:.2f} MB"),
+            ("corpus", f"{self.corpus.label}, {self.corpus.size / 1e6:.2f} MB"),
             *(tuple(result.split(": ", 1)) for result in self._results()),
             ("time", f"{self.seconds:.0f} s, of which training {self.training.seconds:.0f} s"),
             ("run", self.run.run_id),
@@ -65,11 +64,8 @@ class Summary:
 
     def _results(self) -> list[str]:
         results = []
-        best = self.training.best_loss
-        if best is not None:
-            results.append(f"best val loss: {best:.4f} nats, {bits_per_char(best):.3f} bits per character")
         for split, score in self.scores.items():
-            name = "val loss, whole split" if split == "val" else "test loss"
+            name = "best val loss" if split == "val" else "test loss"
             results.append(
                 f"{name}: {score.loss:.4f} nats, {score.bits_per_char:.3f} bits per character "
                 f"(5-gram {score.ngram_loss:.3f}, unigram {score.unigram_loss:.3f})"

@@ -84,8 +84,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         streams = Streams(splits.select(ids, "train"), training.batch_size, training.seq_length, device, padding)
         val_streams = None
         if splits.sizes["val"]:
-            most = params.evaluation.max_characters
-            val_ids = splits.select(ids, "val")[: None if most is None else most + 1]
+            val_ids = splits.select(ids, "val")
             val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
         folder = CheckpointFolder(params, tracker)
