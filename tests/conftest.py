@@ -1,5 +1,6 @@
 """Settings of the test session: nothing outside it is read or written, and Prefect's log stays quiet."""
 
+import importlib
 import os
 import tempfile
 
@@ -9,6 +10,7 @@ os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
     os.environ.pop(name, None)
 
-import tasks as tasks  # noqa: E402  the project's own settings, before prefect reads its environment
+# The project's own settings, before prefect reads its environment.
+importlib.import_module("tasks")
 
 pytest_plugins = ["tests.pipeline_fixtures"]

@@ -189,9 +189,7 @@ print(model.metadata.signature.inputs.input_names())
 """
 
 
-def test_the_registered_model_writes_text_in_a_fresh_process_away_from_here(
-    finished: Finished, tmp_path: Path
-) -> None:
+def test_the_registered_model_writes_text_in_a_fresh_process_away_from_here(finished: Finished, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PREDICT, finished.workplace.uri], cwd=tmp_path, capture_output=True, text=True
     )
