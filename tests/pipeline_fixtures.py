@@ -26,29 +26,8 @@ SMOKE = PROJECT / "params" / "smoke.yaml"
 
 def made_up_play(characters: int, seed: int = 0) -> str:
     draw = random.Random(seed)
-    words = [
-        "the",
-        "king",
-        "shall",
-        "see",
-        "what",
-        "my",
-        "good",
-        "lord",
-        "hath",
-        "done",
-        "this",
-        "night",
-        "and",
-        "all",
-        "her",
-        "men",
-        "know",
-        "where",
-        "love",
-        "is",
-        "not",
-    ]
+    words = ["the", "king", "shall", "see", "what", "my", "good", "lord", "hath", "done", "this", "night", "and"]
+    words += ["all", "her", "men", "know", "where", "love", "is", "not"]
     speakers = ["FIRST LORD", "QUEEN", "A MESSENGER"]
     text = ""
     while len(text) < characters:
