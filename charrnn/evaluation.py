@@ -20,6 +20,9 @@ from charrnn.model import CharRNN
 from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary, character_name, printable
 
+# exp() of more is beyond a double.
+MAX_EXPONENT = 709.0
+
 
 @contextmanager
 def evaluating(model: CharRNN) -> Iterator[None]:
@@ -102,8 +105,8 @@ class Report:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss): the number of equally likely characters that would be as hard to guess."""
-        return math.exp(self.loss)
+        """exp(loss): the number of equally likely characters that would be as hard to guess; infinite beyond floats."""
+        return math.exp(self.loss) if self.loss < MAX_EXPONENT else math.inf
 
 
 def bits_per_char(loss: float) -> float:

@@ -239,10 +239,10 @@ def _explain(error: ErrorDetails) -> str:
         message = str(error["ctx"]["error"])
         return message if isinstance(found, Mapping | BaseModel) else f"{message}, got {_show(found)}"
     limits = {
-        "greater_than": "> {gt}",
-        "greater_than_equal": ">= {ge}",
-        "less_than": "< {lt}",
-        "less_than_equal": "<= {le}",
+        "greater_than": "> {gt:g}",
+        "greater_than_equal": ">= {ge:g}",
+        "less_than": "< {lt:g}",
+        "less_than_equal": "<= {le:g}",
     }
     if kind in limits:
         return f"must be {limits[kind].format(**error['ctx'])}, got {_show(found)}"
