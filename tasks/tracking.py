@@ -65,8 +65,8 @@ class RunRef:
 
     @property
     def ui_path(self) -> str:
-        """The run's page in the MLflow UI, from the server's address on."""
-        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        """The run's page in the MLflow UI, in its view for trained models, from the server's address on."""
+        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
 
 
 def tracking_uri(params: TrackingParams) -> str:
@@ -196,6 +196,11 @@ class Tracker:
         """Set tags, credentials redacted."""
         with reporting(self.run.uri):
             self.client.log_batch(self.run.run_id, tags=[RunTag(key, redact(value)) for key, value in tags.items()])
+
+    def tag(self, key: str) -> str:
+        """Return the run's tag `key`; '' when it has none."""
+        with reporting(self.run.uri):
+            return str(self.client.get_run(self.run.run_id).data.tags.get(key, ""))
 
     def describe(self, markdown: str) -> None:
         """Set the run's description, shown at the top of its page."""
