@@ -235,10 +235,12 @@ def test_quiet_prints_exactly_the_run_id_from_any_folder(workplace: Workplace) -
 
 
 def wait_for_a_checkpoint(workplace: Workplace) -> Path:
-    """Wait until a started run has saved something; return the folder of all runs' checkpoints."""
+    """Wait until a started run has saved some steps; return the folder of all runs' checkpoints."""
     folder = workplace.folder / "the data" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not list(folder.glob("*/last.ckpt")) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if any(load_checkpoint(path).step > 0 for path in folder.glob("*/last.ckpt")):
+            break
         time.sleep(0.1)
     return folder
 
