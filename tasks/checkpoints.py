@@ -10,7 +10,7 @@ from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.errors import CheckpointError
-from charrnn.files import keep_as, write_bytes
+from charrnn.files import keep_as, sweep, write_bytes
 from charrnn.params import Params
 from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, Tracker, download
 
@@ -60,6 +60,7 @@ class CheckpointFolder:
         Where the run went on elsewhere in the meantime, or was never here, that is the one among its artifacts; it and
         the best one are copied into the folder.
         """
+        sweep(self.folder)
         newest = self.last_here()
         if (newest.step if newest else 0) < int(self._tracker.tag(STEP_TAG) or 0):
             for name in (BEST, LAST):
