@@ -101,6 +101,11 @@ def sample_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def interruptible() -> None:
+    """Let Ctrl-C end the process without a traceback while the slow imports run; `guarded` takes it over from there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def guarded(main: Callable[[], int]) -> int:
     """Run `main`; answer mistakes with one line on standard error and the error's exit code.
 
@@ -108,7 +113,8 @@ def guarded(main: Callable[[], int]) -> int:
         The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM.
     """
     # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    terminated = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()
     except CharrnnError as error:
@@ -121,4 +127,5 @@ def guarded(main: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, terminated)
+        signal.signal(signal.SIGINT, interrupted)

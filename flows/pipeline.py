@@ -4,6 +4,7 @@
 """
 
 import argparse
+import gc
 import logging
 import sys
 import time
@@ -15,7 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    # Help, a dry run and mistakes are answered before the seconds that the imports below take.
+    # Help, a dry run, mistakes and Ctrl-C are answered before the seconds that the imports below take.
+    from flows.command_line import interruptible
+
+    interruptible()
     from flows.preflight import preflight
 
     ARGUMENTS = preflight(sys.argv[1:])
@@ -32,6 +36,7 @@ from charrnn.errors import TrackingError
 from charrnn.param_files import check_resumable, flatten, load_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded
+from flows.temporary_server import temporary_server
 from tasks.download import download
 from tasks.encode import encode
 from tasks.environment import environment_tags, installed_packages
@@ -39,8 +44,9 @@ from tasks.evaluate import evaluate
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
+from tasks.stopping import stop_requests
 from tasks.summary import Summary
-from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, start_run
+from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, start_run, take_over
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -64,8 +70,10 @@ def pipeline(
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params)
-    run = run or start_run(params.tracking, _run_name(params, corpus), {})
+    with stop_requests() as stop:  # a stop waits until it is known which run it stops
+        run = run or start_run(params.tracking, _run_name(params, corpus), {})
     with _ending(run):
+        stop.raise_if_requested()
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
@@ -84,9 +92,12 @@ def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> t
     run = None
     if resume is not None:
         run = find_run(params.tracking, resume)
-        before = run_params(run)
-        params = load_params(overlays, overrides, base=before)
-        check_resumable(before, params)
+        take_over(run)
+        if before := run_params(run):
+            params = load_params(overlays, overrides, base=before)
+            check_resumable(before, params)
+        else:
+            logger.warning("warning   run %s ended before its parameters were kept: it takes those given", run.run_id)
     connect(params.tracking)
     choose_device(params.training)
     return params, run
@@ -103,7 +114,8 @@ def _ending(run: RunRef) -> Iterator[None]:
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal | SystemExit)
         try:
-            tracker.finish("KILLED" if stopped else "FAILED", "" if stopped else f"{type(error).__name__}: {error}")
+            with stop_requests():
+                tracker.finish("KILLED" if stopped else "FAILED", "" if stopped else f"{type(error).__name__}: {error}")
         except TrackingError as problem:
             logger.warning("warning   the run's end could not be recorded: %s", problem)
         if stopped:
@@ -115,8 +127,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     """Log what goes into the run before it starts."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
+    tracker.text(to_yaml(params), PARAMS_FILE)  # first: what going on needs
     tracker.params(flatten(params))
-    tracker.text(to_yaml(params), PARAMS_FILE)
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
@@ -150,7 +162,8 @@ def _text_name(corpus: Corpus) -> str:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the flow here and print what came of it."""
-    summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
+    with temporary_server():
+        summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
     if arguments.quiet:
         print(summary.run.run_id)
     else:
@@ -159,4 +172,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(ARGUMENTS)))
+    CODE = guarded(lambda: main(ARGUMENTS))
+    gc.freeze()  # or the interpreter would spend seconds on a last look at everything that was imported
+    sys.exit(CODE)

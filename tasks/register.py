@@ -35,6 +35,7 @@ def register(params: Params, run: RunRef) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / BEST
         save_checkpoint(data, checkpoint)
-        number = register_model(run, name, data, Path(charrnn.__file__).parent, requirements, example)
+        code = Path(charrnn.__file__).parent
+        number = register_model(run, name, checkpoint.sha256, data, code, requirements, example)
     logger.info("register  %s version %s", name, number)
     return number

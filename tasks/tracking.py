@@ -38,6 +38,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.types.schema import ColSpec, Schema
 
 from charrnn.errors import CharrnnError, FileError, TrackingError
+from charrnn.files import atomic_file, sweep
 from charrnn.param_files import PROJECT, load_params
 from charrnn.params import Params, TrackingParams
 from charrnn.redaction import redact
@@ -48,6 +49,7 @@ CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
 PARAMS_FILE = "params.yaml"
 TABLES_TAG = "mlflow.loggedArtifacts"
+SHA256_TAG = "checkpoint.sha256"
 PROCESS_TAGS = ("charrnn.host", "charrnn.pid", "charrnn.process_started")
 
 # One batch of 1000 metrics costs SQLite 150 ms, one alone 15 ms; more than 1000 are refused.
@@ -88,6 +90,7 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     location = None
     if folder := _sqlite_folder(uri):
         _check_writable(folder)
+        _make_store(uri)
         location = (folder / "artifacts").as_uri()
     # A store that is not there should say so in seconds, not after the 7 retries MLflow makes by default.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
@@ -124,6 +127,19 @@ def _one_at_a_time(uri: str) -> AbstractContextManager[object]:
     """Keep pipelines that start together from making the tables of one SQLite store at once."""
     folder = _sqlite_folder(uri)
     return FileLock(folder / ".mlflow.lock") if folder else nullcontext()
+
+
+def _make_store(uri: str) -> None:
+    """Make the tables of a SQLite store that is not there yet, aside: with only some of them it is of no use any more.
+
+    They take MLflow seconds, in which the process may be killed.
+    """
+    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    with _one_at_a_time(uri):
+        if not path.exists():
+            sweep(path.parent)
+            with atomic_file(path) as temporary, reporting(uri):
+                MlflowClient(tracking_uri=f"sqlite:///{temporary}")
 
 
 def _check_writable(folder: Path) -> None:
@@ -320,11 +336,34 @@ def download(run: RunRef, path: str, folder: Path) -> Path | None:
         return Path(client.download_artifacts(run.run_id, path, str(folder)))
 
 
-def run_params(run: RunRef) -> Params:
-    """Return the parameters the run was started with. Raises TrackingError when it has none."""
+def take_over(run: RunRef) -> None:
+    """Make sure that nobody is at `run` any more; one whose process is gone is KILLED until it goes on.
+
+    Raises:
+        TrackingError: another process of this machine is at it.
+    """
+    with reporting(run.uri):
+        client = MlflowClient(tracking_uri=run.uri)
+        found = client.get_run(run.run_id)
+        host, pid = (found.data.tags.get(tag, "") for tag in PROCESS_TAGS[:2])
+        if found.info.status != "RUNNING" or host != socket.gethostname() or pid == str(os.getpid()):
+            return
+        if not _is_orphan(found):
+            raise TrackingError(f"run {run.run_id}: process {pid} is still at it; stop that first")
+        client.set_terminated(run.run_id, status="KILLED")
+
+
+def run_params(run: RunRef) -> Params | None:
+    """Return the parameters the run was started with; None when it was killed before they were kept.
+
+    Raises:
+        TrackingError: it is not a run of this pipeline.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         path = download(run, PARAMS_FILE, Path(temporary))
         if path is None:
+            if Tracker(run).tag(PROCESS_TAGS[0]):
+                return None
             raise TrackingError(f"run {run.run_id}: has no {PARAMS_FILE}; it is not a run of this pipeline")
         return load_params([path], base=Params())
 
@@ -356,13 +395,22 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
 
 
 def register_model(
-    run: RunRef, name: str, data: Path, code: Path, requirements: Sequence[str], example: Mapping[str, Any]
+    run: RunRef,
+    name: str,
+    sha256: str,
+    data: Path,
+    code: Path,
+    requirements: Sequence[str],
+    example: Mapping[str, Any],
 ) -> str:
     """Log a pyfunc model loaded from code (`charrnn.serving`) and register it; return its version.
+
+    The same checkpoint of a run is registered once, also when a process killed just after it goes on.
 
     Args:
         run: the run it comes from.
         name: of the registered model.
+        sha256: of the checkpoint.
         data: the file or folder `charrnn.serving._load_pyfunc` reads.
         code: folder of the charrnn package, shipped with the model.
         requirements: pinned, as for pip.
@@ -379,6 +427,9 @@ def register_model(
     client = MlflowClient(tracking_uri=run.uri)
     try:
         with reporting(run.uri):
+            for version in client.search_model_versions(f"run_id = '{run.run_id}'"):
+                if version.name == name and version.tags.get(SHA256_TAG) == sha256:
+                    return str(version.version)
             mlflow.set_tracking_uri(run.uri)
             model = client.create_logged_model(run.experiment_id, "model", source_run_id=run.run_id)
             Model.log(
@@ -396,7 +447,8 @@ def register_model(
             client.finalize_logged_model(model.model_id, "READY")
             _create_registered_model(client, name)
             source = f"models:/{model.model_id}"
-            version = client.create_model_version(name, source, run_id=run.run_id, model_id=model.model_id)
+            tags = {SHA256_TAG: sha256}
+            version = client.create_model_version(name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
     finally:
         mlflow.set_tracking_uri(before)
     return str(version.version)
