@@ -37,9 +37,9 @@ class CheckpointFolder:
         self._tracker.flush()
         if (self.folder / LAST).exists():
             keep_as(self.folder / LAST, self.folder / PREVIOUS)
-        self._save(checkpoint, LAST)
+        save_checkpoint(self.folder / LAST, checkpoint)
         if self._upload == "all":
-            self._tracker.tags({STEP_TAG: str(checkpoint.step)})
+            self._copy_last(checkpoint.step)
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Write `checkpoint` as the best so far."""
@@ -49,8 +49,13 @@ class CheckpointFolder:
         """Write `checkpoint` under a name of its own, for good."""
         self._save(checkpoint, f"step-{checkpoint.step:08d}.ckpt")
 
-    def upload_at_end(self) -> None:
-        """Copy what the run is to have and does not have yet."""
+    def upload_at_end(self, step: int) -> None:
+        """Copy what the run is to have when it ends at `step` and does not have yet.
+
+        A process that was killed just after it wrote the last checkpoint had no time to copy it.
+        """
+        if self._upload == "all" and self._tracker.tag(STEP_TAG) != str(step):
+            self._copy_last(step)
         if self._upload == "best" and (self.folder / BEST).exists():
             self._tracker.file(self.folder / BEST, CHECKPOINTS)
 
@@ -77,6 +82,10 @@ class CheckpointFolder:
                 except CheckpointError as error:
                     logger.warning("warning   %s; trying an older one", error)
         return None
+
+    def _copy_last(self, step: int) -> None:
+        self._tracker.file(self.folder / LAST, CHECKPOINTS)
+        self._tracker.tags({STEP_TAG: str(step)})
 
     def _save(self, checkpoint: Checkpoint, name: str) -> None:
         save_checkpoint(self.folder / name, checkpoint)

@@ -36,6 +36,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.types.schema import ColSpec, Schema
+from sqlalchemy.exc import SQLAlchemyError
 
 from charrnn.errors import CharrnnError, FileError, TrackingError
 from charrnn.files import atomic_file, sweep
@@ -44,6 +45,9 @@ from charrnn.params import Params, TrackingParams
 from charrnn.redaction import redact
 
 logger = logging.getLogger("charrnn")
+
+# It logs every error of a database with a traceback; here each is reported in one line.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -158,7 +162,7 @@ def reporting(uri: str) -> Iterator[None]:
         yield
     except CharrnnError:
         raise
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = redact(" ".join(str(error).split()))
         raise TrackingError(f"tracking.uri {redact(uri)}: {reason[:300]}") from None
 

@@ -201,9 +201,9 @@ class _Watcher:
                 elif isinstance(event, Evaluation):
                     self._on_evaluation(event)
                 elif isinstance(event, Checkpoint):
-                    self.folder.save_last(self._checkpoint())
                     if event.keep:
                         self.folder.keep(self._checkpoint())
+                    self.folder.save_last(self._checkpoint())
                 if stop.signal is not None:
                     self.folder.save_last(self._checkpoint())
                     break
@@ -214,7 +214,7 @@ class _Watcher:
             self._roll_back(error)
             return False
         self.tracker.flush()
-        self.folder.upload_at_end()
+        self.folder.upload_at_end(self.state.progress.step)
         stop.raise_if_requested()
         update_progress_artifact(self.artifact, 100.0)
         return True
