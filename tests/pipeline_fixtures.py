@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +88,24 @@ class Workplace:
         return {**os.environ, **({"PREFECT_API_URL": self.api_url} if self.api_url else {})}
 
     def start(
-        self, *arguments: str, script: str = "pipeline", cwd: Path | None = None, new_session: bool = False
+        self,
+        *arguments: str,
+        script: str = "pipeline",
+        cwd: Path | None = None,
+        new_session: bool = False,
+        python: Sequence[str] = (),
     ) -> subprocess.Popen[str]:
-        """Start the script in a process of its own, as a user would; with `new_session`, as from another terminal."""
+        """Start the script in a process of its own, as a user would.
+
+        Args:
+            arguments: of the script.
+            script: its name in `flows/`.
+            cwd: where it is started; the workplace's folder without.
+            new_session: as from a terminal of its own.
+            python: what Python is to run with the script as its argument, instead of the script.
+        """
         return subprocess.Popen(
-            [sys.executable, str(PROJECT / "flows" / f"{script}.py"), *arguments],
+            [sys.executable, *python, str(PROJECT / "flows" / f"{script}.py"), *arguments],
             cwd=cwd or self.folder,
             env=self.environment(),
             stdin=subprocess.DEVNULL,

@@ -33,13 +33,33 @@ SETTINGS = [
     "checkpoint.every_steps=200",
     "evaluation.every_steps=500",
 ]
-# Each kind of stop: the signals sent one right after the other, and how many stops of it a default run makes.
+# Each kind of stop: the signals sent one right after the other, and how many stops of it a default run makes. To die
+# before a rename is to have written a file, but not under its name.
 KINDS = {
     "SIGKILL": ((signal.SIGKILL,), 5),
     "SIGTERM": ((signal.SIGTERM,), 5),
     "SIGINT": ((signal.SIGINT,), 1),
     "SIGINT twice": ((signal.SIGINT, signal.SIGINT), 1),
+    "death before a rename": ((), 4),
 }
+MOST_RENAMES = 8
+# Runs the script named after the number of the rename before which it is to die.
+DIE_BEFORE_A_RENAME = """
+import os, runpy, sys
+
+left, replace = int(sys.argv[1]), os.replace
+
+def replace_or_die(source, target, **options):
+    global left
+    left -= str(source).endswith(".part")
+    if not left:
+        os._exit(9)
+    replace(source, target, **options)
+
+os.replace = replace_or_die
+del sys.argv[:2]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 # Phase -> the line of the log that begins it ('' for the start of the process), and how long it may last (s).
 PHASES = {
     "imports": ("", 5.0),
@@ -56,18 +76,19 @@ EARLY, LATE = (
     ("imports", "download and encode", "the run is made"),
     ("after training", "sample and register", "the end"),
 )
-STOPS_A_RUN = 6
+STOPS_A_RUN = 8
 PATIENCE = 60
 """What a process may take to end once asked to (s); it does within 5 s where nothing else keeps the machine busy."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """When and how a session is stopped: `delay` (s) after the line that begins `phase`."""
+    """When and how a session is stopped: `delay` (s) after the line that begins `phase`, or before rename `rename`."""
 
     kind: str
     phase: str
-    delay: float
+    delay: float = 0.0
+    rename: int = 0
 
     @property
     def signals(self) -> tuple[int, ...]:
@@ -90,11 +111,15 @@ def planned_stops(draw: random.Random) -> list[list[Stop]]:
     plans = []
     for start in range(0, len(kinds), STOPS_A_RUN):
         some = kinds[start : start + STOPS_A_RUN]
-        phases = [draw.choice(EARLY), *["training"] * (len(some) - 3), "evaluation in training", draw.choice(LATE)]
-        plans.append(
-            [Stop(kind, phase, draw.uniform(0, PHASES[phase][1])) for kind, phase in zip(some, phases, strict=False)]
-        )
+        phases = [*draw.sample(EARLY, 2), *["training"] * 3, "evaluation in training", *draw.sample(LATE, 2)]
+        plans.append([_planned(kind, phase, draw) for kind, phase in zip(some, phases, strict=False)])
     return plans
+
+
+def _planned(kind: str, phase: str, draw: random.Random) -> Stop:
+    if KINDS[kind][0]:
+        return Stop(kind, phase, draw.uniform(0, PHASES[phase][1]))
+    return Stop(kind, "any", rename=draw.randint(1, MOST_RENAMES))
 
 
 class Victim:
@@ -143,15 +168,20 @@ class Victim:
                 self.check(stop, ended, before)
                 return ended
             assert ended.code == 0, ended.log
-            stop = replace(stop, delay=stop.delay / 2)
+            stop = replace(stop, delay=stop.delay / 2, rename=(stop.rename + 1) // 2)
 
     def check(self, stop: Stop, ended: Ended, before: str | None) -> None:
         """Check what a stopped session leaves behind. `before`: the run's status when it began."""
+        if stop.rename:
+            assert ended.code == 9
+            return
         number = stop.signals[0]
         if number == signal.SIGKILL:
             assert ended.code == -number
             return
-        assert ended.code == 128 + number, ended.log
+        # While it imports, and when it has nothing left to do, the signal ends it: 128 + number to a shell, too.
+        idle = not ended.log or re.search("^register ", ended.log, re.MULTILINE)
+        assert ended.code in ((128 + number, -number) if idle else (128 + number,)), ended.log
         assert "Traceback" not in ended.log, ended.log
         if re.search("^train ", ended.log, re.MULTILINE) and not re.search("^register ", ended.log, re.MULTILINE):
             assert self.status == "KILLED", ended.log
@@ -162,7 +192,8 @@ class Victim:
 
 def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -> Ended:
     """Run the pipeline to its end or to the stop."""
-    process = workplace.start(*arguments)
+    die = [DIE_BEFORE_A_RENAME, str(stop.rename)] if stop is not None and stop.rename else []
+    process = workplace.start(*arguments, python=["-c", *die] if die else [])
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(iter(process.stderr.readline, "")), daemon=True)
     printer = threading.Thread(target=process.stdout.read, daemon=True)
@@ -170,7 +201,9 @@ def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -
         thread.start()
     stopped = False
     try:
-        if stop is not None and _wait_for(PHASES[stop.phase][0], process, lines):
+        if die:
+            stopped = process.wait(300) == 9
+        elif stop is not None and _wait_for(PHASES[stop.phase][0], process, lines):
             time.sleep(stop.delay)
             stopped = process.poll() is None
             for number in stop.signals:
@@ -186,20 +219,27 @@ def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -
 
 def _wait_for(pattern: str, process: subprocess.Popen[str], lines: list[str]) -> bool:
     """Wait until a line of the log has `pattern` ('': until the script's first lines have run); False if it ended."""
+    python_runs = False
     while process.poll() is None:
-        if any(re.search(pattern, line) for line in list(lines)) if pattern else _catches_signals(process.pid):
+        if pattern and any(re.search(pattern, line) for line in list(lines)):
             return True
-        time.sleep(0.01)
+        if not pattern:
+            # Python catches SIGINT from its start on; the script's first lines let it end the process.
+            caught = _catches_sigint(process.pid)
+            if python_runs and not caught:
+                return True
+            python_runs = python_runs or caught
+        time.sleep(0.005)
     return False
 
 
-def _catches_signals(pid: int) -> bool:
-    """Whether the process has come so far that SIGTERM does not simply end it; always, where that cannot be seen."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        return True
-    caught = re.search(r"^SigCgt:\s*(\w+)", status.read_text(), re.MULTILINE)
-    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+def _catches_sigint(pid: int) -> bool:
+    """Whether the process catches SIGINT. Where that cannot be seen, random: one moment is as good as another."""
+    try:
+        caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return random.random() < 0.05
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGINT - 1) & 1)
 
 
 @pytest.fixture
