@@ -35,7 +35,8 @@ class Summary:
             f"**Text** {self.corpus.label}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
-            f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over{self._rollbacks()}",
+            f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over"
+            + self._rollbacks(),
             f"**Result** {'; '.join(self._results())}",
             f"**Kept** best checkpoint of step {training.best_step}, "
             + (f"registered as {registered}" if self.model_version else "not registered"),
@@ -72,7 +73,7 @@ class Summary:
             )
         if self.training.probe_loss is not None:
             window, steps = self.params.evaluation.probe_window, self.params.training.seq_length
-            results.append(f"probe: {self.training.probe_loss:.1f} nats, summed over the {steps} steps of window {window}")
+            results.append(f"probe: {self.training.probe_loss:.1f} nats over the {steps} steps of window {window}")
         return results or ["loss: not evaluated, there is no validation or test split"]
 
     def _rollbacks(self) -> str:
