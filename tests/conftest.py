@@ -1,4 +1,4 @@
-"""Settings of the test session: nothing outside it is read or written, and Prefect's log stays quiet."""
+"""Settings of the test session: nothing outside it is read or written, Prefect's log stays quiet, one CPU thread."""
 
 import importlib
 import os
@@ -7,6 +7,8 @@ import tempfile
 # Read when prefect and mlflow are imported, so before any test module is.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="charrnn-tests-prefect-")
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+# The models of the tests are so small that threads only wait for each other. Read when torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
     os.environ.pop(name, None)
 
