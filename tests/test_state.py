@@ -12,6 +12,7 @@ from charrnn.params import Params
 from charrnn.state import TrainState, new_state
 from charrnn.streams import Streams
 from charrnn.training import Steps, train
+from tests.nested import equal
 
 CPU = torch.device("cpu")
 SIZE = 6
@@ -40,17 +41,6 @@ def trained(params: Params) -> TrainState:
     state = fresh(params)
     train_on(state, params, 4)
     return state
-
-
-def equal(first: Any, second: Any) -> bool:
-    """Whether two nested values hold the same numbers, bit by bit."""
-    if isinstance(first, Tensor):
-        return isinstance(second, Tensor) and torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(equal(first[key], second[key]) for key in first)
-    if isinstance(first, list | tuple):
-        return len(first) == len(second) and all(map(equal, first, second))
-    return bool(first == second)
 
 
 @pytest.fixture(params=OPTIMIZERS)
