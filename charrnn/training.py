@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.device import autocast
-from charrnn.errors import DivergedError
+from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation import mean_loss, probe_loss
 from charrnn.params import Params, TrainingParams
 from charrnn.schedules import learning_rate
@@ -94,8 +94,13 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
 
     Raises:
         DivergedError: the loss or its gradient is no longer a finite number.
+        ParamsError: the training text has no window number `evaluation.probe_window`.
     """
-    training, at = params.training, state.progress
+    training, at, probe = params.training, state.progress, params.evaluation.probe_window
+    if probe is not None and probe > streams.num_windows:
+        raise ParamsError(
+            f"evaluation.probe_window: must be <= {streams.num_windows}, the windows of the training text, got {probe}"
+        )
     block: _Block | None = None
     resumed_at = time.monotonic() - at.elapsed
     while True:
