@@ -4,6 +4,8 @@ import importlib
 import os
 import tempfile
 
+from hypothesis import settings
+
 # Read when prefect and mlflow are imported, so before any test module is.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="charrnn-tests-prefect-")
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
@@ -11,6 +13,10 @@ os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
     os.environ.pop(name, None)
+
+# How long an example takes says nothing about the code on a machine that is busy.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")
 
 # The project's own settings, before prefect reads its environment.
 importlib.import_module("tasks")
