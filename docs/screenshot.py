@@ -1,7 +1,6 @@
 """Makes docs/compare_runs.png: MLflow's own page comparing the runs of an experiment, in a real browser.
 
-    pip install playwright; apt install chromium
-    python docs/screenshot.py --store sqlite:///mlruns/mlflow.db --browser /usr/bin/chromium
+Needs `pip install playwright` and Chromium; see `python docs/screenshot.py --help`.
 """
 
 import argparse
@@ -52,7 +51,8 @@ def mlflow_ui(store: str) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Take the picture that the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default="sqlite:///mlruns/mlflow.db", help="MLflow tracking URI with the runs")
     parser.add_argument("--experiment", default="charrnn", help="name of the experiment to show")
     parser.add_argument("--browser", default="/usr/bin/chromium", help="path of Chromium or Chrome")
