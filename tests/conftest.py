@@ -4,6 +4,8 @@ import importlib
 import os
 import tempfile
 
+from hypothesis import settings
+
 # Read when prefect and mlflow are imported, so before any test module is.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="charrnn-tests-prefect-")
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
@@ -13,4 +15,8 @@ for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
 # The project's own settings, before prefect reads its environment.
 importlib.import_module("tasks")
 
-pytest_plugins = ["tests.pipeline_fixtures"]
+pytest_plugins = ["tests.pipeline_fixtures", "tests.source_fixtures"]
+
+# A busy machine is no failure.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")
