@@ -6,6 +6,7 @@ is kept under a key made of the text's digest, the parameters and this code, and
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from filelock import FileLock
 
 from charrnn import text as text_module
 from charrnn import vocabulary as vocabulary_module
-from charrnn.corpus import Corpus
+from charrnn.corpus import Corpus, check_unchanged
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain
 from charrnn.params import DataParams, SplitParams, TrainingParams
@@ -60,14 +61,23 @@ class Dataset:
         return Vocabulary.load(self.vocabulary_path)
 
     def ids(self) -> Ids:
-        """Map the ids: (length,) of the vocabulary's dtype. Pages are read as they are touched; writes stay private."""
-        path = self.directory / "ids.bin"
+        """Map the ids: (length,) of the vocabulary's dtype. Pages are read as they are touched; writes stay private.
+
+        Raises:
+            FileError: they cannot be read.
+            CorpusError: they are damaged.
+        """
+        path, dtype = self.directory / "ids.bin", self.vocabulary().dtype
         try:
-            return np.memmap(path, dtype=self.vocabulary().dtype, mode="c", shape=(self.length,))
+            size = path.stat().st_size
+            if size != self.length * dtype.itemsize:
+                raise CorpusError(
+                    f"{path}: is damaged ({size} bytes for {self.length} ids of {dtype.itemsize}); "
+                    "delete the folder and run again"
+                )
+            return np.memmap(path, dtype=dtype, mode="c", shape=(self.length,))
         except OSError as error:
             raise explain(error, "read", path) from error
-        except ValueError as error:
-            raise CorpusError(f"{path}: is damaged ({error}); delete the folder and run again") from None
 
 
 @dataclass(frozen=True)
@@ -115,10 +125,10 @@ def check_length(splits: Splits, params: TrainingParams) -> None:
         CorpusError: it does not; says what to change.
     """
     if splits.train - 1 < params.seq_length:
+        shorter = f", or set training.seq_length to at most {splits.train - 1}" if splits.train > 1 else ""
         raise CorpusError(
             f"the training split has {splits.train} characters, fewer than one window of training.seq_length "
-            f"{params.seq_length} and the character after it: use a longer text, or set training.seq_length "
-            f"to at most {max(splits.train - 1, 1)}"
+            f"{params.seq_length} and the character after it: use a longer text{shorter}"
         )
 
 
@@ -126,7 +136,7 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
     """Encode `corpus`, or find it encoded already under `<data.directory>/encoded/`.
 
     Raises:
-        CorpusError: the text is empty, has fewer than two distinct characters, or does not decode.
+        CorpusError: the text is empty, has fewer than two distinct characters, does not decode or changes meanwhile.
         VocabularyError: it has more distinct characters than `data.max_vocabulary`.
         FileError: something cannot be read or written.
     """
@@ -136,7 +146,7 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
         directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):
             if directory.exists():
-                return _check_size(_load(directory, cached=True), params)
+                return _load(directory, params)
             dataset = _encode(corpus, params, directory, key, on_progress or (lambda _: None))
     except OSError as error:
         raise explain(error, "write", directory) from error
@@ -160,6 +170,7 @@ def _encode(corpus: Corpus, params: DataParams, directory: Path, key: str, on_pr
             for piece in pieces():
                 ids = table[code_points(piece)]
                 (ids[ids != UNKNOWN].astype(vocabulary.dtype) if dropped else ids).tofile(file)
+        check_unchanged(corpus)
         dataset = Dataset(directory, key, sum(vocabulary.counts), dropped, corpus.sha256, cached=False)
         vocabulary.save(temporary / "vocabulary.json")
         description = {name: value for name, value in asdict(dataset).items() if name not in ("directory", "cached")}
@@ -204,22 +215,21 @@ def _too_many(found: int, params: DataParams) -> VocabularyError:
     )
 
 
-def _check_size(dataset: Dataset, params: DataParams) -> Dataset:
-    found = dataset.vocabulary().size - 1
-    if found > params.max_vocabulary:
-        raise _too_many(found, params)
-    return dataset
-
-
-def _load(directory: Path, *, cached: bool) -> Dataset:
+def _load(directory: Path, params: DataParams) -> Dataset:
+    """Read what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
     path = directory / "dataset.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        dataset = Dataset(directory=directory, cached=cached, **values)
+        values["length"] = int(values["length"])
+        dataset = Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         raise CorpusError(f"{path}: is damaged; delete the folder and run again") from None
+    known = dataset.vocabulary().size - 1
+    if known > params.max_vocabulary:
+        raise _too_many(known, params)
+    dataset.ids()  # which says if they are damaged
     return dataset
 
 
@@ -230,5 +240,7 @@ def _key(corpus: Corpus, params: DataParams) -> str:
         "corpus": corpus.sha256,
         "params": params.model_dump(mode="json", include=ENCODING_PARAMS),
         "code": [hashlib.sha256(module.read_bytes()).hexdigest() for module in modules],
+        # Python's tables of lower case and normal forms.
+        "unicode": unicodedata.unidata_version,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

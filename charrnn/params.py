@@ -31,9 +31,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1), _Number]
 OpenFraction = Annotated[float, Field(gt=0, lt=1), _Number]
 Probability = Annotated[float, Field(gt=0, le=1), _Number]
 Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
-Text = Annotated[str, Field(min_length=1)]
-Sources = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
-Temperatures = Annotated[tuple[NonNegativeFloat, ...], BeforeValidator(_as_list), Field(min_length=1)]
+# No operating system takes NUL in a name.
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+Sources = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list)]
+Temperatures = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_as_list)]
 
 
 class Section(BaseModel):

@@ -123,8 +123,9 @@ def wheel_pieces(path: Path, max_bytes: int, name: str) -> Iterator[bytes]:
 
 
 def _zip_members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
-    # macOS adds a member of attributes, ._NAME, for every file.
-    files = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+    # A damaged archive can have members without a name; macOS adds one of attributes, ._NAME, for every file.
+    named = [member for member in archive.infolist() if member.filename]
+    files = [member for member in named if not member.is_dir() and not member.filename.startswith("__MACOSX/")]
     members = [m for m in files if m.filename.lower().endswith(_TEXT_NAMES)] or files
     if not members or (members is files and len(files) > 1):
         raise SourceError(f"{name}: has no .txt or .md among the {len(files)} files in the archive")

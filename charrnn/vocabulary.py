@@ -120,7 +120,8 @@ class Vocabulary:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and checkpoints."""
         return {
-            "characters": self.characters,
+            # One by one: JSON would read two surrogates that follow each other as one character.
+            "characters": list(self.characters),
             "counts": list(self.counts),
             "first_seen": list(self.first_seen),
         }
@@ -129,9 +130,11 @@ class Vocabulary:
     def from_dict(cls, values: Mapping[str, Any]) -> "Vocabulary":
         """Return the vocabulary that `to_dict` gave. Raises VocabularyError when it is damaged."""
         try:
-            return cls(str(values["characters"]), tuple(values["counts"]), tuple(values["first_seen"]))
-        except (KeyError, TypeError) as error:
+            characters = "".join(values["characters"])
+            counts, first_seen = (tuple(map(int, values[name])) for name in ("counts", "first_seen"))
+        except (KeyError, TypeError, ValueError) as error:
             raise VocabularyError(f"vocabulary: is damaged ({error})") from None
+        return cls(characters, counts, first_seen)
 
     def save(self, path: Path) -> None:
         """Write JSON, atomically."""
