@@ -96,7 +96,7 @@ class Checkpoint:
 
 
 class _VocabularyValues(BaseModel):
-    characters: str
+    characters: list[str]
     counts: list[int]
     first_seen: list[int]
 

@@ -102,4 +102,4 @@ def test_only_bfloat16_multiplies_in_bfloat16(precision: str, dtype: torch.dtype
 
 @pytest.mark.usefixtures("settings")
 def test_the_cpu_is_described_with_its_threads() -> None:
-    assert describe_device(CPU) == "CPU, 2 threads"
+    assert describe_device(CPU) == f"CPU ({torch.backends.cpu.get_cpu_capability()}), 2 threads"

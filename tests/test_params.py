@@ -17,9 +17,9 @@ AT_LEAST_ONE = """data.min_count data.max_characters data.max_vocabulary model.h
     training.decay_patience training.patience training.threads training.log_every evaluation.every_steps
     evaluation.max_characters evaluation.batch_size evaluation.probe_window checkpoint.every_steps
     checkpoint.keep_every_steps sampling.length sampling.top_k"""
-AT_LEAST_ZERO = "training.warmup_steps evaluation.sample_length tasks.retries"
+AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries"
 MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes training.learning_rate
-    training.decay_epochs training.grad_clip evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
+    training.decay_epochs training.grad_clip training.spike_threshold evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
 
 # Keys, what each may be at the utmost, and what is just too much.
 BOUNDS: list[tuple[str, list[float], list[float]]] = [
