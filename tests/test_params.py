@@ -19,7 +19,8 @@ AT_LEAST_ONE = """data.min_count data.max_characters data.max_vocabulary model.h
     checkpoint.keep_every_steps sampling.length sampling.top_k"""
 AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries"
 MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes training.learning_rate
-    training.decay_epochs training.grad_clip training.spike_threshold evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
+    training.decay_epochs training.grad_clip training.spike_threshold
+    evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
 
 # Keys, what each may be at the utmost, and what is just too much.
 BOUNDS: list[tuple[str, list[float], list[float]]] = [
