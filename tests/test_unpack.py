@@ -2,6 +2,7 @@ import gzip
 import io
 import lzma
 import random
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,16 @@ def test_an_encrypted_zip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "secret.zip").write_bytes(content)
     with pytest.raises(SourceError, match=r"secret\.zip: the archive is encrypted"):
         unpacked(tmp_path / "secret.zip")
+
+
+@pytest.mark.parametrize("pack", [*PACK.values(), bytes])
+def test_a_tar_archive_is_an_error_however_it_is_packed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    (tmp_path / "texts").write_bytes(pack(buffer.getvalue()))
+    with pytest.raises(SourceError, match=r"/texts: is a tar archive; unpack it and name the texts in it$"):
+        unpacked(tmp_path / "texts")
 
 
 # Damage
