@@ -8,7 +8,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,12 @@ class Checkpoint:
             model = CharRNN(self.params.model, self.vocabulary.size)
         model.load_state_dict(self.state["average"] or self.state["model"])
         return model.eval().requires_grad_(False)
+
+    def weights_only(self) -> "Checkpoint":
+        """Return the same without what only going on needs: a fraction of the size for the same `model`."""
+        weights = self.state["average"] or self.state["model"]
+        bare = {"model": weights, "average": None, "optimizer": {**self.state["optimizer"], "state": {}}, "hidden": []}
+        return replace(self, state={**self.state, **bare})
 
     def check_shapes(self) -> None:
         """Check that the weights are of the shape the parameters declare, without allocating what those declare.

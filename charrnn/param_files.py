@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from charrnn.errors import ParamsError
-from charrnn.params import Params, Text
+from charrnn.params import ModelParams, Params, Text
 from charrnn.redaction import redact
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -309,14 +309,37 @@ def check_resumable(before: Params, now: Params) -> None:
     Raises:
         ParamsError: lists what differs and what may.
     """
-    old, new = flatten(before), flatten(now)
-    changed = [
-        f"{key} (was {old[key]}, now {new[key]})"
-        for key in old
-        if old[key] != new[key] and not key.startswith(MAY_CHANGE)
-    ]
-    if changed:
+    if changed := _changes(before, now, MAY_CHANGE):
         raise _error(
             f"--resume: a resumed run keeps its parameters, but these differ: {', '.join(changed)}; "
             f"only {', '.join(MAY_CHANGE).replace('.,', '.*,')}* may change"
         )
+
+
+# What may differ from the trained model that a run starts from: what decides no weight's shape or start.
+MAY_CHANGE_IN_MODEL = "model.dropout"
+
+
+def load_warm_start_params(files: Sequence[str | Path], overrides: Iterable[str], model: ModelParams) -> Params:
+    """Read parameters as `load_params` does, but take the model's from the trained `model` a run starts from.
+
+    Raises:
+        ParamsError: as `load_params`, or an overlay or override asks for another model; lists what differs.
+    """
+    params = load_params(files, overrides, base=load_params().model_copy(update={"model": model}))
+    if changed := _changes(params.model_copy(update={"model": model}), params, MAY_CHANGE_IN_MODEL):
+        raise _error(
+            f"--init-from: a trained model keeps its parameters, but these differ: {', '.join(changed)}; "
+            f"leave them out, only {MAY_CHANGE_IN_MODEL} may change"
+        )
+    return params
+
+
+def _changes(before: Params, now: Params, may_change: str | tuple[str, ...]) -> list[str]:
+    """Return a description of each parameter that differs, save those that begin with one of `may_change`."""
+    old, new = flatten(before), flatten(now)
+    return [
+        f"{key} (was {old[key]}, now {new[key]})"
+        for key in old
+        if old[key] != new[key] and not key.startswith(may_change)
+    ]

@@ -133,6 +133,12 @@ class TrainState:
         if self.device.type == "cuda" and found.cuda_rng is not None:
             torch.cuda.set_rng_state(found.cuda_rng, self.device)
 
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from `weights`, the average too; everything else stays as it is."""
+        self.model.load_state_dict(weights)
+        if self.average is not None:
+            self.average.load_state_dict(weights)
+
 
 class OptimizerValues(BaseModel):
     """What PyTorch's optimizers give: moments by the number of the weight, and one group of settings."""

@@ -37,8 +37,8 @@ class Vocabulary:
 
     Attributes:
         characters: the distinct characters, sorted by code point; a character's position is its id.
-        counts: how often each occurs in the text.
-        first_seen: position (characters) of each one's first occurrence.
+        counts: how often each occurs in the text; 0 for those only the model it starts from has seen.
+        first_seen: position (characters) of each one's first occurrence; -1 where there is none.
     """
 
     characters: str
@@ -60,6 +60,11 @@ class Vocabulary:
     def size(self) -> int:
         """Number of ids, the padding id included: the width of the model's output."""
         return len(self.characters) + 1
+
+    @property
+    def occurring(self) -> int:
+        """Number of characters that occur in the text."""
+        return sum(count > 0 for count in self.counts)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -102,7 +107,7 @@ class Vocabulary:
         return found.decode("utf-32-le", errors="surrogatepass")
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the data-quality table: one row a character with its name, count, share and first position."""
+        """Return the data-quality table: one row a character with its name, count, share and first position, if any."""
         total = sum(self.counts)
         return pd.DataFrame(
             {
@@ -113,7 +118,7 @@ class Vocabulary:
                 "category": [unicodedata.category(character) for character in self.characters],
                 "count": self.counts,
                 "share": [count / total for count in self.counts],
-                "first_seen_at": self.first_seen,
+                "first_seen_at": pd.array([None if place < 0 else place for place in self.first_seen], dtype="Int64"),
             }
         )
 

@@ -1,7 +1,8 @@
 """Where a run's checkpoints are: a local folder first, the run's artifacts as the copy that travels.
 
 The local folder is `<data.directory>/checkpoints/<run id>/` with `last.ckpt`, the one before it as `previous.ckpt`,
-`best.ckpt` and, when asked for, `step-<number>.ckpt`.
+`best.ckpt` and, when asked for, `step-<number>.ckpt`; a run that starts from a trained model has its weights in
+`initial.ckpt`.
 """
 
 import logging
@@ -12,7 +13,7 @@ from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.errors import CheckpointError
 from charrnn.files import keep_as, write_bytes
 from charrnn.params import Params
-from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, Tracker, download
+from tasks.tracking import BEST, CHECKPOINTS, INITIAL, LAST, RunRef, Tracker, download
 
 logger = logging.getLogger("charrnn")
 
@@ -53,6 +54,16 @@ class CheckpointFolder:
         """Copy what the run is to have and does not have yet."""
         if self._upload == "best" and (self.folder / BEST).exists():
             self._tracker.file(self.folder / BEST, CHECKPOINTS)
+
+    def keep_initial(self, checkpoint: Checkpoint) -> None:
+        """Keep the trained model that the run starts from, unless it is kept already."""
+        if not (self.folder / INITIAL).exists():
+            self._save(checkpoint, INITIAL)
+
+    def initial(self) -> Checkpoint | None:
+        """Return the trained model that the run starts from, or None when it starts from none."""
+        path = self.folder / INITIAL
+        return load_checkpoint(path) if path.exists() else None
 
     def last(self) -> Checkpoint | None:
         """Return the newest checkpoint that can be read, or None when there is none at all.

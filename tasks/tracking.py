@@ -46,6 +46,10 @@ logger = logging.getLogger("charrnn")
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
+# What a run that starts from a trained model keeps of it, and its tags. Not `mlflow.parentRunId`: the UI would hide the
+# run under its parent until that is unfolded, as if it were a part of it.
+INITIAL = "initial.ckpt"
+INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 PARAMS_FILE = "params.yaml"
 TABLES_TAG = "mlflow.loggedArtifacts"
 PROCESS_TAGS = ("charrnn.host", "charrnn.pid", "charrnn.process_started")

@@ -1,7 +1,8 @@
 """Task: train, and send each event of the loop where it belongs.
 
 Metrics, samples and checkpoints go to the run, a bar to the terminal, a progress artifact to Prefect. When the run has
-a checkpoint already (a retry, a resume) training goes on from it; when the loss diverges, it goes back to the last one.
+a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any; when
+the loss diverges, it goes back to the last checkpoint.
 """
 
 import logging
@@ -27,6 +28,7 @@ from charrnn.streams import Streams
 from charrnn.training import Checkpoint, Evaluation, Steps
 from charrnn.training import train as train_events
 from charrnn.vocabulary import Vocabulary
+from charrnn.warm_start import warm_start
 from tasks.checkpoints import CheckpointFolder
 from tasks.stopping import StopRequest, stop_requests
 from tasks.terminal import Bar, bar
@@ -95,6 +97,8 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
         folder = CheckpointFolder(params, tracker)
+        if parent := folder.initial():
+            state.load_weights(warm_start(parent, vocabulary, state.model))
         _resume(state, folder, dataset, tracker)
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
