@@ -1,5 +1,8 @@
 """What a finished run comes to, in words: for the terminal, the run's description and Prefect's summary."""
 
+import os
+import shlex
+import sys
 from dataclasses import dataclass
 
 from charrnn.corpus import Corpus
@@ -68,7 +71,10 @@ class Summary:
         """Return the command that starts the MLflow UI, and the address of this run in it."""
         if self.run.uri.startswith(("http:", "https:")):
             return f"open {self.run.uri.rstrip('/')}{self.run.ui_path}"
-        command = f"mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri '{self.run.uri}'"
+        # This environment's MLflow, whether or not it is activated.
+        python = min(sys.executable, os.path.relpath(sys.executable), key=len)
+        store = shlex.quote(self.run.uri)
+        command = f"{shlex.quote(python)} -m mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {store}"
         return f"{command}\nthen open http://127.0.0.1:5000{self.run.ui_path}"
 
     def _started_from(self, ui: str) -> list[str]:
