@@ -14,7 +14,8 @@ DIGEST = "0123456789abcdef" * 4
     ("text", "kind", "location", "file_name"),
     [
         ("https://host/a/b.txt", Kind.URL, "https://host/a/b.txt", "b.txt"),
-        ("HTTP://host:8080", Kind.URL, "HTTP://host:8080", ""),
+        ("HTTP://host:1", Kind.URL, "HTTP://host:1", ""),
+        ("http://host:65535/a", Kind.URL, "http://host:65535/a", "a"),
         ("http://host/b.txt.gz?raw=1.zip#part", Kind.URL, "http://host/b.txt.gz?raw=1.zip#part", "b.txt.gz"),
         ("http://bücher.example/b.txt", Kind.URL, "http://bücher.example/b.txt", "b.txt"),
         ("http://[::1]:80/b.txt", Kind.URL, "http://[::1]:80/b.txt", "b.txt"),
