@@ -159,6 +159,14 @@ def test_dropout_acts_in_training_only_after_every_layer(variant: str, layers: i
     assert torch.equal(losses_of(model, text, 50), losses_of(without, text, 50))
 
 
+@pytest.mark.parametrize("variant", ["embedding", "layer norm"])
+def test_dropout_acts_between_layers_and_not_on_the_state_of_the_first(variant: str, text: Tensor) -> None:
+    model = build("gru", variant, dropout=0.5)
+    (once,), (again,) = (model(text, model.initial_state(3))[1] for _ in range(2))
+    assert torch.equal(once[0], again[0])
+    assert not torch.equal(once[1], again[1])
+
+
 @pytest.mark.parametrize(("cell", "variant"), list(itertools.product(CELLS, VARIANTS)))
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(cell: str, variant: str) -> None:
     first, again, other = (build(cell, variant, seed=seed).state_dict() for seed in (3, 3, 4))

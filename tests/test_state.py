@@ -158,6 +158,14 @@ DAMAGE = {
     "a text for a tensor": (put("model", "decoder.bias", value="x"), "model.decoder.bias: "),
     "a tensor for weights": (put("model", value=torch.zeros(3)), "model: "),
     "a number for the average": (put("average", value=3), "average: "),
+    "a weight of another shape": (
+        put("model", "decoder.bias", value=torch.zeros(1)),
+        "does not fit the model: decoder.bias is (1,) in the checkpoint, (6,) in the model",
+    ),
+    "an average of another shape": (
+        put("average", "decoder.bias", value=torch.zeros(1)),
+        "does not fit the model: decoder.bias is (1,) in the checkpoint, (6,) in the model",
+    ),
     "no list of states": (put("hidden", value=5), "hidden: "),
     "a text for a step": (put("progress", "step", value="many"), "progress.step: "),
     "half a step": (put("progress", "step", value=1.5), "progress.step: "),
