@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
@@ -31,16 +32,18 @@ from charrnn.device import choose_device
 from charrnn.errors import TrackingError
 from charrnn.param_files import check_resumable, flatten, load_params, to_yaml
 from charrnn.params import Params
-from flows.command_line import guarded
+from flows.command_line import guarded, sync_command
 from tasks.download import download
 from tasks.encode import encode
 from tasks.environment import environment_tags, installed_packages
 from tasks.evaluate import evaluate
+from tasks.outbox import outbox_folder
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
 from tasks.summary import Summary
-from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, start_run
+from tasks.tracker import STOP_SECONDS, Tracker, send_pending
+from tasks.tracking import PARAMS_FILE, RunRef, connect, find_run, reopen_run, run_params, start_run
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -64,7 +67,7 @@ def pipeline(
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params)
-    run = run or start_run(params.tracking, _run_name(params), {})
+    run = run or start_run(params, _run_name(params), {})
     with _ending(run):
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
@@ -83,10 +86,14 @@ def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> t
     params = load_params(overlays, overrides)
     run = None
     if resume is not None:
-        run = find_run(params.tracking, resume)
+        run = find_run(params, resume)
+        # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
+        send_pending(run)
         before = run_params(run)
         params = load_params(overlays, overrides, base=before)
         check_resumable(before, params)
+        run = replace(run, outbox=outbox_folder(params, run.run_id))
+        send_pending(run)
     connect(params.tracking)
     choose_device(params.training)
     return params, run
@@ -96,19 +103,27 @@ def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> t
 def _ending(run: RunRef) -> Iterator[None]:
     """End the MLflow run as what becomes of the block: FINISHED, FAILED with the error, or KILLED."""
     tracker = Tracker(run)
+    left = 0
     try:
         reopen_run(run)
         yield
-        tracker.finish("FINISHED")
+        left = tracker.finish("FINISHED")
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal | SystemExit)
         try:
-            tracker.finish("KILLED" if stopped else "FAILED", "" if stopped else f"{type(error).__name__}: {error}")
+            if stopped:
+                left = tracker.finish("KILLED", patience=STOP_SECONDS)
+            else:
+                left = tracker.finish("FAILED", f"{type(error).__name__}: {error}")
         except TrackingError as problem:
             logger.warning("warning   the run's end could not be recorded: %s", problem)
         if stopped:
             logger.warning("stopped   go on with: python flows/pipeline.py --resume %s", run.run_id)
         raise
+    finally:
+        if left:
+            command = sync_command(run.outbox.parents[1])
+            logger.warning("warning   %d operations wait in %s; send them with: %s", left, run.outbox, command)
 
 
 def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.errors import CheckpointError
 from charrnn.params import Params
-from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, Tracker, download
+from tasks.tracker import Tracker
+from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, download
 
 logger = logging.getLogger("charrnn")
 

@@ -30,15 +30,13 @@ class Summary:
         """Return five lines: the text, the model, the training, how good it is, where it is."""
         model, training = self.params.model, self.training
         per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
-        registered = f"`{self.params.tracking.registered_model}` version {self.model_version}"
         lines = [
             f"**Text** {self.corpus.label}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
             f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over",
             f"**Result** {'; '.join(self._results())}",
-            f"**Kept** best checkpoint of step {training.best_step}, "
-            + (f"registered as {registered}" if self.model_version else "not registered"),
+            f"**Kept** best checkpoint of step {training.best_step}, {self._registered()}",
         ]
         return "\n".join(f"- {line}" for line in lines)
 
@@ -61,6 +59,14 @@ class Summary:
             return f"open {self.run.uri.rstrip('/')}{self.run.ui_path}"
         command = f"mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri '{self.run.uri}'"
         return f"{command}\nthen open http://127.0.0.1:5000{self.run.ui_path}"
+
+    def _registered(self) -> str:
+        name = self.params.tracking.registered_model
+        if name is None:
+            return "not registered"
+        return f"registered as `{name}` " + (
+            f"version {self.model_version}" if self.model_version else "(version later)"
+        )
 
     def _results(self) -> list[str]:
         results = []

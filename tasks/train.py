@@ -29,13 +29,12 @@ from charrnn.vocabulary import Vocabulary
 from tasks.checkpoints import CheckpointFolder
 from tasks.stopping import StopRequest, stop_requests
 from tasks.terminal import Bar, bar
-from tasks.tracking import BEST, LAST, RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import BEST, LAST, RunRef
 
 logger = logging.getLogger("charrnn")
 
 PROGRESS_SECONDS = 5.0
-EVALUATION_METRICS = ("val/loss", "val/bits_per_char", "probe/loss_sum")
-STEP_METRICS = ("train/loss", "train/grad_norm", "train/learning_rate", "train/chars_per_second", "train/epoch")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,6 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
             f"now {dataset.key}); start a new run"
         )
     state.load_dict(checkpoint.state)
-    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS])
     logger.info("train     goes on from step %d", state.progress.step)
 
 
