@@ -75,6 +75,15 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def keep_as(path: Path, other: Path) -> None:
+    """Make `other` a second name of the file `path`, atomically, replacing what had that name. Raises FileError."""
+    with atomic_file(other) as temporary:
+        try:
+            os.link(path, temporary)
+        except OSError:  # not every file system has second names
+            shutil.copyfile(path, temporary)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, atomically. Raises FileError where it cannot be written."""
     with atomic_file(path) as temporary:

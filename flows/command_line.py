@@ -18,6 +18,8 @@ examples:
   python flows/pipeline.py --params params/smoke.yaml                 the whole flow in seconds
   python flows/pipeline.py --params params/gpu.yaml --set training.max_minutes=30 --name big
   python flows/pipeline.py --resume last                              go on with the newest run
+  python flows/pipeline.py --init-from charrnn --set 'data.sources=[my novel.txt]'
+                                                                      fine-tune a trained model on your own text
 
 Parameters: docs/parameters.md. The run id goes to standard output, everything else to standard error.
 """
@@ -69,7 +71,14 @@ def pipeline_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_params_options(parser)
-    parser.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    start.add_argument(
+        "--init-from",
+        metavar="MODEL",
+        help="start a new run from the weights of a trained model: RUN_ID, last, a checkpoint FILE, or a registered "
+        "NAME, NAME@alias or NAME/VERSION; its model.* parameters are taken over",
+    )
     parser.add_argument("--name", metavar="NAME", help="name of the run in MLflow (tracking.run_name)")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved parameters and what would be done; start nothing"

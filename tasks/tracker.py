@@ -6,7 +6,6 @@ store takes it: a store that is slow or away keeps no one waiting, and a process
 
 import json
 import math
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from tasks import operations as op
 from tasks.outbox import Outbox
 from tasks.sender import Sender
 from tasks.stores import waiting_out_locks
-from tasks.tracking import Delivery, RunRef, reason, registered_version, reporting, system_figures
+from tasks.tracking import Delivery, RunRef, reason, registered_version, reporting, run_tag, system_figures
 
 # A tracking server that is restarted is back within a minute; past that the run ends and leaves the rest to flows/sync.
 END_SECONDS = 60.0
@@ -71,6 +70,15 @@ class Tracker:
         """Set tags, credentials redacted."""
         self._append(op.SetTags({key: redact(value) for key, value in tags.items()}))
 
+    def tag(self, key: str) -> str:
+        """Return the run's tag `key`, whether it was sent yet or not; '' when it has none.
+
+        Raises:
+            TrackingError: the store does not answer.
+        """
+        waiting = [tags.values for tags in self._sender.outbox.operations() if isinstance(tags, op.SetTags)]
+        return next((values[key] for values in reversed(waiting) if key in values), "") or run_tag(self.run, key)
+
     def describe(self, markdown: str) -> None:
         """Set the run's description, shown at the top of its page."""
         self.tags({"mlflow.note.content": markdown})
@@ -101,22 +109,27 @@ class Tracker:
         self._append(op.LogDataset(name, digest[:36], redact(source), json.dumps(dict(profile)), context))
 
     def register(
-        self, name: str, checkpoint: Path, requirements: Sequence[str], example: Mapping[str, str | int | float]
+        self,
+        name: str,
+        checkpoint: Path,
+        sha256: str,
+        requirements: Sequence[str],
+        example: Mapping[str, str | int | float],
     ) -> str:
-        """Make the file `checkpoint` a new version of the registered model `name`.
+        """Make the file `checkpoint` a new version of the registered model `name`, once for each run.
 
         Args:
             name: of the registered model.
             checkpoint: what `charrnn.serving` loads.
+            sha256: of its content.
             requirements: pinned, as for pip.
             example: one input row.
 
         Returns:
-            The version; '' when the store is away, it is registered when the store is back.
+            The version; '' while the store is away, which gets to know of it when it is back.
         """
-        token = secrets.token_hex(16)
-        self._append(op.Register(name, token, tuple(requirements), dict(example)), checkpoint)
-        return "" if self.wait(patience=0) else registered_version(self.run, name, token)
+        self._append(op.Register(name, sha256, tuple(requirements), dict(example)), checkpoint)
+        return "" if self.wait(patience=0) else registered_version(self.run, name, sha256)
 
     def finish(self, status: str, error: str = "", patience: float | None = None) -> int:
         """End the run as FINISHED, FAILED (with `error` as a tag) or KILLED.

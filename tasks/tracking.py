@@ -54,9 +54,13 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
+# What a run that starts from a trained model keeps of it, and its tags. Not `mlflow.parentRunId`: the UI would hide the
+# run under its parent until that is unfolded, as if it were a part of it.
+INITIAL = "initial.ckpt"
+INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 PARAMS_FILE = "params.yaml"
 TABLES_TAG = "mlflow.loggedArtifacts"
-TOKEN_TAG = "charrnn.registration"
+SHA256_TAG = "checkpoint.sha256"
 
 # HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
 NOT_NOW = (408, 429, 499)
@@ -82,8 +86,8 @@ class RunRef:
 
     @property
     def ui_path(self) -> str:
-        """The run's page in the MLflow UI, from the server's address on."""
-        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        """The run's page in the MLflow UI, in its view for trained models, from the server's address on."""
+        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
 
 
 @contextmanager
@@ -214,6 +218,12 @@ def download(run: RunRef, path: str, folder: Path) -> Path | None:
         return Path(client.download_artifacts(run.run_id, path, str(folder)))
 
 
+def run_tag(run: RunRef, key: str) -> str:
+    """Return the run's tag `key`; '' when it has none. Raises TrackingError."""
+    with reporting(run.uri):
+        return str(MlflowClient(tracking_uri=run.uri).get_run(run.run_id).data.tags.get(key, ""))
+
+
 def run_params(run: RunRef) -> Params:
     """Return the parameters the run was started with. Raises TrackingError when it has none."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -249,11 +259,12 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
         raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason}") from None
 
 
-def registered_version(run: RunRef, name: str, token: str) -> str:
-    """Return the version of model `name` that was registered with `token`; '' if there is none."""
+def registered_version(run: RunRef, name: str, sha256: str) -> str:
+    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none."""
     with reporting(run.uri):
-        versions = MlflowClient(tracking_uri=run.uri).search_model_versions(f"name = '{name}'")
-    return next((str(version.version) for version in versions if version.tags.get(TOKEN_TAG) == token), "")
+        versions = MlflowClient(tracking_uri=run.uri).search_model_versions(f"run_id = '{run.run_id}'")
+    found = (item for item in versions if item.name == name and item.tags.get(SHA256_TAG) == sha256)
+    return next((str(version.version) for version in found), "")
 
 
 def system_figures(run: RunRef, stop: threading.Event) -> Iterator[dict[str, float]]:
@@ -379,11 +390,12 @@ class Delivery:
         """
         client, run = self.client, self.run
         _create_registered_model(client, wanted.name)
-        if registered_version(run, wanted.name, wanted.token):
+        if registered_version(run, wanted.name, wanted.sha256):
             return
-        models = client.search_logged_models([run.experiment_id], f"tags.`{TOKEN_TAG}` = '{wanted.token}'")
-        tags = {TOKEN_TAG: wanted.token}
-        model = models[0] if models else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
+        tags = {SHA256_TAG: wanted.sha256}
+        models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
+        mine = [model for model in models if model.source_run_id == run.run_id]
+        model = mine[0] if mine else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
         outputs = client.get_run(run.run_id).outputs
         if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
             client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
