@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
@@ -31,18 +32,20 @@ from charrnn.device import choose_device
 from charrnn.errors import ParamsError, TrackingError
 from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
-from flows.command_line import guarded
+from flows.command_line import guarded, sync_command
 from tasks.checkpoints import CheckpointFolder
 from tasks.download import download
 from tasks.encode import encode
 from tasks.environment import environment_tags, installed_packages
 from tasks.evaluate import evaluate
 from tasks.models import Origin, Parent, find_parent, parent_of
+from tasks.outbox import outbox_folder
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
 from tasks.summary import Summary
-from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, start_run
+from tasks.tracker import STOP_SECONDS, Tracker, send_pending
+from tasks.tracking import PARAMS_FILE, RunRef, connect, find_run, reopen_run, run_params, start_run
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -71,7 +74,7 @@ def pipeline(
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params, known)
-    run = run or start_run(params.tracking, _run_name(params, corpus, origin), origin.tags if origin else {})
+    run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
     with _ending(run):
         if parent:
             CheckpointFolder(params, Tracker(run)).keep_initial(parent.checkpoint)
@@ -96,10 +99,14 @@ def _prepare(
     params = load_params(overlays, overrides)
     run = parent = None
     if resume is not None:
-        run = find_run(params.tracking, resume)
+        run = find_run(params, resume)
+        # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
+        send_pending(run)
         before = run_params(run)
         params = load_params(overlays, overrides, base=before)
         check_resumable(before, params)
+        run = replace(run, outbox=outbox_folder(params, run.run_id))
+        send_pending(run)
         parent = parent_of(params, run)
     if init_from is not None:
         parent = find_parent(params, init_from)
@@ -114,19 +121,27 @@ def _prepare(
 def _ending(run: RunRef) -> Iterator[None]:
     """End the MLflow run as what becomes of the block: FINISHED, FAILED with the error, or KILLED."""
     tracker = Tracker(run)
+    left = 0
     try:
         reopen_run(run)
         yield
-        tracker.finish("FINISHED")
+        left = tracker.finish("FINISHED")
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal | SystemExit)
         try:
-            tracker.finish("KILLED" if stopped else "FAILED", "" if stopped else f"{type(error).__name__}: {error}")
+            if stopped:
+                left = tracker.finish("KILLED", patience=STOP_SECONDS)
+            else:
+                left = tracker.finish("FAILED", f"{type(error).__name__}: {error}")
         except TrackingError as problem:
             logger.warning("warning   the run's end could not be recorded: %s", problem)
         if stopped:
             logger.warning("stopped   go on with: python flows/pipeline.py --resume %s", run.run_id)
         raise
+    finally:
+        if left:
+            command = sync_command(run.outbox.parents[1])
+            logger.warning("warning   %d operations wait in %s; send them with: %s", left, run.outbox, command)
 
 
 def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> None:

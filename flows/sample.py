@@ -80,7 +80,7 @@ def _load(arguments: argparse.Namespace) -> Checkpoint:
     from tasks.tracking import find_run
 
     if arguments.run is not None:
-        return load_from_run(params, find_run(params.tracking, arguments.run))
+        return load_from_run(params, find_run(params, arguments.run))
     return load_registered(params.tracking, arguments.model)
 
 

@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, TrackingError
 from charrnn.files import keep_as, write_bytes
 from charrnn.params import Params
-from tasks.tracking import BEST, CHECKPOINTS, INITIAL, LAST, RunRef, Tracker, download
+from tasks.tracker import Tracker
+from tasks.tracking import BEST, CHECKPOINTS, INITIAL, LAST, RunRef, download
 
 logger = logging.getLogger("charrnn")
 
@@ -72,11 +73,18 @@ class CheckpointFolder:
         the best one are copied into the folder.
         """
         newest = self.last_here()
-        if (newest.step if newest else 0) < int(self._tracker.tag(STEP_TAG) or 0):
+        if (newest.step if newest else 0) < self._last_elsewhere():
             for name in (BEST, LAST):
                 self._fetch(name)
             newest = self.last_here()
         return newest
+
+    def _last_elsewhere(self) -> int:
+        """Return the step of the newest checkpoint among the run's artifacts; 0 where it cannot be known."""
+        try:
+            return int(self._tracker.tag(STEP_TAG) or 0)
+        except TrackingError:
+            return 0  # the store is away; the run goes on with what is here
 
     def last_here(self) -> Checkpoint | None:
         """Return the newest checkpoint of the local folder that can be read, or None."""

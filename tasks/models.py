@@ -13,7 +13,8 @@ from charrnn.checkpoint import Checkpoint, load_checkpoint
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.params import Params, TrackingParams
 from tasks.checkpoints import load_from_run
-from tasks.tracking import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef, Tracker, download_model, find_run
+from tasks.tracker import Tracker
+from tasks.tracking import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef, download_model, find_run
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 
@@ -64,7 +65,7 @@ def find_parent(params: Params, wanted: str) -> Parent:
     if os.path.isfile(wanted) or Path(wanted).suffix == ".ckpt":
         checkpoint, reference = load_checkpoint(Path(wanted)), str(Path(wanted).absolute())
     elif wanted == "last" or RUN_ID.fullmatch(wanted):
-        run = find_run(params.tracking, wanted)
+        run = find_run(params, wanted)
         checkpoint, reference = load_from_run(params, run), run.run_id
     else:
         try:
@@ -105,7 +106,7 @@ def _parent(params: Params, reference: str, checkpoint: Checkpoint) -> Parent:
     ui_path = ""
     if checkpoint.run_id:
         try:
-            ui_path = find_run(params.tracking, checkpoint.run_id).ui_path
+            ui_path = find_run(params, checkpoint.run_id).ui_path
         except TrackingError:
             ui_path = ""  # trained elsewhere, or deleted for good
     return Parent(Origin(reference, checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())

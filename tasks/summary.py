@@ -39,7 +39,6 @@ class Summary:
         """
         model, training = self.params.model, self.training
         per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
-        registered = f"`{self.params.tracking.registered_model}` version {self.model_version}"
         lines = [
             f"**Text** {self.corpus.label}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
@@ -48,8 +47,7 @@ class Summary:
             f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over"
             + self._rollbacks(),
             f"**Result** {'; '.join(self._results())}",
-            f"**Kept** best checkpoint of step {training.best_step}, "
-            + (f"registered as {registered}" if self.model_version else "not registered"),
+            f"**Kept** best checkpoint of step {training.best_step}, {self._registered()}",
         ]
         return "\n".join(f"- {line}" for line in lines)
 
@@ -84,6 +82,13 @@ class Summary:
         page = (ui + self.origin.ui_path).lstrip("/")
         link = f"[{self.origin.run_id}]({page})" if self.origin.ui_path else ""
         return [f"**Started from** the weights of {self.origin.words(link)}, optimizer and schedule anew"]
+
+    def _registered(self) -> str:
+        name = self.params.tracking.registered_model
+        if name is None:
+            return "not registered"
+        # Without a version, the tracking store is away and gives one later.
+        return f"registered as `{name}`" + (f" version {self.model_version}" if self.model_version else "")
 
     def _results(self) -> list[str]:
         results = []

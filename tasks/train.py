@@ -32,13 +32,12 @@ from charrnn.warm_start import warm_start
 from tasks.checkpoints import CheckpointFolder
 from tasks.stopping import StopRequest, stop_requests
 from tasks.terminal import Bar, bar
-from tasks.tracking import RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef
 
 logger = logging.getLogger("charrnn")
 
 PROGRESS_SECONDS = 5.0
-EVALUATION_METRICS = ("val/loss", "val/bits_per_char", "probe/loss_sum")
-STEP_METRICS = ("train/loss", "train/grad_norm", "train/learning_rate", "train/chars_per_second", "train/epoch")
 ROLLBACKS = "train/rollbacks"
 
 
@@ -123,8 +122,6 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
 
 
 def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
-    # A retry may have logged steps before it had a checkpoint.
-    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS, ROLLBACKS])
     checkpoint = folder.last()
     if checkpoint is None:
         return

@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
 from charrnn.param_files import PROJECT
-from flows.command_line import guarded
+from flows import sync
+from flows.command_line import guarded, sync_parser
 from flows.pipeline import main, pipeline
 from flows.preflight import preflight
 from tasks.summary import Summary
@@ -99,16 +100,25 @@ class Called:
     err: str
 
 
-def call(*arguments: str) -> Called:
-    """Call the pipeline's command line in this process: what the script does, without its imports' seconds."""
+def captured(command: Callable[[], int]) -> Called:
+    """Call a command line in this process: what the script does, without its imports' seconds."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            parsed = preflight(list(arguments))
-            code = guarded(lambda: main(parsed))
+            code = guarded(command)
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Called(code, out.getvalue(), err.getvalue())
+
+
+def call(*arguments: str) -> Called:
+    """Call the pipeline's command line."""
+    return captured(lambda: main(preflight(list(arguments))))
+
+
+def call_sync(*arguments: str) -> Called:
+    """Call the command line of `flows/sync.py`."""
+    return captured(lambda: sync.main(sync_parser().parse_args(arguments)))
 
 
 @pytest.fixture(scope="session")
