@@ -18,7 +18,7 @@ from charrnn import text as text_module
 from charrnn import vocabulary as vocabulary_module
 from charrnn.corpus import Corpus, check_unchanged
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.files import atomic_directory, explain
+from charrnn.files import atomic_directory, explain, sweep
 from charrnn.params import DataParams, SplitParams, TrainingParams
 from charrnn.text import read_text
 from charrnn.vocabulary import CODE_POINTS, UNKNOWN, Ids, Vocabulary, code_points
@@ -152,6 +152,7 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):
+            sweep(directory.parent)
             if directory.exists():
                 return _load(directory, params, known)
             dataset = _encode(corpus, params, known, directory, key, on_progress or (lambda _: None))

@@ -43,6 +43,10 @@ class TrackingError(CharrnnError):
     """The tracking store does not answer or has not what was asked for."""
 
 
+class ServerError(CharrnnError):
+    """The server that runs the flow does not answer."""
+
+
 class DivergedError(CharrnnError):
     """The loss became NaN or infinite, or jumped, at update `step`; the last good checkpoint is kept."""
 

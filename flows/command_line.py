@@ -144,6 +144,11 @@ def sync_command(directory: Path) -> str:
     return command
 
 
+def interruptible() -> None:
+    """Let Ctrl-C end the process without a traceback while the slow imports run; `guarded` takes it over from there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def guarded(main: Callable[[], int]) -> int:
     """Run `main`; answer mistakes with one line on standard error and the error's exit code.
 
@@ -151,7 +156,8 @@ def guarded(main: Callable[[], int]) -> int:
         The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM.
     """
     # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    terminated = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()
     except CharrnnError as error:
@@ -164,4 +170,5 @@ def guarded(main: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, terminated)
+        signal.signal(signal.SIGINT, interrupted)

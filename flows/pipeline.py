@@ -4,6 +4,7 @@
 """
 
 import argparse
+import gc
 import logging
 import sys
 import time
@@ -16,7 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    # Help, a dry run and mistakes are answered before the seconds that the imports below take.
+    # Help, a dry run, mistakes and Ctrl-C are answered before the seconds that the imports below take.
+    from flows.command_line import interruptible
+
+    interruptible()
     from flows.preflight import preflight
 
     ARGUMENTS = preflight(sys.argv[1:])
@@ -33,6 +37,7 @@ from charrnn.errors import ParamsError, TrackingError
 from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded, sync_command
+from flows.temporary_server import temporary_server
 from tasks.checkpoints import CheckpointFolder
 from tasks.download import download
 from tasks.encode import encode
@@ -43,9 +48,10 @@ from tasks.outbox import outbox_folder
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
+from tasks.stopping import stop_requests
 from tasks.summary import Summary
 from tasks.tracker import STOP_SECONDS, Tracker, send_pending
-from tasks.tracking import PARAMS_FILE, RunRef, connect, find_run, reopen_run, run_params, start_run
+from tasks.tracking import PARAMS_FILE, RunRef, connect, find_run, reopen_run, run_params, start_run, take_over
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -74,8 +80,10 @@ def pipeline(
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params, known)
-    run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
+    with stop_requests() as stop:  # a stop waits until it is known which run it stops
+        run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
     with _ending(run):
+        stop.raise_if_requested()
         if parent:
             CheckpointFolder(params, Tracker(run)).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset)
@@ -100,11 +108,14 @@ def _prepare(
     run = parent = None
     if resume is not None:
         run = find_run(params, resume)
+        take_over(run)
         # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
         send_pending(run)
-        before = run_params(run)
-        params = load_params(overlays, overrides, base=before)
-        check_resumable(before, params)
+        if before := run_params(run):
+            params = load_params(overlays, overrides, base=before)
+            check_resumable(before, params)
+        else:
+            logger.warning("warning   run %s ended before its parameters were kept: it takes those given", run.run_id)
         run = replace(run, outbox=outbox_folder(params, run.run_id))
         send_pending(run)
         parent = parent_of(params, run)
@@ -129,10 +140,11 @@ def _ending(run: RunRef) -> Iterator[None]:
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal | SystemExit)
         try:
-            if stopped:
-                left = tracker.finish("KILLED", patience=STOP_SECONDS)
-            else:
-                left = tracker.finish("FAILED", f"{type(error).__name__}: {error}")
+            with stop_requests():
+                if stopped:
+                    left = tracker.finish("KILLED", patience=STOP_SECONDS)
+                else:
+                    left = tracker.finish("FAILED", f"{type(error).__name__}: {error}")
         except TrackingError as problem:
             logger.warning("warning   the run's end could not be recorded: %s", problem)
         if stopped:
@@ -148,8 +160,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     """Log what goes into the run before it starts."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
+    tracker.text(to_yaml(params), PARAMS_FILE)  # first: what going on needs
     tracker.params(flatten(params))
-    tracker.text(to_yaml(params), PARAMS_FILE)
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
@@ -189,12 +201,13 @@ def _text_name(corpus: Corpus) -> str:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the flow here and print what came of it."""
-    summary = pipeline(
-        overlays=arguments.params,
-        overrides=arguments.overrides,
-        resume=arguments.resume,
-        init_from=arguments.init_from,
-    )
+    with temporary_server():
+        summary = pipeline(
+            overlays=arguments.params,
+            overrides=arguments.overrides,
+            resume=arguments.resume,
+            init_from=arguments.init_from,
+        )
     if arguments.quiet:
         print(summary.run.run_id)
     else:
@@ -203,4 +216,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(ARGUMENTS)))
+    CODE = guarded(lambda: main(ARGUMENTS))
+    gc.freeze()  # or the interpreter would spend seconds on a last look at everything that was imported
+    sys.exit(CODE)

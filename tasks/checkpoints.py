@@ -11,7 +11,7 @@ from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.errors import CheckpointError, TrackingError
-from charrnn.files import keep_as, write_bytes
+from charrnn.files import keep_as, sweep, write_bytes
 from charrnn.params import Params
 from tasks.tracker import Tracker
 from tasks.tracking import BEST, CHECKPOINTS, INITIAL, LAST, RunRef, download
@@ -72,6 +72,7 @@ class CheckpointFolder:
         Where the run went on elsewhere in the meantime, or was never here, that is the one among its artifacts; it and
         the best one are copied into the folder.
         """
+        sweep(self.folder)
         newest = self.last_here()
         if (newest.step if newest else 0) < self._last_elsewhere():
             for name in (BEST, LAST):

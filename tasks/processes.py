@@ -14,6 +14,13 @@ def process_tags() -> dict[str, str]:
     return dict(zip(PROCESS_TAGS, (socket.gethostname(), str(process.pid), str(process.create_time())), strict=True))
 
 
+def is_at_work(tags: Mapping[str, str]) -> bool:
+    """Whether the process that `tags` name is another one of this machine, and still there."""
+    host, pid = (tags.get(tag, "") for tag in PROCESS_TAGS[:2])
+    mine = process_tags()
+    return host == mine[PROCESS_TAGS[0]] and pid not in ("", mine[PROCESS_TAGS[1]]) and not is_gone(tags)
+
+
 def is_gone(tags: Mapping[str, str]) -> bool:
     """Whether the process that `tags` name was on this machine and is no more."""
     host, pid, started = (tags.get(tag, "") for tag in PROCESS_TAGS)

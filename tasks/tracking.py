@@ -39,12 +39,13 @@ from sqlalchemy.exc import SQLAlchemyError
 import charrnn
 from charrnn.errors import CharrnnError, TrackingError
 from charrnn.figures import loss_curves
+from charrnn.files import atomic_file, sweep
 from charrnn.param_files import load_params
 from charrnn.params import Params, TrackingParams
 from charrnn.redaction import redact
 from tasks import operations as op
 from tasks.outbox import outbox_folder
-from tasks.processes import is_gone, process_tags
+from tasks.processes import PROCESS_TAGS, is_at_work, is_gone, process_tags
 from tasks.stores import check_writable, one_at_a_time, sqlite_folder, tracking_uri, waiting_out_locks
 
 logger = logging.getLogger("charrnn")
@@ -118,6 +119,7 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     location = None
     if folder := sqlite_folder(uri):
         check_writable(folder)
+        _make_store(uri)
         location = (folder / "artifacts").as_uri()
     with reporting(uri):
         client = MlflowClient(tracking_uri=uri)
@@ -141,6 +143,19 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
         if experiment is None:
             raise
         return str(experiment.experiment_id)
+
+
+def _make_store(uri: str) -> None:
+    """Make the tables of a SQLite store that is not there yet, aside: with only some of them it is of no use any more.
+
+    They take MLflow seconds, in which the process may be killed.
+    """
+    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    with one_at_a_time(uri):
+        if not path.exists():
+            sweep(path.parent)
+            with atomic_file(path) as temporary, reporting(uri):
+                MlflowClient(tracking_uri=f"sqlite:///{temporary}")
 
 
 @waiting_out_locks
@@ -224,11 +239,33 @@ def run_tag(run: RunRef, key: str) -> str:
         return str(MlflowClient(tracking_uri=run.uri).get_run(run.run_id).data.tags.get(key, ""))
 
 
-def run_params(run: RunRef) -> Params:
-    """Return the parameters the run was started with. Raises TrackingError when it has none."""
+def take_over(run: RunRef) -> None:
+    """Make sure that nobody is at `run` any more; one whose process is gone is KILLED until it goes on.
+
+    Raises:
+        TrackingError: another process of this machine is at it.
+    """
+    with reporting(run.uri):
+        client = MlflowClient(tracking_uri=run.uri)
+        found = client.get_run(run.run_id)
+        if found.info.status == "RUNNING" and is_at_work(found.data.tags):
+            process = found.data.tags[PROCESS_TAGS[1]]
+            raise TrackingError(f"run {run.run_id}: process {process} is still at it; stop that first")
+        if found.info.status == "RUNNING" and is_gone(found.data.tags):
+            client.set_terminated(run.run_id, status="KILLED")
+
+
+def run_params(run: RunRef) -> Params | None:
+    """Return the parameters the run was started with; None when it was killed before they were kept.
+
+    Raises:
+        TrackingError: it is not a run of this pipeline.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         path = download(run, PARAMS_FILE, Path(temporary))
         if path is None:
+            if run_tag(run, PROCESS_TAGS[0]):
+                return None
             raise TrackingError(f"run {run.run_id}: has no {PARAMS_FILE}; it is not a run of this pipeline")
         return load_params([path], base=Params())
 

@@ -44,6 +44,11 @@ class Workplace:
     folder: Path
     text: Path
     api_url: str
+    data: Path | None = None
+
+    @property
+    def data_folder(self) -> Path:
+        return self.data or self.folder / "the data"
 
     @property
     def uri(self) -> str:
@@ -53,7 +58,7 @@ class Workplace:
     def overrides(self) -> list[str]:
         return [
             f"data.sources=['{self.text}']",
-            f"data.directory={self.folder}/the data",
+            f"data.directory={self.data_folder}",
             f"tracking.uri={self.uri}",
             "tasks.retries=0",
         ]
@@ -66,20 +71,27 @@ class Workplace:
     def client(self) -> MlflowClient:
         return MlflowClient(tracking_uri=self.uri)
 
-    def runs(self) -> list[str]:
+    def runs(self, experiment: str | None = None) -> list[str]:
+        """Return the runs in the store, or those of one experiment."""
         if not (self.folder / "runs here" / "mlflow.db").exists():
             return []
-        experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
+        found = self.client.search_experiments()
+        experiments = [item.experiment_id for item in found if experiment in (None, item.name)]
+        if not experiments:
+            return []
         return [run.info.run_id for run in self.client.search_runs(experiments)]
 
     def unfinished_files(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.name.endswith(".part")]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PREFECT_API_URL": self.api_url}
+        """Return a script's environment: with the Prefect server of the tests, or none where `api_url` is empty."""
+        return {**os.environ, **({"PREFECT_API_URL": self.api_url} if self.api_url else {})}
 
-    def start(self, *arguments: str, script: str = "pipeline", cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start the script in a process of its own, as a user would."""
+    def start(
+        self, *arguments: str, script: str = "pipeline", cwd: Path | None = None, new_session: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start the script in a process of its own, as a user would; with `new_session`, as from another terminal."""
         return subprocess.Popen(
             [sys.executable, str(PROJECT / "flows" / f"{script}.py"), *arguments],
             cwd=cwd or self.folder,
@@ -88,6 +100,7 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=new_session,
         )
 
 
