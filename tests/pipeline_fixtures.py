@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from mlflow import MlflowClient
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
-from charrnn.param_files import PROJECT
-from flows.command_line import guarded
+from charrnn.param_files import PROJECT, load_params
+from charrnn.params import Params
+from flows.command_line import guarded, sample_parser
 from flows.pipeline import main, pipeline
 from flows.preflight import preflight
+from flows.sample import main as sample_main
 from tasks.summary import Summary
 
 SMOKE = PROJECT / "params" / "smoke.yaml"
@@ -59,7 +61,11 @@ class Workplace:
 
     @property
     def options(self) -> list[str]:
-        return ["--params", str(SMOKE), *(part for text in self.overrides for part in ("--set", text))]
+        return ["--params", str(SMOKE), *self.places]
+
+    @property
+    def places(self) -> list[str]:
+        return [part for text in self.overrides for part in ("--set", text)]
 
     @property
     def client(self) -> MlflowClient:
@@ -101,11 +107,29 @@ class Called:
 
 def call(*arguments: str) -> Called:
     """Call the pipeline's command line in this process: what the script does, without its imports' seconds."""
+
+    def script() -> int:
+        parsed = preflight(list(arguments))
+        return guarded(lambda: main(parsed))
+
+    return _called(script)
+
+
+def call_sample(*arguments: str) -> Called:
+    """Call the command line of `flows/sample.py` in this process."""
+
+    def script() -> int:
+        parsed = sample_parser().parse_args(arguments)
+        return guarded(lambda: sample_main(parsed))
+
+    return _called(script)
+
+
+def _called(script: Callable[[], int]) -> Called:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            parsed = preflight(list(arguments))
-            code = guarded(lambda: main(parsed))
+            code = script()
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Called(code, out.getvalue(), err.getvalue())
@@ -116,6 +140,13 @@ def api_url() -> Iterator[str]:
     """A real Prefect server with an empty database, for the whole session."""
     with prefect_test_harness(server_startup_timeout=180):
         yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """Parameters that point to one SQLite store for all tests that only need runs of their own in it."""
+    folder = tmp_path_factory.mktemp("a store")
+    return load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db"])
 
 
 @pytest.fixture
@@ -135,6 +166,10 @@ class Finished:
     @property
     def run_id(self) -> str:
         return self.summary.run.run_id
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.workplace.folder / "the data" / "checkpoints" / self.run_id
 
 
 @pytest.fixture(scope="session")
