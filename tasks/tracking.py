@@ -36,6 +36,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.types.schema import ColSpec, Schema
+from sqlalchemy.exc import SQLAlchemyError
 
 from charrnn.errors import CharrnnError, FileError, TrackingError
 from charrnn.param_files import PROJECT, load_params
@@ -43,6 +44,9 @@ from charrnn.params import Params, TrackingParams
 from charrnn.redaction import redact
 
 logger = logging.getLogger("charrnn")
+
+# It logs every error of a database with a traceback; here each is reported in one line.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -93,8 +97,8 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     with reporting(uri):
-        client = MlflowClient(tracking_uri=uri)
         with _one_at_a_time(uri):
+            client = MlflowClient(tracking_uri=uri)
             experiment = client.get_experiment_by_name(params.experiment)
         if experiment is None:
             return client, _create_experiment(client, params.experiment, location)
@@ -142,9 +146,14 @@ def reporting(uri: str) -> Iterator[None]:
         yield
     except CharrnnError:
         raise
-    except (MlflowException, OSError) as error:
-        reason = redact(" ".join(str(error).split()))
-        raise TrackingError(f"tracking.uri {redact(uri)}: {reason[:300]}") from None
+    # An ImportError is a database whose driver is not installed.
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        raise TrackingError(f"tracking.uri {redact(uri)}: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """Return why a request failed, in one line: of a chain of transport errors, the first cause."""
+    return redact(" ".join(str(error).split()).rpartition("Caused by ")[2])[:300]
 
 
 class Tracker:
@@ -288,7 +297,7 @@ def find_run(params: TrackingParams, wanted: str) -> RunRef:
     """Return the run with id `wanted`, or the experiment's newest for `last`.
 
     Raises:
-        TrackingError: there is none, or the store does not answer.
+        TrackingError: there is none, it was deleted, or the store does not answer.
     """
     client, experiment_id = connect(params)
     uri = tracking_uri(params)
@@ -298,6 +307,8 @@ def find_run(params: TrackingParams, wanted: str) -> RunRef:
                 run = client.get_run(wanted)
             except MlflowException:
                 raise TrackingError(f"run {wanted}: there is no such run in {redact(uri)}") from None
+            if run.info.lifecycle_stage != "active":
+                raise TrackingError(f"run {wanted}: was deleted in {redact(uri)}; restore it or name another")
             return RunRef(uri, run.info.run_id, run.info.experiment_id)
         runs = client.search_runs([experiment_id], order_by=["attributes.start_time DESC"], max_results=1)
     if not runs:
@@ -313,6 +324,12 @@ def download(run: RunRef, path: str, folder: Path) -> Path | None:
         if path not in {item.path for item in client.list_artifacts(run.run_id, parent or None)}:
             return None
         return Path(client.download_artifacts(run.run_id, path, str(folder)))
+
+
+def run_tags(run: RunRef) -> dict[str, str]:
+    """Return the run's tags."""
+    with reporting(run.uri):
+        return dict(MlflowClient(tracking_uri=run.uri).get_run(run.run_id).data.tags)
 
 
 def run_params(run: RunRef) -> Params:
@@ -346,8 +363,7 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
         location = client.get_model_version_download_uri(name, version)
         return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
     except MlflowException as error:
-        reason = redact(" ".join(str(error).split()))[:200]
-        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason}") from None
+        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
 
 
 def register_model(
@@ -369,8 +385,8 @@ def register_model(
         inputs=Schema([ColSpec(kind, column, required=column == "prime") for column, kind in types.items()]),
         outputs=Schema([ColSpec("string", "text")]),
     )
-    # Model.log finds its store through the process-wide setting; put back, it concerns nobody else.
-    before = mlflow.get_tracking_uri()
+    # Model.log finds its store through a process-wide setting and the environment; put back, they concern nobody else.
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     client = MlflowClient(tracking_uri=run.uri)
     try:
         with reporting(run.uri):
@@ -393,7 +409,7 @@ def register_model(
             source = f"models:/{model.model_id}"
             version = client.create_model_version(name, source, run_id=run.run_id, model_id=model.model_id)
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
     return str(version.version)
 
 
