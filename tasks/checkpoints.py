@@ -6,10 +6,11 @@ The local folder is `<data.directory>/checkpoints/<run id>/` with `last.ckpt`, `
 
 import logging
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, TrackingError
 from charrnn.params import Params
 from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, Tracker, download
 
@@ -37,14 +38,10 @@ class CheckpointFolder:
             self._tracker.file(self.folder / BEST, CHECKPOINTS)
 
     def last(self) -> Checkpoint | None:
-        """Return the newest checkpoint that can be read, or None when there is none at all."""
-        for name in (LAST, BEST):
-            if (self.folder / name).exists():
-                try:
-                    return load_checkpoint(self.folder / name)
-                except CheckpointError as error:
-                    logger.warning("warning   %s; trying an older one", error)
-        return None
+        """Return the newest checkpoint that can be read, here or among the artifacts, or None when there is none."""
+        checkpoint, problems = _first_readable(self.folder, self._tracker.run, (LAST, BEST))
+        _warn(problems)
+        return checkpoint
 
 
 def load_from_run(params: Params, run: RunRef, names: tuple[str, ...] = (BEST, LAST)) -> Checkpoint:
@@ -53,18 +50,28 @@ def load_from_run(params: Params, run: RunRef, names: tuple[str, ...] = (BEST, L
     Raises:
         CheckpointError: the run has none that can be read.
     """
-    local = Path(params.data.directory) / CHECKPOINTS / run.run_id
+    checkpoint, problems = _first_readable(Path(params.data.directory) / CHECKPOINTS / run.run_id, run, names)
+    if checkpoint is None:
+        reason = "; ".join(problems) or "none was saved before it ended, or tracking.upload_checkpoints was none"
+        raise CheckpointError(f"run {run.run_id}: has no checkpoint to load: {reason}")
+    _warn(problems)
+    return checkpoint
+
+
+def _first_readable(folder: Path, run: RunRef, names: tuple[str, ...]) -> tuple[Checkpoint | None, list[str]]:
+    """Return the first of `names` that can be read, in `folder` or as an artifact, and what was wrong with others."""
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
-        for name in names:
-            path: Path | None = local / name
-            if not (local / name).exists():
-                path = download(run, f"{CHECKPOINTS}/{name}", Path(temporary))
-            if path is None:
-                continue
+        for name, is_local in product(names, (True, False)):
             try:
-                return load_checkpoint(path)
-            except CheckpointError as error:
-                problems.append(str(error))
-    reason = "; ".join(problems) or "none was saved before it ended, or tracking.upload_checkpoints was none"
-    raise CheckpointError(f"run {run.run_id}: has no checkpoint to load: {reason}")
+                path = folder / name if is_local else download(run, f"{CHECKPOINTS}/{name}", Path(temporary))
+                if path is not None and path.exists():
+                    return load_checkpoint(path), problems
+            except (CheckpointError, TrackingError) as error:
+                problems.append(str(error).replace(temporary, "artifacts"))
+    return None, problems
+
+
+def _warn(problems: list[str]) -> None:
+    for problem in problems:
+        logger.warning("warning   %s; looking for another", problem)

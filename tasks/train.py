@@ -108,6 +108,8 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
 
 
 def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
+    # Also without a checkpoint: a run that died before its first one starts again, and has logged steps.
+    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS])
     checkpoint = folder.last()
     if checkpoint is None:
         return
@@ -117,7 +119,6 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
             f"now {dataset.key}); start a new run"
         )
     state.load_dict(checkpoint.state)
-    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS])
     logger.info("train     goes on from step %d", state.progress.step)
 
 
