@@ -9,6 +9,9 @@ import torch
 from charrnn.errors import DeviceError
 from charrnn.params import TrainingParams
 
+# What PyTorch says when it cannot have as much memory as a tensor needs; on the CPU it has no exception of its own.
+OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "overflowed", "Overflow when unpacking")
+
 
 def choose_device(params: TrainingParams) -> torch.device:
     """Return the device `training.device` asks for; auto takes the GPU when there is one.
@@ -29,7 +32,11 @@ def choose_device(params: TrainingParams) -> torch.device:
 
 @contextlib.contextmanager
 def computing(params: TrainingParams) -> Iterator[None]:
-    """Apply `training.threads` and tf32 while the block runs, and put back what was there before."""
+    """Apply `training.threads` and tf32 while the block runs, and put back what was there before.
+
+    Raises:
+        DeviceError: the block ran out of memory.
+    """
     threads = torch.get_num_threads()
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     try:
@@ -37,6 +44,13 @@ def computing(params: TrainingParams) -> Iterator[None]:
             torch.set_num_threads(params.threads)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = params.precision == "tf32"
         yield
+    except (RuntimeError, TypeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
+            raise
+        raise DeviceError(
+            "out of memory: lower model.hidden_size, training.batch_size or training.seq_length "
+            f"({' '.join(str(error).split())[:150]})"
+        ) from error
     finally:
         torch.set_num_threads(threads)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn

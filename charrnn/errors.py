@@ -43,6 +43,16 @@ class TrackingError(CharrnnError):
     """The tracking store does not answer or has not what was asked for."""
 
 
+class ServerError(CharrnnError):
+    """The server that runs the flow does not answer."""
+
+
+class TimeLimitError(CharrnnError):
+    """A task took longer than it may."""
+
+    exit_code = 1
+
+
 class DivergedError(CharrnnError):
     """The loss became NaN or infinite; the last good checkpoint is kept."""
 

@@ -15,22 +15,28 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    # Help, a dry run and mistakes are answered before the seconds that the imports below take.
+    # Help, a dry run, mistakes and Ctrl-C are answered before the seconds that the imports below take.
+    from flows.command_line import interruptible
     from flows.preflight import preflight
 
+    interruptible()
     ARGUMENTS = preflight(sys.argv[1:])
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.client.orchestration import get_client
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from prefect.task_engine import TaskRunTimeoutError
 
 from charrnn.corpus import Corpus
 from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device
-from charrnn.errors import TrackingError
+from charrnn.errors import CheckpointError, ServerError, TimeLimitError, TrackingError
 from charrnn.param_files import check_resumable, flatten, load_params, to_yaml
 from charrnn.params import Params
+from charrnn.redaction import redact
 from flows.command_line import guarded
 from tasks.download import download
 from tasks.encode import encode
@@ -40,7 +46,7 @@ from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
 from tasks.summary import Summary
-from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, start_run
+from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, run_tags, start_run
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -63,6 +69,8 @@ def pipeline(
     params, run = _prepare(overlays or [], overrides or [], resume)
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
+    if run is not None:
+        _check_text(run, corpus)
     dataset = encode.with_options(**again)(corpus, params)
     run = run or start_run(params.tracking, _run_name(params), {})
     with _ending(run):
@@ -90,6 +98,16 @@ def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> t
     connect(params.tracking)
     choose_device(params.training)
     return params, run
+
+
+def _check_text(run: RunRef, corpus: Corpus) -> None:
+    """Check, before anything is written to it, that a run that goes on does so with the text it was started with."""
+    before = run_tags(run).get("corpus.sha256", corpus.sha256)
+    if before != corpus.sha256:
+        raise CheckpointError(
+            f"run {run.run_id}: was trained on another text (sha256 {before[:12]}, that of {corpus.label} is "
+            f"{corpus.sha256[:12]}); start a new run"
+        )
 
 
 @contextmanager
@@ -143,13 +161,29 @@ def _run_name(params: Params) -> str:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the flow here and print what came of it."""
-    summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
+    """Run the flow here and print what came of it. Raises CharrnnError for what a person can put right."""
+    _check_server()
+    try:
+        summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
+    except TaskRunTimeoutError as error:
+        raise TimeLimitError(
+            "a task took longer than tasks.timeout_minutes; raise it and go on with --resume last"
+        ) from error
     if arguments.quiet:
         print(summary.run.run_id)
     else:
         print(f"\n{summary.text()}")
     return 0
+
+
+def _check_server() -> None:
+    url = PREFECT_API_URL.value()
+    if not url:
+        return  # the flow starts a server for itself
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise ServerError(f"PREFECT_API_URL {redact(url)}: the Prefect server does not answer: {redact(str(problem))}")
 
 
 if __name__ == "__main__":

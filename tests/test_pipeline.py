@@ -281,7 +281,7 @@ def test_a_run_whose_process_is_gone_does_not_stay_running(workplace: Workplace)
 
 
 def test_a_diverged_run_fails_with_the_error_as_a_tag(workplace: Workplace) -> None:
-    answer = call(*workplace.options, "--set", "training.learning_rate=1e30", "--quiet")
+    answer = call(*workplace.options, "--set", "training.learning_rate=1e38", "--quiet")
     assert answer.code == 1
     assert answer.err.startswith("error: training diverged at step")
     run = workplace.client.get_run(workplace.runs()[0])
