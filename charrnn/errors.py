@@ -54,6 +54,10 @@ class TimeLimitError(CharrnnError):
 
 
 class DivergedError(CharrnnError):
-    """The loss became NaN or infinite; the last good checkpoint is kept."""
+    """The loss became NaN or infinite, or jumped, at update `step`; the last good checkpoint is kept."""
 
     exit_code = 1
+
+    def __init__(self, message: str, step: int = 0) -> None:
+        super().__init__(message)
+        self.step = step

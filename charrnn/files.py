@@ -1,17 +1,25 @@
 """The one way files are written: beside themselves, fsynced, then renamed.
 
-A reader sees the old file or the new one, never half of one, also after a power cut. Knows nothing of what the
-files hold.
+A reader sees the old file or the new one, never half of one, also after a power cut. What a killed process leaves
+half-written bears its name, and `sweep` removes it. Knows nothing of what the files hold.
 """
 
 import os
+import re
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from charrnn.errors import FileError
+
+# The name of what is being written: of the file it is to be, the process that writes it, something random. SQLite puts
+# its journal beside it.
+_PART = re.compile(r"\..+\.(?P<host>[^.]*)-(?P<pid>\d+)-\w+\.part(-journal)?")
 
 
 def explain(error: OSError, action: str, path: Path) -> FileError:
@@ -75,6 +83,15 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def keep_as(path: Path, other: Path) -> None:
+    """Make `other` a second name of the file `path`, atomically, replacing what had that name. Raises FileError."""
+    with atomic_file(other) as temporary:
+        try:
+            os.link(path, temporary)
+        except OSError:  # not every file system has second names
+            shutil.copyfile(path, temporary)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, atomically. Raises FileError where it cannot be written."""
     with atomic_file(path) as temporary:
@@ -86,9 +103,31 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def sweep(folder: Path) -> None:
+    """Remove from `folder`, if it is there, what processes of this machine that are gone have left half-written."""
+    for path in folder.glob(".*"):
+        match = _PART.fullmatch(path.name)
+        if match and match["host"] == _host() and not psutil.pid_exists(int(match["pid"])):
+            # Another process may be sweeping, too, and what cannot be removed does no harm.
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def part_prefix(name: str) -> str:
+    """Return how the name of what this process writes begins, before what is to become `name`; it ends in .part."""
+    return f".{name}.{_host()}-{os.getpid()}-"
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "_")
+
+
 def _beside(path: Path) -> Path:
     """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    return path.with_name(f"{part_prefix(path.name)}{secrets.token_hex(4)}.part")
 
 
 def _fsync_directory(path: Path) -> None:

@@ -31,9 +31,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1), _Number]
 OpenFraction = Annotated[float, Field(gt=0, lt=1), _Number]
 Probability = Annotated[float, Field(gt=0, le=1), _Number]
 Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
-Text = Annotated[str, Field(min_length=1)]
-Sources = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
-Temperatures = Annotated[tuple[NonNegativeFloat, ...], BeforeValidator(_as_list), Field(min_length=1)]
+# No operating system takes NUL in a name.
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+Sources = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list)]
+Temperatures = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_as_list)]
 
 
 class Section(BaseModel):
@@ -165,6 +166,11 @@ class TrainingParams(Section):
     """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
     patience: PositiveInt | None = None
     """Evaluations without a better val/loss before training stops; null for never."""
+    spike_threshold: PositiveFloat | None = 3.0
+    """A window's loss this far above the recent average (nats per character) counts as diverged, as NaN and infinity
+    always do; null for never."""
+    max_rollbacks: Count = 3
+    """Times a diverged training goes back to its last good checkpoint and on at half the learning rate; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes the GPU when there is one."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"

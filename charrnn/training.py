@@ -2,7 +2,7 @@
 
 Truncated back-propagation through time (Williams & Peng 1990): each window starts from the hidden state the last one
 ended in, without gradients through it. To stop, close the generator; at every event the state is complete and can be
-saved, and training goes on from it as if nothing had happened.
+saved, and training goes on from it as if nothing had happened. There is an event at least every second or so.
 """
 
 import math
@@ -15,12 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.device import autocast
-from charrnn.errors import DivergedError
-from charrnn.evaluation import mean_loss, probe_loss
+from charrnn.errors import DivergedError, ParamsError
+from charrnn.evaluation import probe_loss, summed_losses
 from charrnn.params import Params, TrainingParams
 from charrnn.schedules import learning_rate
 from charrnn.state import Progress, TrainState
 from charrnn.streams import Streams
+
+# However slow a step or an evaluation is, whoever watches gets a word in this often (s): a stop is to take effect soon.
+LONGEST_SILENCE = 1.0
+# Weight of the newest window in the running average of the loss: about the last 50 windows count.
+SMOOTHING = 0.02
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,14 @@ class Checkpoint:
     keep: bool
 
 
-TrainEvent = Steps | Evaluation | Checkpoint
+@dataclass(frozen=True)
+class Pause:
+    """Nothing to report: a chance to stop in the middle of an evaluation, which then begins anew."""
+
+    step: int
+
+
+TrainEvent = Steps | Evaluation | Checkpoint | Pause
 
 
 def train(state: TrainState, streams: Streams, val_streams: Streams | None, params: Params) -> Iterator[TrainEvent]:
@@ -93,15 +105,21 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
         params: training, evaluation and checkpoint sections are used.
 
     Raises:
-        DivergedError: the loss or its gradient is no longer a finite number.
+        DivergedError: the loss or its gradient is no longer a finite number, or the loss jumped by more than
+            `training.spike_threshold`. The steps before it have been yielded; the state is not to be saved.
+        ParamsError: the training text has no window number `evaluation.probe_window`.
     """
-    training, at = params.training, state.progress
+    training, at, probe = params.training, state.progress, params.evaluation.probe_window
+    if probe is not None and probe > streams.num_windows:
+        raise ParamsError(
+            f"evaluation.probe_window: must be <= {streams.num_windows}, the windows of the training text, got {probe}"
+        )
     block: _Block | None = None
     resumed_at = time.monotonic() - at.elapsed
     while True:
         done = is_finished(training, at, streams.num_windows)
         if at.step and at.evaluated_step != at.step and (done or _is_due_evaluation(params, at)):
-            yield _evaluate(state, streams, val_streams, params, resumed_at)
+            yield from _evaluate(state, streams, val_streams, params, resumed_at)
             continue  # patience may have run out
         if at.step and at.checkpointed_step != at.step and (done or _is_due_checkpoint(params, at)):
             at.checkpointed_step, at.checkpointed_at = at.step, at.elapsed
@@ -109,7 +127,7 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
             yield Checkpoint(at.step, keep=keep is not None and at.step % keep == 0)
         if done:
             return
-        rate = learning_rate(
+        rate = at.rate_factor * learning_rate(
             training,
             step=at.step,
             progress=run_progress(training, at, streams.num_windows) or 0.0,
@@ -125,10 +143,14 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
             or is_finished(training, at, streams.num_windows)
             or _is_due_evaluation(params, at)
             or _is_due_checkpoint(params, at)
+            or block.age >= LONGEST_SILENCE
         ):
-            event = block.finish(at, training, streams.num_windows)
+            event, diverged = block.finish(at, training, streams.num_windows)
             at.elapsed, block = time.monotonic() - resumed_at, None
-            yield event
+            if event.losses:
+                yield event
+            if diverged:
+                raise diverged
 
 
 def is_finished(training: TrainingParams, at: Progress, num_windows: int) -> bool:
@@ -193,13 +215,20 @@ def _update_average(state: TrainState, decay: float) -> None:
 
 def _evaluate(
     state: TrainState, streams: Streams, val_streams: Streams | None, params: Params, resumed_at: float
-) -> Evaluation:
+) -> Iterator[Pause | Evaluation]:
     at = state.progress
     loss = None
     if val_streams is not None:
         # Every stream's first windows: a sample spread over the whole split, not its beginning.
         most, window = params.evaluation.max_characters, val_streams.batch_size * val_streams.seq_length
-        loss = mean_loss(state.best_model, val_streams, None if most is None else max(1, most // window))
+        windows = None if most is None else max(1, most // window)
+        said_at = time.monotonic()
+        for total, characters in summed_losses(state.best_model, val_streams, windows):
+            summed, read = total, characters
+            if time.monotonic() - said_at >= LONGEST_SILENCE:
+                yield Pause(at.step)
+                said_at = time.monotonic()
+        loss = float(summed) / read
     probe = params.evaluation.probe_window
     probe_sum = probe_loss(state.best_model, streams, probe) if probe is not None else None
     improved = loss is None or at.best_loss is None or loss < at.best_loss
@@ -207,11 +236,12 @@ def _evaluate(
     at.stale_evaluations = 0 if improved else at.stale_evaluations + 1
     if improved:
         at.best_loss, at.best_step = loss, at.step
+    at.probe_loss = probe_sum
     if params.training.schedule == "plateau" and at.stale_evaluations >= params.training.decay_patience:
         at.decays, at.stale_evaluations = at.decays + 1, 0
     at.elapsed = time.monotonic() - resumed_at
     at.evaluated_step, at.evaluated_at = at.step, at.elapsed
-    return Evaluation(at.step, loss, probe_sum, improved, at.elapsed)
+    yield Evaluation(at.step, loss, probe_sum, improved, at.elapsed)
 
 
 def _is_due_evaluation(params: Params, at: Progress) -> bool:
@@ -246,24 +276,36 @@ class _Block:
         self.learning_rates.append(rate)
         self.characters += characters
 
-    def finish(self, at: Progress, training: TrainingParams, num_windows: int) -> Steps:
-        """Return the block as an event; raises DivergedError for a loss or gradient that is NaN or infinite."""
+    @property
+    def age(self) -> float:
+        """Time since the first update began (s)."""
+        return time.monotonic() - self.started
+
+    def finish(self, at: Progress, training: TrainingParams, num_windows: int) -> tuple[Steps, DivergedError | None]:
+        """Return the updates as an event, up to one that diverged; and the error that says so, if one did."""
         losses, grad_norms = torch.stack([torch.stack(self.losses), torch.stack(self.grad_norms)]).tolist()
-        first_step = at.step - len(losses) + 1
-        for offset, figures in enumerate(zip(losses, grad_norms, strict=True)):
-            if not all(map(math.isfinite, figures)):
-                raise DivergedError(
-                    f"training diverged at step {first_step + offset}: loss {figures[0]:.4g}, gradient norm "
-                    f"{figures[1]:.4g}; lower training.learning_rate (now {training.learning_rate:g}) "
-                    f"or training.grad_clip (now {training.grad_clip})"
+        first_step, good, diverged = at.step - len(losses) + 1, len(losses), None
+        for offset, (loss, grad_norm) in enumerate(zip(losses, grad_norms, strict=True)):
+            average = loss if at.smooth_loss is None else at.smooth_loss
+            spike = training.spike_threshold is not None and loss > average + training.spike_threshold
+            if spike or not (math.isfinite(loss) and math.isfinite(grad_norm)):
+                good = offset
+                diverged = DivergedError(
+                    f"training diverged at step {first_step + offset}: loss {loss:.4g}, gradient norm {grad_norm:.4g} "
+                    f"after an average loss of {average:.4g}; lower training.learning_rate (now "
+                    f"{self.learning_rates[offset]:.3g}) or training.grad_clip (now {training.grad_clip})",
+                    first_step + offset,
                 )
-        return Steps(
+                break
+            at.smooth_loss = average + SMOOTHING * (loss - average)
+        event = Steps(
             first_step=first_step,
-            losses=tuple(losses),
-            grad_norms=tuple(grad_norms),
-            learning_rates=tuple(self.learning_rates),
-            chars_per_second=self.characters / (time.monotonic() - self.started),
+            losses=tuple(losses[:good]),
+            grad_norms=tuple(grad_norms[:good]),
+            learning_rates=tuple(self.learning_rates[:good]),
+            chars_per_second=self.characters / self.age,
             epoch=at.epoch + at.window / num_windows,
             progress=run_progress(training, at, num_windows),
             elapsed=at.elapsed,
         )
+        return event, diverged

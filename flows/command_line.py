@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from charrnn.errors import CharrnnError
+from charrnn.param_files import load_params
 
 PIPELINE_EXAMPLES = """\
 examples:
@@ -15,6 +18,8 @@ examples:
   python flows/pipeline.py --params params/smoke.yaml                 the whole flow in seconds
   python flows/pipeline.py --params params/gpu.yaml --set training.max_minutes=30 --name big
   python flows/pipeline.py --resume last                              go on with the newest run
+  python flows/pipeline.py --init-from charrnn --set 'data.sources=[my novel.txt]'
+                                                                      fine-tune a trained model on your own text
 
 Parameters: docs/parameters.md. The run id goes to standard output, everything else to standard error.
 """
@@ -25,6 +30,15 @@ examples:
   python flows/sample.py --model charrnn --prime 'ROMEO:' --temperature 0.7 --length 500
   python flows/sample.py --checkpoint data/checkpoints/RUN_ID/best.ckpt --num-samples 3 --seed 7
   echo 'To be, or not' | python flows/sample.py --run last --prime-file -
+"""
+
+SYNC_EXAMPLES = """\
+examples:
+  python flows/sync.py                                                everything that waits under the data folder
+  python flows/sync.py RUN_ID                                         what one run has to tell
+  python flows/sync.py --set tracking.uri=http://other:5000           to a server that has moved
+
+Exit code 0: nothing waits any more. 1: the store does not answer, or refuses something.
 """
 
 
@@ -57,7 +71,14 @@ def pipeline_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_params_options(parser)
-    parser.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    start.add_argument(
+        "--init-from",
+        metavar="MODEL",
+        help="start a new run from the weights of a trained model: RUN_ID, last, a checkpoint FILE, or a registered "
+        "NAME, NAME@alias or NAME/VERSION; its model.* parameters are taken over",
+    )
     parser.add_argument("--name", metavar="NAME", help="name of the run in MLflow (tracking.run_name)")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved parameters and what would be done; start nothing"
@@ -99,6 +120,28 @@ def sample_parser() -> argparse.ArgumentParser:
     parser.add_argument("--strict", action="store_true", help="refuse a prime with characters the model has never seen")
     add_params_options(parser)
     return parser
+
+
+def sync_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/sync.py`."""
+    parser = argparse.ArgumentParser(
+        prog="sync.py",
+        description="Send to the tracking store what runs could not tell it while it was away.",
+        epilog=SYNC_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run_ids", metavar="RUN_ID", nargs="*", help="only these runs (default: all)")
+    add_params_options(parser)
+    return parser
+
+
+def sync_command(directory: Path) -> str:
+    """Return the command that sends what waits under the data folder `directory`."""
+    command = "python flows/sync.py"
+    if directory != Path(load_params().data.directory):
+        command += f" --set {shlex.quote(f'data.directory={directory}')}"
+    return command
 
 
 def interruptible() -> None:

@@ -5,7 +5,6 @@ See `python flows/sample.py --help`.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ if __name__ == "__main__":
 from dataclasses import replace
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint
-from charrnn.errors import CheckpointError, FileError, ParamsError
+from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
 from charrnn.param_files import load_params
 from charrnn.sampling import SampleRequest, known_prime, stream_many
@@ -80,16 +79,12 @@ def _load(arguments: argparse.Namespace) -> Checkpoint:
     params = load_params(arguments.params, arguments.overrides)
     # A checkpoint file needs no MLflow, and is not made to wait for its import.
     from tasks.checkpoints import load_from_run
-    from tasks.tracking import download_model, find_run
+    from tasks.models import load_registered
+    from tasks.tracking import find_run
 
     if arguments.run is not None:
-        return load_from_run(params, find_run(params.tracking, arguments.run))
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = download_model(params.tracking, arguments.model, Path(temporary))
-        found = sorted(folder.rglob("*.ckpt"))
-        if not found:
-            raise CheckpointError(f"model {arguments.model}: holds no charrnn checkpoint")
-        return load_checkpoint(found[0])
+        return load_from_run(params, find_run(params, arguments.run))
+    return load_registered(params.tracking, arguments.model)
 
 
 def _until(characters: Iterable[str], end: str | None) -> Iterator[str]:

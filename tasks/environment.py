@@ -1,5 +1,6 @@
 """What a run was made with: code, packages, hardware."""
 
+import getpass
 import platform
 import subprocess
 from importlib.metadata import distributions, version
@@ -12,8 +13,9 @@ PACKAGES = ("torch", "mlflow", "prefect", "numpy", "pandas", "pydantic")
 
 
 def environment_tags() -> dict[str, str]:
-    """Return tags for the run: git commit and dirty flag, versions of the main packages, hardware."""
-    tags = {"python": platform.python_version(), "platform": platform.platform()}
+    """Return tags for the run: who and what started it, git commit and dirty flag, versions, hardware."""
+    tags = {"mlflow.source.name": "flows/pipeline.py", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+    tags |= {"python": platform.python_version(), "platform": platform.platform()}
     tags["cpu"] = f"{_cpu_name()}, {psutil.cpu_count()} cores"
     tags["memory_gb"] = f"{psutil.virtual_memory().total / 1e9:.1f}"
     tags |= {f"version.{package}": version(package) for package in PACKAGES}
@@ -37,6 +39,13 @@ def _git(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        return ""
 
 
 def _cpu_name() -> str:

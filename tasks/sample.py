@@ -11,7 +11,8 @@ from charrnn.device import computing
 from charrnn.params import Params
 from charrnn.sampling import SampleRequest, known_prime, sample_many
 from tasks.checkpoints import load_from_run
-from tasks.tracking import RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef
 
 logger = logging.getLogger("charrnn")
 
@@ -33,7 +34,11 @@ def sample(params: Params, run: RunRef) -> list[str]:
         texts = sample_many(checkpoint.model(), checkpoint.vocabulary, requests)
     for written, text in zip(requests, texts, strict=True):
         tracker.text(prime + text, f"samples/temperature-{written.temperature:g}.txt")
-    rows = [{**asdict(written), "text": prime + text} for written, text in zip(requests, texts, strict=True)]
+    # The table in the UI shows its first few columns.
+    rows = [
+        {"temperature": written.temperature, "text": prime + text, **asdict(written)}
+        for written, text in zip(requests, texts, strict=True)
+    ]
     tracker.table(pd.DataFrame(rows), "samples/samples.json")
     logger.info("sample    %d texts of %d characters", len(texts), sampling.length)
     return [prime + text for text in texts]

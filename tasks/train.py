@@ -1,7 +1,8 @@
 """Task: train, and send each event of the loop where it belongs.
 
 Metrics, samples and checkpoints go to the run, a bar to the terminal, a progress artifact to Prefect. When the run has
-a checkpoint already (a retry, a resume) training goes on from it.
+a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any; when
+the loss diverges, it goes back to the last checkpoint.
 """
 
 import logging
@@ -14,28 +15,30 @@ from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
+from charrnn.checkpoint import Checkpoint as SavedCheckpoint
 from charrnn.checkpoint import checkpoint_of
 from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device, computing, describe_device
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation import bits_per_char
 from charrnn.params import Params
 from charrnn.sampling import SampleRequest, known_prime, sample
 from charrnn.state import TrainState, new_state
 from charrnn.streams import Streams
-from charrnn.training import Evaluation, Steps
+from charrnn.training import Checkpoint, Evaluation, Steps
 from charrnn.training import train as train_events
 from charrnn.vocabulary import Vocabulary
+from charrnn.warm_start import warm_start
 from tasks.checkpoints import CheckpointFolder
 from tasks.stopping import StopRequest, stop_requests
 from tasks.terminal import Bar, bar
-from tasks.tracking import BEST, LAST, RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef
 
 logger = logging.getLogger("charrnn")
 
 PROGRESS_SECONDS = 5.0
-EVALUATION_METRICS = ("val/loss", "val/bits_per_char", "probe/loss_sum")
-STEP_METRICS = ("train/loss", "train/grad_norm", "train/learning_rate", "train/chars_per_second", "train/epoch")
+ROLLBACKS = "train/rollbacks"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Training:
         seconds: training time (s).
         best_loss: lowest validation loss during training (nats per character); None without a validation split.
         best_step: the step of the best checkpoint.
+        probe_loss: the newest probe; None when none was asked for.
+        rollbacks: times it went back to a checkpoint because the loss diverged.
         batch_size: streams used.
         dropped: characters of the training split that no stream has.
         num_parameters: trainable numbers.
@@ -59,6 +64,8 @@ class Training:
     seconds: float
     best_loss: float | None
     best_step: int | None
+    probe_loss: float | None
+    rollbacks: int
     batch_size: int
     dropped: int
     num_parameters: int
@@ -70,8 +77,9 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
     """Train until the parameters say it is enough.
 
     Raises:
-        DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
-        DeviceError: the device asked for is not there.
+        DivergedError: the loss became NaN or infinite, or jumped, once more than `training.max_rollbacks`; the best
+            and the last good checkpoint are kept.
+        DeviceError: the device asked for is not there, or out of memory.
         KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
     """
     tracker = Tracker(run)
@@ -88,11 +96,15 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
         folder = CheckpointFolder(params, tracker)
+        if parent := folder.initial():
+            state.load_weights(warm_start(parent, vocabulary, state.model))
         _resume(state, folder, dataset, tracker)
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
         with stop_requests() as stop, bar("train") as progress, tracker.system_metrics(params.tracking.system_metrics):
-            watcher.watch(streams, val_streams, stop, progress)
+            watcher.save_beginning()
+            while not watcher.watch(streams, val_streams, stop, progress):
+                pass
         at = state.progress
         return Training(
             steps=at.step,
@@ -100,6 +112,8 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             seconds=at.elapsed,
             best_loss=at.best_loss,
             best_step=at.best_step,
+            probe_loss=at.probe_loss,
+            rollbacks=at.rollbacks,
             batch_size=streams.batch_size,
             dropped=streams.dropped,
             num_parameters=state.model.num_parameters,
@@ -108,8 +122,6 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
 
 
 def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
-    # Also without a checkpoint: a run that died before its first one starts again, and has logged steps.
-    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS])
     checkpoint = folder.last()
     if checkpoint is None:
         return
@@ -120,6 +132,12 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
         )
     state.load_dict(checkpoint.state)
     logger.info("train     goes on from step %d", state.progress.step)
+    if checkpoint.device != describe_device(state.device):
+        logger.warning(
+            "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
+            checkpoint.device,
+            describe_device(state.device),
+        )
 
 
 def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
@@ -166,33 +184,78 @@ class _Watcher:
         self.artifact = cast(UUID, create_progress_artifact(0.0, key="training", description="training"))
         self.reported_at = time.monotonic()
 
-    def watch(self, streams: Streams, val_streams: Streams | None, stop: StopRequest, progress: Bar) -> None:
-        """Go through the events; leave early, with everything saved, when a stop is asked for."""
-        for event in train_events(self.state, streams, val_streams, self.params):
-            if isinstance(event, Steps):
-                self._on_steps(event, progress)
-            elif isinstance(event, Evaluation):
-                self._on_evaluation(event)
-            else:
-                self._save(LAST)
-                if event.keep:
-                    self._save(f"step-{event.step:08d}.ckpt")
-            if stop.signal is not None:
-                self._save(LAST)
-                break
+    def save_beginning(self) -> None:
+        """Have a checkpoint to go back to from the first step on."""
+        if self.folder.last_here() is None:
+            self.folder.save_last(self._checkpoint())
+
+    def watch(self, streams: Streams, val_streams: Streams | None, stop: StopRequest, progress: Bar) -> bool:
+        """Go through the events; leave early, with everything saved, when a stop is asked for.
+
+        Returns:
+            Whether training is over; False when it diverged and is to go on from where it went back to.
+        """
+        try:
+            for event in train_events(self.state, streams, val_streams, self.params):
+                if isinstance(event, Steps):
+                    self._on_steps(event, progress)
+                elif isinstance(event, Evaluation):
+                    self._on_evaluation(event)
+                elif isinstance(event, Checkpoint):
+                    self.folder.save_last(self._checkpoint())
+                    if event.keep:
+                        self.folder.keep(self._checkpoint())
+                if stop.signal is not None:
+                    self.folder.save_last(self._checkpoint())
+                    break
+        except DivergedError as error:
+            self.tracker.flush()
+            if self.state.progress.rollbacks >= self.params.training.max_rollbacks:
+                raise
+            self._roll_back(error)
+            return False
         self.tracker.flush()
         self.folder.upload_at_end()
         stop.raise_if_requested()
         update_progress_artifact(self.artifact, 100.0)
+        return True
+
+    def _roll_back(self, error: DivergedError) -> None:
+        """Go back to the last good weights and halve the learning rate.
+
+        Steps and time are not taken back: a step is an update, also one that was in vain, and the run's history has
+        each of them once.
+        """
+        at = self.state.progress
+        checkpoint = self.folder.last_here()
+        if checkpoint is None:
+            raise error
+        self.state.load_dict(checkpoint.state)
+        now = self.state.progress
+        now.step, now.elapsed = error.step - 1, at.elapsed
+        now.best_loss, now.best_step = at.best_loss, at.best_step
+        now.rollbacks, now.rate_factor = at.rollbacks + 1, at.rate_factor / 2
+        self.tracker.metric(ROLLBACKS, now.rollbacks, error.step)
+        logger.warning("warning   %s", error)
+        logger.warning(
+            "warning   back to the checkpoint of step %d, on at %g times the learning rate (%d of at most %d times)",
+            checkpoint.step,
+            now.rate_factor,
+            now.rollbacks,
+            self.params.training.max_rollbacks,
+        )
+        self.folder.save_last(self._checkpoint())
 
     def _on_steps(self, event: Steps, progress: Bar) -> None:
         for offset, loss in enumerate(event.losses):
             self.tracker.metric("train/loss", loss, event.first_step + offset)
         last = event.last_step
-        self.tracker.metric("train/grad_norm", sum(event.grad_norms) / len(event.grad_norms), last)
-        self.tracker.metric("train/learning_rate", event.learning_rates[-1], last)
-        self.tracker.metric("train/chars_per_second", event.chars_per_second, last)
-        self.tracker.metric("train/epoch", event.epoch, last)
+        # At steps that depend on neither a stop nor the clock, so that a resumed run has the same rows.
+        if last % self.params.training.log_every == 0 or event.progress == 1.0:
+            self.tracker.metric("train/grad_norm", event.grad_norms[-1], last)
+            self.tracker.metric("train/learning_rate", event.learning_rates[-1], last)
+            self.tracker.metric("train/chars_per_second", event.chars_per_second, last)
+            self.tracker.metric("train/epoch", event.epoch, last)
         loss = sum(event.losses) / len(event.losses)
         val = "" if self.val_loss is None else f"  val {self.val_loss:.3f}"
         left = ""
@@ -212,7 +275,7 @@ class _Watcher:
         if event.probe_loss is not None:
             self.tracker.metric("probe/loss_sum", event.probe_loss, event.step)
         if event.improved:
-            self._save(BEST)
+            self.folder.save_best(self._checkpoint())
         self._sample(event.step)
         figures = [f"val loss {event.loss:.4f}"] if event.loss is not None else []
         figures += [f"probe {event.probe_loss:.1f}"] if event.probe_loss is not None else []
@@ -228,7 +291,5 @@ class _Watcher:
             text = sample(self.state.best_model, self.vocabulary, request)
             self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
 
-    def _save(self, name: str) -> None:
-        self.folder.save(
-            checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.key, self.tracker.run.run_id), name
-        )
+    def _checkpoint(self) -> SavedCheckpoint:
+        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.key, self.tracker.run.run_id)

@@ -17,10 +17,10 @@ from prefect.testing.utilities import prefect_test_harness
 
 from charrnn.param_files import PROJECT, load_params
 from charrnn.params import Params
-from flows.command_line import guarded, sample_parser
+from flows import sample, sync
+from flows.command_line import guarded, sample_parser, sync_parser
 from flows.pipeline import main, pipeline
 from flows.preflight import preflight
-from flows.sample import main as sample_main
 from tasks.summary import Summary
 
 SMOKE = PROJECT / "params" / "smoke.yaml"
@@ -45,6 +45,11 @@ class Workplace:
     folder: Path
     text: Path
     api_url: str
+    data: Path | None = None
+
+    @property
+    def data_folder(self) -> Path:
+        return self.data or self.folder / "the data"
 
     @property
     def uri(self) -> str:
@@ -54,7 +59,7 @@ class Workplace:
     def overrides(self) -> list[str]:
         return [
             f"data.sources=['{self.text}']",
-            f"data.directory={self.folder}/the data",
+            f"data.directory={self.data_folder}",
             f"tracking.uri={self.uri}",
             "tasks.retries=0",
         ]
@@ -71,20 +76,27 @@ class Workplace:
     def client(self) -> MlflowClient:
         return MlflowClient(tracking_uri=self.uri)
 
-    def runs(self) -> list[str]:
+    def runs(self, experiment: str | None = None) -> list[str]:
+        """Return the runs in the store, or those of one experiment."""
         if not (self.folder / "runs here" / "mlflow.db").exists():
             return []
-        experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
+        found = self.client.search_experiments()
+        experiments = [item.experiment_id for item in found if experiment in (None, item.name)]
+        if not experiments:
+            return []
         return [run.info.run_id for run in self.client.search_runs(experiments)]
 
     def unfinished_files(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.name.endswith(".part")]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PREFECT_API_URL": self.api_url}
+        """Return a script's environment: with the Prefect server of the tests, or none where `api_url` is empty."""
+        return {**os.environ, **({"PREFECT_API_URL": self.api_url} if self.api_url else {})}
 
-    def start(self, *arguments: str, script: str = "pipeline", cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start the script in a process of its own, as a user would."""
+    def start(
+        self, *arguments: str, script: str = "pipeline", cwd: Path | None = None, new_session: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start the script in a process of its own, as a user would; with `new_session`, as from another terminal."""
         return subprocess.Popen(
             [sys.executable, str(PROJECT / "flows" / f"{script}.py"), *arguments],
             cwd=cwd or self.folder,
@@ -93,6 +105,7 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=new_session,
         )
 
 
@@ -105,34 +118,30 @@ class Called:
     err: str
 
 
-def call(*arguments: str) -> Called:
-    """Call the pipeline's command line in this process: what the script does, without its imports' seconds."""
-
-    def script() -> int:
-        parsed = preflight(list(arguments))
-        return guarded(lambda: main(parsed))
-
-    return _called(script)
-
-
-def call_sample(*arguments: str) -> Called:
-    """Call the command line of `flows/sample.py` in this process."""
-
-    def script() -> int:
-        parsed = sample_parser().parse_args(arguments)
-        return guarded(lambda: sample_main(parsed))
-
-    return _called(script)
-
-
-def _called(script: Callable[[], int]) -> Called:
+def captured(command: Callable[[], int]) -> Called:
+    """Call a command line in this process: what the script does, without its imports' seconds."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = script()
+            code = guarded(command)
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Called(code, out.getvalue(), err.getvalue())
+
+
+def call(*arguments: str) -> Called:
+    """Call the pipeline's command line."""
+    return captured(lambda: main(preflight(list(arguments))))
+
+
+def call_sample(*arguments: str) -> Called:
+    """Call the command line of `flows/sample.py`."""
+    return captured(lambda: sample.main(sample_parser().parse_args(arguments)))
+
+
+def call_sync(*arguments: str) -> Called:
+    """Call the command line of `flows/sync.py`."""
+    return captured(lambda: sync.main(sync_parser().parse_args(arguments)))
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +155,7 @@ def api_url() -> Iterator[str]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Params:
     """Parameters that point to one SQLite store for all tests that only need runs of their own in it."""
     folder = tmp_path_factory.mktemp("a store")
-    return load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db"])
+    return load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db", f"data.directory={folder}/data"])
 
 
 @pytest.fixture
@@ -169,7 +178,7 @@ class Finished:
 
     @property
     def checkpoints(self) -> Path:
-        return self.workplace.folder / "the data" / "checkpoints" / self.run_id
+        return self.workplace.data_folder / "checkpoints" / self.run_id
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,7 @@ def test_a_device_that_is_not_there_is_refused(
 def test_a_model_larger_than_the_memory_is_one_line_and_a_failed_run(finished: Finished) -> None:
     place = finished.workplace
     line = one_line(call(*place.options, "--set", "model.hidden_size=100000000", "--quiet"))
-    assert line.startswith("out of memory: lower model.hidden_size")
+    assert line.startswith("out of memory: lower training.batch_size")
     run = place.client.get_run(place.runs()[0])
     assert run.info.status == "FAILED"
     assert run.data.tags["error"].startswith("DeviceError: out of memory")

@@ -2,19 +2,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from charrnn.errors import CheckpointError, FileError
 from charrnn.params import Params
 from tasks.checkpoints import CheckpointFolder, load_from_run
-from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, Tracker, start_run
+from tasks.tracker import Tracker
+from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, start_run
 from tests.limits import permissions_that_bind
 from tests.pipeline_fixtures import Finished
 
 
 @pytest.fixture
 def run(store: Params) -> RunRef:
-    return start_run(store.tracking, "a run", {})
+    return start_run(store, "a run", {})
 
 
 @pytest.fixture
@@ -66,6 +68,18 @@ def folder(params: Params, run: RunRef) -> CheckpointFolder:
     return CheckpointFolder(params, Tracker(run))
 
 
+@pytest.fixture
+def elsewhere(params: Params, run: RunRef, tmp_path: Path) -> CheckpointFolder:
+    """The same run's folder on another machine."""
+    data = params.data.model_copy(update={"directory": str(tmp_path / "elsewhere")})
+    return CheckpointFolder(params.model_copy(update={"data": data}), Tracker(run))
+
+
+def last_step(folder: CheckpointFolder) -> int | None:
+    last = folder.last()
+    return None if last is None else last.step
+
+
 def test_the_local_file_comes_before_the_artifact(params: Params, run: RunRef, make: Maker) -> None:
     make.artifact(BEST, 3)
     assert load_from_run(params, run).step == 3
@@ -113,30 +127,66 @@ def test_damaged_ones_only_are_named_in_one_error(
 
 
 def test_going_on_starts_from_the_last_not_the_best(folder: CheckpointFolder, make: Maker) -> None:
-    make.local(BEST, 3)
-    make.local(LAST, 9)
-    last = folder.last()
-    assert last is not None
-    assert last.step == 9
+    folder.save_best(make.at(3))
+    folder.save_last(make.at(9))
+    assert last_step(folder) == 9
 
 
-def test_a_damaged_last_falls_back_to_an_older_one_with_a_warning(
+def test_a_damaged_last_falls_back_to_the_one_before_with_a_warning(
     folder: CheckpointFolder, make: Maker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make.damage(LAST)
     make.local(BEST, 3)
-    last = folder.last()
+    for step in (6, 9):
+        make.local(LAST, step)
+        folder.save_last(make.at(step + 1))
+    make.damage(LAST)
+    last = folder.last_here()
     assert last is not None
-    assert last.step == 3
+    assert last.step == 9
     assert "last.ckpt: is truncated or damaged" in caplog.text
 
 
-def test_on_another_machine_going_on_starts_from_the_artifact(folder: CheckpointFolder, make: Maker) -> None:
-    make.artifact(LAST, 9)
-    make.artifact(BEST, 3)
-    last = folder.last()
-    assert last is not None
-    assert last.step == 9
+def test_a_damaged_last_is_fetched_again_where_the_run_has_it(folder: CheckpointFolder, make: Maker) -> None:
+    folder.save_last(make.at(6))
+    folder.save_last(make.at(9))
+    Tracker(make.run).wait()
+    make.damage(LAST)
+    assert last_step(folder) == 9
+
+
+def test_on_another_machine_going_on_starts_from_the_artifacts(
+    folder: CheckpointFolder, elsewhere: CheckpointFolder, make: Maker
+) -> None:
+    folder.save_best(make.at(3))
+    folder.save_last(make.at(9))
+    Tracker(make.run).wait()
+    assert last_step(elsewhere) == 9
+    assert {path.name for path in elsewhere.folder.iterdir()} >= {BEST, LAST}
+
+
+def test_going_on_starts_from_the_newest_wherever_it_was_saved(
+    folder: CheckpointFolder, elsewhere: CheckpointFolder, make: Maker
+) -> None:
+    folder.save_last(make.at(3))
+    elsewhere.save_last(make.at(9))
+    Tracker(make.run).wait()
+    make.local(BEST, 2)
+    assert last_step(folder) == 9
+    folder.save_last(make.at(12))
+    assert last_step(folder) == 12
+
+
+def test_a_damaged_artifact_is_not_copied_here(
+    elsewhere: CheckpointFolder, make: Maker, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = Tracker(make.run)
+    elsewhere.save_last(make.at(9))
+    make.artifact(LAST, None)
+    tracker.wait()
+    make.folder = elsewhere.folder
+    make.local(LAST, 5)
+    assert last_step(elsewhere) == 5
+    assert "last.ckpt: is truncated or damaged" in caplog.text
 
 
 def test_a_new_run_has_no_last_one_and_nothing_is_touched(
@@ -147,9 +197,22 @@ def test_a_new_run_has_no_last_one_and_nothing_is_touched(
     assert not Path(params.data.directory).exists()
 
 
-def test_what_is_saved_is_found_again(folder: CheckpointFolder, make: Maker, params: Params, run: RunRef) -> None:
-    folder.save(make.at(4), BEST)
-    assert load_from_run(params, run).step == 4
+def test_what_is_kept_for_good_stays_beside_the_last(folder: CheckpointFolder, make: Maker) -> None:
+    for step in (10, 20):
+        folder.save_last(make.at(step))
+        folder.keep(make.at(step))
+    assert load_checkpoint(folder.folder / "step-00000010.ckpt").step == 10
+    assert load_checkpoint(folder.folder / "step-00000020.ckpt").step == 20
+
+
+def test_the_model_a_run_starts_from_is_kept_as_it_was(folder: CheckpointFolder, make: Maker) -> None:
+    assert folder.initial() is None
+    folder.keep_initial(make.at(7))
+    folder.keep_initial(make.at(8))
+    initial = folder.initial()
+    assert initial is not None
+    assert initial.step == 7
+    assert last_step(folder) is None
 
 
 @pytest.mark.parametrize(
@@ -157,38 +220,31 @@ def test_what_is_saved_is_found_again(folder: CheckpointFolder, make: Maker, par
     [("all", {BEST, LAST}, {BEST, LAST}), ("best", set(), {BEST}), ("none", set(), set())],
 )
 def test_the_policy_says_what_is_uploaded_and_when(
-    store: Params,
-    params: Params,
-    run: RunRef,
-    make: Maker,
-    tmp_path: Path,
-    policy: str,
-    while_training: set[str],
-    at_end: set[str],
+    params: Params, run: RunRef, make: Maker, policy: str, while_training: set[str], at_end: set[str]
 ) -> None:
-    tracking = params.tracking.model_copy(update={"upload_checkpoints": policy})
     tracker = Tracker(run)
+    tracking = params.tracking.model_copy(update={"upload_checkpoints": policy})
     folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), tracker)
 
     def uploaded() -> set[str]:
-        tracker.flush()
-        return {
-            path.name for path in tracker.client.list_artifacts(run.run_id, CHECKPOINTS) for path in [Path(path.path)]
-        }
+        tracker.wait()
+        artifacts = MlflowClient(tracking_uri=run.uri).list_artifacts(run.run_id, CHECKPOINTS)
+        return {Path(artifact.path).name for artifact in artifacts}
 
-    for step, name in enumerate([BEST, LAST, BEST, LAST]):
-        folder.save(make.at(step), name)
+    folder.save_best(make.at(1))
+    folder.save_last(make.at(2))
     assert uploaded() == while_training
     folder.upload_at_end()
     assert uploaded() == at_end
     assert {path.name for path in folder.folder.iterdir()} == {BEST, LAST}
 
 
-def test_without_a_best_one_there_is_none_to_upload(store: Params, params: Params, run: RunRef, make: Maker) -> None:
+def test_without_a_best_one_there_is_none_to_upload(params: Params, run: RunRef, make: Maker) -> None:
     tracking = params.tracking.model_copy(update={"upload_checkpoints": "best"})
     folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), Tracker(run))
-    folder.save(make.at(1), LAST)
+    folder.save_last(make.at(1))
     folder.upload_at_end()
+    Tracker(run).wait()
     with pytest.raises(CheckpointError):
         load_from_run(params, run, (BEST,))
 

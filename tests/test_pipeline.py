@@ -222,7 +222,7 @@ def test_the_summary_says_what_came_of_it(workplace: Workplace) -> None:
     answer = call(*workplace.options, "--name", "a name")
     (run_id,) = workplace.runs()
     assert answer.code == 0, answer.err
-    for part in ("corpus", "best val loss", "test loss", "bits per character", "time", run_id, "mlflow ui --host"):
+    for part in ("corpus", "best val loss", "test loss", "bits per character", "time", run_id, "-m mlflow ui --host"):
         assert part in answer.out
     assert workplace.client.get_run(run_id).info.run_name == "a name"
 
@@ -235,10 +235,12 @@ def test_quiet_prints_exactly_the_run_id_from_any_folder(workplace: Workplace) -
 
 
 def wait_for_a_checkpoint(workplace: Workplace) -> Path:
-    """Wait until a started run has saved something; return the folder of all runs' checkpoints."""
+    """Wait until a started run has saved some steps; return the folder of all runs' checkpoints."""
     folder = workplace.folder / "the data" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not list(folder.glob("*/last.ckpt")) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if any(load_checkpoint(path).step > 0 for path in folder.glob("*/last.ckpt")):
+            break
         time.sleep(0.1)
     return folder
 
@@ -281,12 +283,32 @@ def test_a_run_whose_process_is_gone_does_not_stay_running(workplace: Workplace)
 
 
 def test_a_diverged_run_fails_with_the_error_as_a_tag(workplace: Workplace) -> None:
-    answer = call(*workplace.options, "--set", "training.learning_rate=1e38", "--quiet")
+    answer = call(*workplace.options, "--set", "training.learning_rate=1e30", "--quiet")
     assert answer.code == 1
-    assert answer.err.startswith("error: training diverged at step")
+    assert answer.err.splitlines()[-1].startswith("error: training diverged at step")
     run = workplace.client.get_run(workplace.runs()[0])
     assert run.info.status == "FAILED"
     assert run.data.tags["error"].startswith("DivergedError: training diverged at step")
+    assert run.data.metrics["train/rollbacks"] == 3
+
+
+def test_a_diverged_run_goes_back_and_on_at_half_the_rate(
+    workplace: Workplace, caplog: pytest.LogCaptureFixture
+) -> None:
+    rate = 100.0  # so high that the loss jumps, and a few halvings are enough
+    options = ["training.optimizer=sgd", f"training.learning_rate={rate}", "training.schedule=constant"]
+    options += ["training.max_rollbacks=12", "checkpoint.every_steps=5"]
+    answer = call(*workplace.options, *(part for text in options for part in ("--set", text)), "--quiet")
+    assert answer.code == 0, answer.err
+    client, run_id = workplace.client, answer.out.strip()
+    rollbacks = client.get_metric_history(run_id, "train/rollbacks")
+    assert [row.value for row in rollbacks] == list(range(1, len(rollbacks) + 1))
+    assert rollbacks
+    steps = [row.step for row in client.get_metric_history(run_id, "train/loss")]
+    assert sorted(steps) == list(range(1, 61))
+    rates = {row.step: row.value for row in client.get_metric_history(run_id, "train/learning_rate")}
+    assert rates[60] == rate / 2 ** len(rollbacks)
+    assert sum("back to the checkpoint of step" in message for message in caplog.messages) == len(rollbacks)
 
 
 def test_the_seeds_overlay_logs_its_probe(workplace: Workplace) -> None:

@@ -172,7 +172,7 @@ def test_the_script_writes_text_only_from_any_folder_and_without_mlflow(
     finished: Finished, checkpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
-    path = str((finished.checkpoints / "best.ckpt").relative_to(finished.workplace.folder))
+    path = str(Path(checkpoint).relative_to(finished.workplace.folder))
     process = finished.workplace.start("--checkpoint", path, "--length", str(LENGTH), script="sample")
     out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (0, written(checkpoint) + "\n")

@@ -1,0 +1,34 @@
+"""The temporary Prefect server itself: a script that `temporary_server` starts, with a listening socket as argument.
+
+Serves until standard input ends, as it does when the process at its other end does, however that ends. Signals are
+not for it: those of a terminal or a container reach every process, and the flow still needs it to say that it stops.
+"""
+
+import signal
+import socket
+import sys
+import threading
+
+import uvicorn
+from prefect.server.api.server import create_app
+
+# How long the services may take to end (s), once nobody needs them any more.
+GRACE = 5.0
+
+
+def main() -> None:
+    """Serve on the socket that is open as the file descriptor given."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    app = create_app(ephemeral=True, final=True)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    sys.stdin.buffer.read()
+    server.should_exit = True
+    thread.join(GRACE)
+
+
+if __name__ == "__main__":
+    main()
