@@ -6,7 +6,7 @@ Knows neither files nor command lines; `param_files` reads those.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -247,6 +247,14 @@ class TrackingParams(Section):
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True
     """Log CPU, memory and GPU use while training."""
+
+    @field_validator("registered_model")
+    @classmethod
+    def _names_one_model(cls, value: str | None) -> str | None:
+        # NAME/VERSION and NAME@alias are how one of a model's versions is asked for.
+        if value is not None and (not value.strip() or set(value) & set("/:@")):
+            raise ValueError("must be a name without / : and @, or null")
+        return value
 
 
 class TaskParams(Section):

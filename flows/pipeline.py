@@ -29,11 +29,12 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
+from prefect.task_engine import TaskRunTimeoutError
 
 from charrnn.corpus import Corpus
 from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device
-from charrnn.errors import ParamsError, TrackingError
+from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, TrackingError
 from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded, sync_command
@@ -79,6 +80,8 @@ def pipeline(
     origin = parent.origin if parent else None
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
+    if run is not None:
+        _check_text(run, corpus)
     dataset = encode.with_options(**again)(corpus, params, known)
     with stop_requests() as stop:  # a stop waits until it is known which run it stops
         run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
@@ -126,6 +129,16 @@ def _prepare(
     connect(params.tracking)
     choose_device(params.training)
     return params, run, parent
+
+
+def _check_text(run: RunRef, corpus: Corpus) -> None:
+    """Check, before anything is written to it, that a run that goes on does so with the text it was started with."""
+    before = Tracker(run).tag("corpus.sha256")
+    if before not in ("", corpus.sha256):
+        raise CheckpointError(
+            f"run {run.run_id}: was trained on another text (sha256 {before[:12]}, that of {corpus.label} is "
+            f"{corpus.sha256[:12]}); start a new run"
+        )
 
 
 @contextmanager
@@ -200,14 +213,19 @@ def _text_name(corpus: Corpus) -> str:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the flow here and print what came of it."""
-    with temporary_server():
-        summary = pipeline(
-            overlays=arguments.params,
-            overrides=arguments.overrides,
-            resume=arguments.resume,
-            init_from=arguments.init_from,
-        )
+    """Run the flow here and print what came of it. Raises CharrnnError for what a person can put right."""
+    try:
+        with temporary_server():
+            summary = pipeline(
+                overlays=arguments.params,
+                overrides=arguments.overrides,
+                resume=arguments.resume,
+                init_from=arguments.init_from,
+            )
+    except TaskRunTimeoutError as error:
+        raise TimeLimitError(
+            "a task took longer than tasks.timeout_minutes; raise it and go on with --resume last"
+        ) from error
     if arguments.quiet:
         print(summary.run.run_id)
     else:

@@ -12,9 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    # Help and mistakes are answered before the seconds that the imports below take.
-    from flows.command_line import sample_parser
+    # Help, mistakes and Ctrl-C are answered before the seconds that the imports below take.
+    from flows.command_line import interruptible, sample_parser
 
+    interruptible()
     ARGUMENTS = sample_parser().parse_args()
 
 from dataclasses import replace
@@ -40,6 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
         top_k=arguments.top_k,
         top_p=arguments.top_p,
     )
+    # The last seed too is checked before anything is written.
+    replace(request, seed=request.seed + arguments.num_samples - 1)
     prime = _read_prime(arguments)
     checkpoint = _load(arguments)
     prime, message = known_prime(prime, checkpoint.vocabulary)

@@ -7,6 +7,7 @@ The local folder is `<data.directory>/checkpoints/<run id>/` with `last.ckpt`, t
 
 import logging
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -125,15 +126,17 @@ def load_from_run(params: Params, run: RunRef, names: tuple[str, ...] = (BEST, L
     local = Path(params.data.directory) / CHECKPOINTS / run.run_id
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
-        for name in names:
-            path: Path | None = local / name
-            if not (local / name).exists():
-                path = download(run, f"{CHECKPOINTS}/{name}", Path(temporary))
-            if path is None:
-                continue
+        for name, is_here in product(names, (True, False)):
             try:
-                return load_checkpoint(path)
-            except CheckpointError as error:
-                problems.append(str(error))
+                path = local / name if is_here else download(run, f"{CHECKPOINTS}/{name}", Path(temporary))
+                if path is None or not path.exists():
+                    continue
+                checkpoint = load_checkpoint(path)
+            except (CheckpointError, TrackingError) as error:
+                problems.append(str(error).replace(temporary, "artifacts"))
+            else:
+                for problem in problems:
+                    logger.warning("warning   %s; another copy is taken", problem)
+                return checkpoint
     reason = "; ".join(problems) or "none was saved before it ended, or tracking.upload_checkpoints was none"
     raise CheckpointError(f"run {run.run_id}: has no checkpoint to load: {reason}")

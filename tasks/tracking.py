@@ -98,7 +98,8 @@ def reporting(uri: str) -> Iterator[None]:
         yield
     except CharrnnError:
         raise
-    except (MlflowException, SQLAlchemyError, OSError, json.JSONDecodeError) as error:
+    # An ImportError is a database whose driver is not installed.
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
         raise TrackingError(f"tracking.uri {redact(uri)}: {reason(error)}") from None
 
 
@@ -185,18 +186,21 @@ def find_run(params: Params, wanted: str) -> RunRef:
     """Return the run with id `wanted`, or the experiment's newest for `last`.
 
     Raises:
-        TrackingError: there is none, or the store does not answer.
+        TrackingError: there is none, it was deleted, or the store does not answer.
     """
     client, experiment_id = connect(params.tracking)
     uri = tracking_uri(params.tracking)
     with reporting(uri):
         if wanted != "last":
             try:
-                return _ref(uri, client.get_run(wanted).info, params)
+                info = client.get_run(wanted).info
             except MlflowException as error:
                 if not _is_refusal(error):
                     raise
                 raise TrackingError(f"run {wanted}: there is no such run in {redact(uri)}") from None
+            if info.lifecycle_stage != "active":
+                raise TrackingError(f"run {wanted}: was deleted in {redact(uri)}; restore it or name another")
+            return _ref(uri, info, params)
         runs = client.search_runs([experiment_id], order_by=["attributes.start_time DESC"], max_results=1)
     if not runs:
         raise TrackingError(f"last: experiment '{params.tracking.experiment}' in {redact(uri)} has no run yet")
@@ -292,8 +296,7 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
         location = client.get_model_version_download_uri(name, version)
         return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
     except MlflowException as error:
-        reason = redact(" ".join(str(error).split()))[:200]
-        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason}") from None
+        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
 
 
 def registered_version(run: RunRef, name: str, sha256: str) -> str:

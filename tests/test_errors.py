@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from charrnn import errors
-from charrnn.errors import CharrnnError, DivergedError
+from charrnn.errors import CharrnnError, DivergedError, TimeLimitError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
@@ -17,5 +17,5 @@ def test_every_error_is_a_value_error_of_this_package_that_says_what_it_is_told(
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_bad_input_exits_with_2_and_a_lost_model_with_1(kind: type[CharrnnError]) -> None:
-    assert kind.exit_code == (1 if kind is DivergedError else 2)
+def test_bad_input_exits_with_2_and_a_lost_model_or_too_little_time_with_1(kind: type[CharrnnError]) -> None:
+    assert kind.exit_code == (1 if kind in (DivergedError, TimeLimitError) else 2)
