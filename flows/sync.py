@@ -41,7 +41,7 @@ def _sync(box: Outbox, params: Params) -> int:
         uri = _store(box, params)
         sent = send_pending(run_at(uri, run_id, box.folder))
     except TrackingError as error:
-        print(f"error: run {run_id}: {error}; {len(box.pending())} operations wait in {box.folder}", file=sys.stderr)
+        print(f"error: run {run_id}: {error}; {box.kept()} operations are kept in {box.folder}", file=sys.stderr)
         return 1
     print(f"{run_id}  {sent} operations sent to {redact(uri)}")
     return 0

@@ -55,6 +55,10 @@ class Outbox:
                 found.append(_read(entry))
         return found
 
+    def kept(self) -> int:
+        """Return how many operations the store has not got: those that wait, and those it refused."""
+        return len(self.pending()) + len(list(self.folder.glob("*.refused")))
+
     def append(self, operation: Operation, store: str, attachment: Path | None = None) -> None:
         """Write `operation` down, durably, behind all others.
 
@@ -114,7 +118,7 @@ class Outbox:
         if not self.folder.exists():
             return
         with self._writing():
-            if not self.pending() and not list(self.folder.glob("*.refused")):
+            if not self.kept():
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def _send(self, entry: Path, send: Send) -> None:

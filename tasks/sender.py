@@ -81,7 +81,10 @@ class Sender:
     def raise_refusal(self) -> None:
         """Raise the first thing that the store has refused, as a TrackingError."""
         if self.outbox.refusals:
-            raise TrackingError(f"tracking.uri {self._store}: {self.outbox.refusals[0]}")
+            first = self.outbox.refusals[0]
+            raise TrackingError(
+                f"tracking.uri {self._store}: {first} (what was refused is kept in {self.outbox.folder})"
+            )
 
     def wait(self, patience: float) -> int:
         """Wait until everything is sent, or until the store has been away for `patience` seconds of it.
@@ -93,14 +96,16 @@ class Sender:
         with self._changed:
             self._waiting += 1
             self._hurry.set()
-            sent, until = self._sent, time.monotonic() + patience
-            while left := len(self.outbox.pending()):
-                if self._sent > sent:
-                    sent, until = self._sent, time.monotonic() + patience
-                if self._failures and time.monotonic() >= until:
-                    break
-                self._changed.wait(0.5)
-            self._waiting -= 1
+            try:
+                sent, until = self._sent, time.monotonic() + patience
+                while (left := len(self.outbox.pending())) or self._thread is not None:
+                    if self._sent > sent:
+                        sent, until = self._sent, time.monotonic() + patience
+                    if self._failures and time.monotonic() >= until:
+                        break
+                    self._changed.wait(0.5)
+            finally:
+                self._waiting -= 1
         return left
 
     def _wake(self) -> None:

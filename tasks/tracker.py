@@ -201,7 +201,7 @@ def send_pending(run: RunRef) -> int:
         How many operations were sent.
 
     Raises:
-        TrackingError: the store does not answer, or refused something; what it refused is kept aside.
+        TrackingError: the store does not answer, or refused something; what it has not got is kept.
     """
     outbox, deliver, sent = Outbox(run.outbox), Delivery(run), 0
 
@@ -214,7 +214,7 @@ def send_pending(run: RunRef) -> int:
         outbox.drain(send)
     outbox.discard()
     if outbox.refusals:
-        raise TrackingError(f"tracking.uri {redact(run.uri)}: {outbox.refusals[0]}; it is kept in {run.outbox}")
+        raise TrackingError(f"tracking.uri {redact(run.uri)}: {outbox.refusals[0]}")
     return sent
 
 

@@ -168,7 +168,7 @@ def test_a_run_ends_well_without_its_server_and_sync_sends_the_rest(
     away = call_sync(*at_data)
     assert (away.code, away.out) == (1, "")
     assert away.err.startswith(f"error: run {run_id}: tracking.uri {server.uri}: ")
-    assert f"{waiting} operations wait in {outbox}" in away.err
+    assert f"{waiting} operations are kept in {outbox}" in away.err
     assert len(away.err.splitlines()) == 1
 
     server.wait()
