@@ -82,6 +82,17 @@ def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Cor
     raise SourceError(f"no source of text answers: {'; '.join(warnings)}")
 
 
+def check_unchanged(corpus: Corpus) -> None:
+    """Check that the file still holds the text that was fetched; a local one lies where anyone may write to it.
+
+    Raises:
+        CorpusError: it holds another.
+        OSError: it cannot be read.
+    """
+    if _sha256(corpus.path) != corpus.sha256:
+        raise CorpusError(f"{corpus.path}: changed while it was read; run again")
+
+
 class _Fetcher:
     """The cache in `params.directory`, and the ways to fill it."""
 

@@ -6,6 +6,7 @@ is kept under a key made of the text's digest, the parameters and this code, and
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from filelock import FileLock
 
 from charrnn import text as text_module
 from charrnn import vocabulary as vocabulary_module
-from charrnn.corpus import Corpus
+from charrnn.corpus import Corpus, check_unchanged
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain, sweep
 from charrnn.params import DataParams, SplitParams, TrainingParams
@@ -60,14 +61,23 @@ class Dataset:
         return Vocabulary.load(self.vocabulary_path)
 
     def ids(self) -> Ids:
-        """Map the ids: (length,) of the vocabulary's dtype. Pages are read as they are touched; writes stay private."""
-        path = self.directory / "ids.bin"
+        """Map the ids: (length,) of the vocabulary's dtype. Pages are read as they are touched; writes stay private.
+
+        Raises:
+            FileError: they cannot be read.
+            CorpusError: they are damaged.
+        """
+        path, dtype = self.directory / "ids.bin", self.vocabulary().dtype
         try:
-            return np.memmap(path, dtype=self.vocabulary().dtype, mode="c", shape=(self.length,))
+            size = path.stat().st_size
+            if size != self.length * dtype.itemsize:
+                raise CorpusError(
+                    f"{path}: is damaged ({size} bytes for {self.length} ids of {dtype.itemsize}); "
+                    "delete the folder and run again"
+                )
+            return np.memmap(path, dtype=dtype, mode="c", shape=(self.length,))
         except OSError as error:
             raise explain(error, "read", path) from error
-        except ValueError as error:
-            raise CorpusError(f"{path}: is damaged ({error}); delete the folder and run again") from None
 
 
 @dataclass(frozen=True)
@@ -115,36 +125,45 @@ def check_length(splits: Splits, params: TrainingParams) -> None:
         CorpusError: it does not; says what to change.
     """
     if splits.train - 1 < params.seq_length:
+        shorter = f", or set training.seq_length to at most {splits.train - 1}" if splits.train > 1 else ""
         raise CorpusError(
             f"the training split has {splits.train} characters, fewer than one window of training.seq_length "
-            f"{params.seq_length} and the character after it: use a longer text, or set training.seq_length "
-            f"to at most {max(splits.train - 1, 1)}"
+            f"{params.seq_length} and the character after it: use a longer text{shorter}"
         )
 
 
-def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None) -> Dataset:
+def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None, known: str = "") -> Dataset:
     """Encode `corpus`, or find it encoded already under `<data.directory>/encoded/`.
 
+    Args:
+        corpus: the text.
+        params: how it is read.
+        on_progress: told of every piece read.
+        known: characters that have an id whether the text has them or not, and however rare they are in it: those
+            of the model that training starts from.
+
     Raises:
-        CorpusError: the text is empty, has fewer than two distinct characters, or does not decode.
+        CorpusError: the text is empty, has fewer than two distinct characters, does not decode or changes meanwhile.
         VocabularyError: it has more distinct characters than `data.max_vocabulary`.
         FileError: something cannot be read or written.
     """
-    key = _key(corpus, params)
+    key = _key(corpus, params, known)
     directory = Path(params.directory) / "encoded" / key
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):
             sweep(directory.parent)
             if directory.exists():
-                return _check_size(_load(directory, cached=True), params)
-            dataset = _encode(corpus, params, directory, key, on_progress or (lambda _: None))
+                return _load(directory, params, known)
+            dataset = _encode(corpus, params, known, directory, key, on_progress or (lambda _: None))
     except OSError as error:
         raise explain(error, "write", directory) from error
     return dataset
 
 
-def _encode(corpus: Corpus, params: DataParams, directory: Path, key: str, on_progress: Progress) -> Dataset:
+def _encode(
+    corpus: Corpus, params: DataParams, known: str, directory: Path, key: str, on_progress: Progress
+) -> Dataset:
     read = 0
 
     def pieces() -> Iterator[str]:
@@ -154,13 +173,14 @@ def _encode(corpus: Corpus, params: DataParams, directory: Path, key: str, on_pr
             read += len(piece)
             on_progress(read)
 
-    vocabulary, dropped = _count(pieces(), corpus, params)
+    vocabulary, dropped = _count(pieces(), corpus, params, known)
     with atomic_directory(directory) as temporary:
         with open(temporary / "ids.bin", "wb") as file:
             table = vocabulary.table if dropped else vocabulary.table.astype(vocabulary.dtype)
             for piece in pieces():
                 ids = table[code_points(piece)]
                 (ids[ids != UNKNOWN].astype(vocabulary.dtype) if dropped else ids).tofile(file)
+        check_unchanged(corpus)
         dataset = Dataset(directory, key, sum(vocabulary.counts), dropped, corpus.sha256, cached=False)
         vocabulary.save(temporary / "vocabulary.json")
         description = {name: value for name, value in asdict(dataset).items() if name not in ("directory", "cached")}
@@ -168,7 +188,7 @@ def _encode(corpus: Corpus, params: DataParams, directory: Path, key: str, on_pr
     return dataset
 
 
-def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams) -> tuple[Vocabulary, int]:
+def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams, known: str) -> tuple[Vocabulary, int]:
     """Return the vocabulary of the text and how many characters are dropped as too rare."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
     first_seen: dict[int, int] = {}
@@ -181,55 +201,61 @@ def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams) -> tuple[V
         position += len(piece)
     if position == 0:
         raise CorpusError(f"{corpus.source}: the text is empty")
-    kept = np.flatnonzero(counts >= params.min_count)
-    if len(kept) < 2:
+    wanted = counts >= params.min_count
+    wanted[code_points(known)] = True
+    kept = np.flatnonzero(wanted)
+    occurring = np.count_nonzero(counts[kept])
+    if occurring < 2:
         raise CorpusError(
-            f"{corpus.source}: the text has {len(kept)} distinct characters that occur data.min_count "
+            f"{corpus.source}: the text has {occurring} distinct characters that occur data.min_count "
             f"{params.min_count} times or more; at least 2 are needed to learn from"
         )
     if len(kept) > params.max_vocabulary:
-        raise _too_many(len(kept), params)
+        raise _too_many(len(kept), params, known)
     points = [int(point) for point in kept]
     vocabulary = Vocabulary(
         characters="".join(map(chr, points)),
         counts=tuple(int(counts[point]) for point in points),
-        first_seen=tuple(first_seen[point] for point in points),
+        first_seen=tuple(first_seen.get(point, -1) for point in points),
     )
     return vocabulary, position - sum(vocabulary.counts)
 
 
-def _too_many(found: int, params: DataParams) -> VocabularyError:
+def _too_many(found: int, params: DataParams, known: str) -> VocabularyError:
+    having = "the text and the model it starts from have" if known else "the text has"
     return VocabularyError(
-        f"data.max_vocabulary: the text has {found} distinct characters, at most {params.max_vocabulary} are allowed; "
+        f"data.max_vocabulary: {having} {found} distinct characters, at most {params.max_vocabulary} are allowed; "
         f"raise it, or raise data.min_count (now {params.min_count}) to drop rare ones"
     )
 
 
-def _check_size(dataset: Dataset, params: DataParams) -> Dataset:
-    found = dataset.vocabulary().size - 1
-    if found > params.max_vocabulary:
-        raise _too_many(found, params)
-    return dataset
-
-
-def _load(directory: Path, *, cached: bool) -> Dataset:
+def _load(directory: Path, params: DataParams, known: str) -> Dataset:
+    """Read what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
     path = directory / "dataset.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        dataset = Dataset(directory=directory, cached=cached, **values)
+        values["length"] = int(values["length"])
+        dataset = Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         raise CorpusError(f"{path}: is damaged; delete the folder and run again") from None
+    found = dataset.vocabulary().size - 1
+    if found > params.max_vocabulary:
+        raise _too_many(found, params, known)
+    dataset.ids()  # which says if they are damaged
     return dataset
 
 
-def _key(corpus: Corpus, params: DataParams) -> str:
-    """Return what identifies an encoding: the text, the parameters that shape it, and the code that does it."""
+def _key(corpus: Corpus, params: DataParams, known: str) -> str:
+    """Return what identifies an encoding: the text, what shapes its encoding, and the code that does it."""
     modules = [Path(str(module.__file__)) for module in (text_module, vocabulary_module)] + [Path(__file__)]
     identity = {
         "corpus": corpus.sha256,
         "params": params.model_dump(mode="json", include=ENCODING_PARAMS),
         "code": [hashlib.sha256(module.read_bytes()).hexdigest() for module in modules],
+        # Python's tables of lower case and normal forms.
+        "unicode": unicodedata.unidata_version,
+        **({"known": sorted(set(known))} if known else {}),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

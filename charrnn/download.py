@@ -56,7 +56,7 @@ class Download:
                     self._stream(client, on_progress)
         except httpx.TimeoutException:
             raise UnreachableError(f"no answer within {self.timeout:g} s") from None
-        except (httpx.HTTPError, UnicodeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # also where a redirect leads
             raise UnreachableError(one_line(str(error)) or type(error).__name__) from None
 
     def discard(self) -> None:
@@ -126,6 +126,8 @@ class Download:
         """Empty `part` and note what tells the version: a strong ETag (a weak one is no use here), else the date."""
         etag = response.headers.get("ETag", "")
         validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+        if not validator.isascii():  # no header that could be sent back
+            validator = ""
         self.discard()
         try:
             self.part.parent.mkdir(parents=True, exist_ok=True)

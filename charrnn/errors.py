@@ -47,6 +47,12 @@ class ServerError(CharrnnError):
     """The server that runs the flow does not answer."""
 
 
+class TimeLimitError(CharrnnError):
+    """A task took longer than it may."""
+
+    exit_code = 1
+
+
 class DivergedError(CharrnnError):
     """The loss became NaN or infinite, or jumped, at update `step`; the last good checkpoint is kept."""
 

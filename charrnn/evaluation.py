@@ -27,12 +27,14 @@ MAX_EXPONENT = 709.0
 @contextmanager
 def evaluating(model: CharRNN) -> Iterator[None]:
     """Switch dropout off, and put the mode back."""
-    training = model.training
+    if not model.training:
+        yield
+        return
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        model.train()
 
 
 @torch.inference_mode()
@@ -49,14 +51,14 @@ def window_losses(
     Yields:
         losses (seq_length, batch_size) float32 in nats, hits (the likeliest character was right) bool, targets int64.
     """
-    with evaluating(model):
-        state = model.initial_state(streams.batch_size)
-        for index in range(streams.num_windows if windows is None else min(windows, streams.num_windows)):
-            inputs, targets = streams.window(index)
+    state = model.initial_state(streams.batch_size)
+    for index in range(streams.num_windows if windows is None else min(windows, streams.num_windows)):
+        inputs, targets = streams.window(index)
+        with evaluating(model):
             logits, state = model(inputs, state)
-            logits = logits.float()
-            losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
-            yield losses, logits.argmax(-1) == targets, targets
+        logits = logits.float()
+        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+        yield losses, logits.argmax(-1) == targets, targets
 
 
 def summed_losses(model: CharRNN, streams: Streams, windows: int | None = None) -> Iterator[tuple[Tensor, int]]:
@@ -164,6 +166,7 @@ def _costliest(
             "name": [character_name(name) if name else "PADDING" for name in names],
             "count": count[worst],
             "mean_loss": cost[worst] / count[worst],
-            "share_of_loss": cost[worst] / cost.sum(),
+            # Nothing costs anything when every prediction is certain and right.
+            "share_of_loss": cost[worst] / (cost.sum() or 1.0),
         }
     )

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 
-import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 Curve = Sequence[tuple[int, float]]
@@ -20,11 +20,9 @@ def loss_curves(train: Curve, val: Curve, baselines: Mapping[str, float], title:
     figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     if train:
-        steps, losses = np.array([step for step, _ in train]), np.array([loss for _, loss in train])
-        axes.plot(steps, losses, color=TRAIN, linewidth=0.6, alpha=0.5)
-        width = max(1, len(losses) // 50)
-        smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
-        axes.plot(steps[len(steps) - len(smooth) :], smooth, color=TRAIN, linewidth=2, label="train")
+        losses = pd.Series([loss for _, loss in train], index=[step for step, _ in train])
+        axes.plot(losses, color=TRAIN, linewidth=0.6, alpha=0.5)
+        axes.plot(losses.rolling(max(1, len(losses) // 50)).mean(), color=TRAIN, linewidth=2, label="train")
     if val:
         axes.plot([step for step, _ in val], [loss for _, loss in val], color=VAL, marker="o", ms=3, label="val")
     for name, loss in baselines.items():
@@ -38,10 +36,11 @@ def loss_curves(train: Curve, val: Curve, baselines: Mapping[str, float], title:
             ha="right",
             color=BASELINE,
             fontsize=9,
+            parse_math=False,
         )
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats per character)")
-    axes.set_title(title, loc="left")
+    axes.set_title(title, loc="left", parse_math=False)
     axes.grid(alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     if train or val:

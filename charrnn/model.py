@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from charrnn.params import ModelParams
 
 State = tuple[Tensor, ...]
-"""Hidden state: (h,) for gru and rnn, (h, c) for lstm, each (num_layers, batch_size, hidden_size) float32."""
+"""Hidden state: (h,) for gru and rnn, (h, c) for lstm, each (num_layers, batch_size, hidden_size), of the weights'
+dtype; bfloat16 after a window that was read under autocast."""
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -64,10 +65,11 @@ class CharRNN(nn.Module):
                 parameter.data[size : 2 * size].zero_()
 
     def initial_state(self, batch_size: int) -> State:
-        """Return the state before any character: zeros on the model's device."""
+        """Return the state before any character: zeros on the model's device, of its dtype."""
         parts = 2 if self.params.cell == "lstm" else 1
         shape = (self.params.num_layers, batch_size, self.params.hidden_size)
-        return tuple(torch.zeros(shape, device=self.decoder.weight.device) for _ in range(parts))
+        weight = self.decoder.weight
+        return tuple(torch.zeros(shape, dtype=weight.dtype, device=weight.device) for _ in range(parts))
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """Read `ids` from `state` on.

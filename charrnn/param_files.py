@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from charrnn.errors import ParamsError
-from charrnn.params import Params
+from charrnn.params import ModelParams, Params, Text
 from charrnn.redaction import redact
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -23,6 +23,9 @@ BASE_FILE = PROJECT / "params.yaml"
 
 NULLS = ("", "~", "null", "Null", "NULL")
 """What YAML reads as null."""
+
+LISTS = ("[", "- ", '"', "'")
+"""What YAML begins a list with, or a text in quotes."""
 
 RULES = {
     "int_parsing": "must be a whole number",
@@ -34,6 +37,8 @@ RULES = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "string_type": "must be text",
+    "string_unicode": "must be Unicode text",
+    "string_pattern_mismatch": "must not contain NUL",
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
     "too_short": "must not be an empty list",
@@ -132,8 +137,18 @@ def _redacted(value: Any) -> Any:
 
 def to_yaml(params: Params) -> str:
     """Return `params` as YAML, credentials redacted; `load_params` reads it back."""
-    text: str = yaml.safe_dump(redacted_values(params), sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(redacted_values(params), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what one cannot see as an escape: PyYAML's other styles lose some of it, such as NEXT LINE."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -157,8 +172,8 @@ def _parse_yaml(text: str, where: str) -> Any:
         return json.loads(json.dumps(yaml.safe_load(text), default=str))
     except yaml.YAMLError as error:
         raise _error(f"{where}{_yaml_problem(error)}") from None
-    # PyYAML lets through what the constructors of its scalars raise, such as for the 32nd of a month.
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    # PyYAML lets through what the constructors of its scalars raise, such as for the 32nd of a month, or `!!bool x`.
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _error(f"{where}: is not valid YAML: {error}") from None
 
 
@@ -176,9 +191,11 @@ def _parse_override(text: str) -> dict[str, Any]:
     head, *rest = name.split(".", 1)
     if rest:
         return {section: {head: {rest[0]: value}}}
-    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5".
+    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5", and what
+    # it passes for a list of texts is the only one, unless it is written as a list: "*.txt" is no alias.
     kind = _annotation(section, name)
     is_text = kind is str or (kind == str | None and value.strip() not in NULLS)
+    is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
     return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
 
 
@@ -191,21 +208,23 @@ def _annotation(section: str, name: str) -> Any:
 def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
     """Make the relative paths of one layer absolute, from `base`."""
 
-    def absolute(path: str) -> str:
-        return str(base / os.path.expanduser(path))
+    def absolute(path: Any) -> Any:
+        if isinstance(path, int | float) and not isinstance(path, bool):
+            path = str(path)  # a folder called 2024
+        try:
+            return str(base / os.path.expanduser(path)) if path and isinstance(path, str) else path
+        except ValueError:  # no user has such a name, and the schema does not allow it
+            return path
 
     changes: dict[str, Any] = {}
     data, tracking = layer.get("data"), layer.get("tracking")
     if isinstance(data, dict):
         fixed = dict(data)
-        if isinstance(data.get("directory"), str) and data["directory"]:
+        if "directory" in data:
             fixed["directory"] = absolute(data["directory"])
-        sources = [data["sources"]] if isinstance(data.get("sources"), str) else data.get("sources")
-        if isinstance(sources, list | tuple):
-            fixed["sources"] = [
-                absolute(s) if isinstance(s, str) and s and "://" not in s and not s.startswith("pypi:") else s
-                for s in sources
-            ]
+        sources = [data["sources"]] if isinstance(data.get("sources"), str | int | float) else data.get("sources")
+        if isinstance(sources, list):
+            fixed["sources"] = [s if "://" in str(s) or str(s).startswith("pypi:") else absolute(s) for s in sources]
         changes["data"] = fixed
     if isinstance(tracking, dict) and isinstance(uri := tracking.get("uri"), str):
         if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
@@ -254,7 +273,8 @@ def _explain(error: ErrorDetails) -> str:
 def _suggest(path: list[str]) -> str:
     """Return a hint at the parameter that was meant: of that section, else of that name in another."""
     sections = {section: list(content) for section, content in Params().model_dump().items()}
-    by_name = {name: f"{section}.{name}" for section, names in sections.items() for name in names}
+    # A name that two sections have means the first: it is training.seed rather than sampling.seed.
+    by_name = {name: f"{section}.{name}" for section, names in reversed(sections.items()) for name in names}
     here = sections.get(path[0], []) if len(path) > 1 else list(sections)
     close = [by_name[path[-1]]] if path[-1] in by_name else []
     if not close:
@@ -289,14 +309,37 @@ def check_resumable(before: Params, now: Params) -> None:
     Raises:
         ParamsError: lists what differs and what may.
     """
-    old, new = flatten(before), flatten(now)
-    changed = [
-        f"{key} (was {old[key]}, now {new[key]})"
-        for key in old
-        if old[key] != new[key] and not key.startswith(MAY_CHANGE)
-    ]
-    if changed:
+    if changed := _changes(before, now, MAY_CHANGE):
         raise _error(
             f"--resume: a resumed run keeps its parameters, but these differ: {', '.join(changed)}; "
             f"only {', '.join(MAY_CHANGE).replace('.,', '.*,')}* may change"
         )
+
+
+# What may differ from the trained model that a run starts from: what decides no weight's shape or start.
+MAY_CHANGE_IN_MODEL = "model.dropout"
+
+
+def load_warm_start_params(files: Sequence[str | Path], overrides: Iterable[str], model: ModelParams) -> Params:
+    """Read parameters as `load_params` does, but take the model's from the trained `model` a run starts from.
+
+    Raises:
+        ParamsError: as `load_params`, or an overlay or override asks for another model; lists what differs.
+    """
+    params = load_params(files, overrides, base=load_params().model_copy(update={"model": model}))
+    if changed := _changes(params.model_copy(update={"model": model}), params, MAY_CHANGE_IN_MODEL):
+        raise _error(
+            f"--init-from: a trained model keeps its parameters, but these differ: {', '.join(changed)}; "
+            f"leave them out, only {MAY_CHANGE_IN_MODEL} may change"
+        )
+    return params
+
+
+def _changes(before: Params, now: Params, may_change: str | tuple[str, ...]) -> list[str]:
+    """Return a description of each parameter that differs, save those that begin with one of `may_change`."""
+    old, new = flatten(before), flatten(now)
+    return [
+        f"{key} (was {old[key]}, now {new[key]})"
+        for key in old
+        if old[key] != new[key] and not key.startswith(may_change)
+    ]

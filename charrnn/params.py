@@ -6,7 +6,7 @@ Knows neither files nor command lines; `param_files` reads those.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -31,9 +31,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1), _Number]
 OpenFraction = Annotated[float, Field(gt=0, lt=1), _Number]
 Probability = Annotated[float, Field(gt=0, le=1), _Number]
 Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
-Text = Annotated[str, Field(min_length=1)]
-Sources = Annotated[tuple[Text, ...], BeforeValidator(_as_list), Field(min_length=1)]
-Temperatures = Annotated[tuple[NonNegativeFloat, ...], BeforeValidator(_as_list), Field(min_length=1)]
+# No operating system takes NUL in a name.
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+Sources = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list)]
+Temperatures = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_as_list)]
 
 
 class Section(BaseModel):
@@ -246,6 +247,14 @@ class TrackingParams(Section):
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True
     """Log CPU, memory and GPU use while training."""
+
+    @field_validator("registered_model")
+    @classmethod
+    def _names_one_model(cls, value: str | None) -> str | None:
+        # NAME/VERSION and NAME@alias are how one of a model's versions is asked for.
+        if value is not None and (not value.strip() or set(value) & set("/:@")):
+            raise ValueError("must be a name without / : and @, or null")
+        return value
 
 
 class TaskParams(Section):

@@ -2,17 +2,31 @@
 
 import re
 
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@]*(?:@[^/\s@]*)*@")
-_SECRET_QUERY = re.compile(
-    r"(?P<key>[?&][^=&#\s]*(?:token|key|secret|password|passwd|sig|signature|auth|credential)[^=&#\s]*=)[^&#\s]*",
-    re.IGNORECASE,
+_URL = r"(?<=[\w+.-]://)(?!\*\*\*@)"
+_USERINFO = re.compile(
+    # What stands before an @ ahead of the path, as it should be written; an @ further on is no one's.
+    rf"{_URL}[^/?#\s]*@"
+    # A password with / ? or # in it: there is an @ further on, and what follows the colon is no port.
+    rf"|{_URL}(?!\[)[^/?#\s:@]*:(?!\d*(?:[/?#\s]|$))\S*@"
 )
+# One with a blank in it, where the URL is all that there is, or begins it.
+_USERINFO_WITH_BLANK = re.compile(rf"^(?P<scheme>\s*[a-zA-Z][\w+.-]*://){_URL}[^/?#\n]*@")
+# Words within the name of a query parameter; the short ones stand alone, or author and keyword would be secrets.
+_SECRET = r"(?i:token(?!i[sz])|secret(?!ar)|password|passwd|passphrase|signature|credential|authorization)"
+_SECRET_WORD = (
+    r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:(?:api|access|account|auth|private|secret|shared|subscription)?key|sig|o?auth|pwd|pass)(?![a-z])"
+)
+_QUERY = re.compile(rf"(?P<name>[?&;#][^?=&;#\s]*?(?:{_SECRET}|{_SECRET_WORD})[^?=&;#\s]*=)(?!\*\*\*)[^&#\s]*")
 
 
 def redact(text: str) -> str:
     """Return `text` with the user and password of every URL in it, and every secret-looking query value, as ***.
 
+    What is redacted already stays as it is.
+
     >>> redact("cannot reach https://me:hunter2@host/a.txt?token=abc&page=2")
     'cannot reach https://***@host/a.txt?token=***&page=2'
     """
-    return _SECRET_QUERY.sub(r"\g<key>***", _USERINFO.sub(r"\g<scheme>***@", text))
+    text = _USERINFO_WITH_BLANK.sub(r"\g<scheme>***@", text)
+    return _QUERY.sub(r"\g<name>***", _USERINFO.sub("***@", text))

@@ -1,18 +1,23 @@
 """Text generation, one character at a time, for many texts at once.
 
-Every text has a random generator of its own: the same seed gives the same text, alone or beside others.
+Every text has a random generator of its own: the same seed gives the same text, alone or beside others (unless a draw
+hangs on the last digit of a score, which matrix products round differently in company).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from charrnn.errors import ParamsError
+from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation import evaluating
 from charrnn.model import CharRNN
 from charrnn.vocabulary import Vocabulary, describe
+
+# Characters of a prime read in one call: memory stays bounded however long it is.
+PRIME_PIECE = 4096
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,12 @@ def stream_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[Sampl
     """Yield the next character of every text, '' for those that have their length.
 
     Args:
-        model: on any device; its dropout is off while this runs.
+        model: on any device, in any mode; its dropout is off whenever it is used here.
         vocabulary: the model's.
         requests: at least one.
 
     Raises:
+        DivergedError: the model's scores are not finite numbers.
         VocabularyError: a prime has characters the vocabulary lacks.
     """
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
@@ -91,18 +97,18 @@ def stream_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[Sampl
     ]
     device = model.decoder.weight.device
     longest = max(request.length for request in requests)
-    with evaluating(model):
-        logits, state = _read_primes(model, primes)
-        for position in range(longest):
-            ids = [
-                _draw(row, vocabulary.padding_id, request, generator)
-                for row, request, generator in zip(logits, requests, generators, strict=True)
-            ]
-            characters = [vocabulary.characters[index] for index in ids]
-            yield [c if position < r.length else "" for c, r in zip(characters, requests, strict=True)]
-            if position + 1 < longest:
+    logits, state = _read_primes(model, primes)
+    for position in range(longest):
+        ids = [
+            _draw(row, vocabulary.padding_id, request, generator)
+            for row, request, generator in zip(logits, requests, generators, strict=True)
+        ]
+        characters = [vocabulary.characters[index] for index in ids]
+        yield [c if position < r.length else "" for c, r in zip(characters, requests, strict=True)]
+        if position + 1 < longest:
+            with evaluating(model):
                 scores, state = model(torch.tensor([ids], device=device), state)
-                logits = scores[0].float().cpu()
+            logits = scores[0].float().cpu()
 
 
 def _first_character(vocabulary: Vocabulary, generator: torch.Generator) -> str:
@@ -115,26 +121,35 @@ def _first_character(vocabulary: Vocabulary, generator: torch.Generator) -> str:
 def _read_primes(model: CharRNN, primes: list[list[int]]) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Read each prime from the zero state: scores after it (texts, vocabulary_size) and state, side by side.
 
-    One by one, since they differ in length; a prime is read once, in one call.
+    One by one, since they differ in length.
     """
-    device = model.decoder.weight.device
-    results = [model(torch.tensor(prime, device=device)[:, None], model.initial_state(1)) for prime in primes]
-    logits = torch.cat([scores[-1] for scores, _ in results]).float().cpu()
-    state = tuple(torch.cat(parts, dim=1) for parts in zip(*(state for _, state in results), strict=True))
-    return logits, state
+    logits: list[Tensor] = []
+    states: list[tuple[Tensor, ...]] = []
+    with evaluating(model):
+        for prime in primes:
+            ids, state = torch.tensor(prime, device=model.decoder.weight.device)[:, None], model.initial_state(1)
+            for start in range(0, len(ids), PRIME_PIECE):
+                scores, state = model(ids[start : start + PRIME_PIECE], state)
+            logits.append(scores[-1])
+            states.append(state)
+    return torch.cat(logits).float().cpu(), tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
 
 
 def _draw(logits: Tensor, padding_id: int, request: SampleRequest, generator: torch.Generator) -> int:
     """Draw an id from scores (vocabulary_size,) float32; never the padding id."""
     logits = logits.double()
     logits[padding_id] = -torch.inf
+    highest = float(logits.max())
+    if not math.isfinite(highest):
+        raise DivergedError("the model's scores are not finite numbers: its training diverged")
     if request.temperature == 0:
         return int(logits.argmax())
-    if request.top_k is not None and request.top_k < len(logits):
-        logits[logits < logits.topk(request.top_k).values[-1]] = -torch.inf
-    probabilities = torch.softmax(logits / request.temperature, dim=0)
+    # Equal scores stay in the order of their ids, so that top_k = 1 draws what temperature 0 takes.
+    if request.top_k is not None:
+        logits[logits.argsort(descending=True, stable=True)[request.top_k :]] = -torch.inf
+    # Nothing above zero is divided: the smallest temperature cannot overflow.
+    probabilities = torch.softmax((logits - highest) / request.temperature, dim=0)
     if request.top_p is not None:
-        ordered, order = probabilities.sort(descending=True)
-        before = ordered.cumsum(0) - ordered
-        probabilities[order[before >= request.top_p]] = 0
+        ordered, order = probabilities.sort(descending=True, stable=True)
+        probabilities[order[ordered.cumsum(0) - ordered >= request.top_p]] = 0
     return int(torch.multinomial(probabilities, 1, generator=generator))

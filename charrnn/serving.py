@@ -4,10 +4,12 @@
 """
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_scalar
 
 from charrnn.checkpoint import load_checkpoint
 from charrnn.errors import ParamsError
@@ -47,12 +49,26 @@ class TextModel:
         return pd.DataFrame({"text": sample_many(self.model, self.vocabulary, requests) if requests else []})
 
     def _request(self, row: Mapping[Any, Any]) -> SampleRequest:
-        given = {str(name): value for name, value in row.items() if not pd.isna(value)}
-        values: dict[str, Any] = {name: KINDS[name](value) for name, value in given.items()}
+        given = {str(name): value for name, value in row.items() if not (is_scalar(value) and pd.isna(value))}
+        values: dict[str, Any] = {name: _typed(name, value) for name, value in given.items()}
         if values.get("length", 1) > MAX_LENGTH:
             raise ParamsError(f"length: must be <= {MAX_LENGTH}, got {values['length']}")
         values["prime"], _ = known_prime(values.get("prime", ""), self.vocabulary)
         return SampleRequest(**values)
+
+
+def _typed(name: str, value: Any) -> Any:
+    """Return `value` as the type of column `name`; tables mix types, and hold whole numbers as floats."""
+    kind = KINDS[name]
+    if kind is str:
+        holds, rule = isinstance(value, str), "text"
+    else:
+        holds, rule = isinstance(value, Real) and not isinstance(value, bool), "a number"
+    if kind is int:
+        holds, rule = holds and (isinstance(value, Integral) or float(value).is_integer()), "a whole number"
+    if not holds:
+        raise ParamsError(f"{name}: must be {rule}, got {value!r}")
+    return kind(value)
 
 
 def _load_pyfunc(path: str) -> TextModel:

@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -46,7 +45,7 @@ class Source:
     @property
     def file_name(self) -> str:
         """The last part of its path: what says that an archive is expected."""
-        return PurePosixPath(urlsplit(self.location).path if self.kind is Kind.URL else self.location).name
+        return PurePosixPath(httpx.URL(self.location).path if self.kind is Kind.URL else self.location).name
 
 
 def parse_source(text: str) -> Source:
@@ -82,9 +81,10 @@ def one_line(text: str) -> str:
 def _check_url(location: str, name: str) -> None:
     try:
         url = httpx.URL(location)
-    except httpx.InvalidURL as error:
+        host = url.host
+    except (httpx.InvalidURL, UnicodeError) as error:  # a UnicodeError for a host that is not IDNA
         raise SourceError(f"{name}: is not a URL: {one_line(str(error))}") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         raise SourceError(f"{name}: a URL must be http://HOST/... or https://HOST/...")
     if url.port is not None and not 0 < url.port < 2**16:
         raise SourceError(f"{name}: a port must be 1 to 65535, got {url.port}")

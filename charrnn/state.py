@@ -4,11 +4,12 @@ Knows how it is made and turned into plain tensors and numbers; not when it is s
 """
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import Tensor, nn
 
 from charrnn.errors import CheckpointError
@@ -39,6 +40,8 @@ class Progress:
         evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
         checkpointed_step: step of the last checkpoint, and checkpointed_at its time (s of `elapsed`).
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     step: int = 0
     epoch: int = 0
@@ -94,7 +97,7 @@ class TrainState:
             "average": _to_cpu(self.average.state_dict()) if self.average is not None else None,
             "optimizer": _to_cpu(self.optimizer.state_dict()),
             "hidden": _to_cpu(list(self.hidden)),
-            "progress": {item.name: getattr(self.progress, item.name) for item in fields(self.progress)},
+            "progress": asdict(self.progress),
             "rng": torch.get_rng_state(),
         }
         if self.device.type == "cuda":
@@ -102,24 +105,136 @@ class TrainState:
         return values
 
     def load_dict(self, values: Mapping[str, Any]) -> None:
-        """Take over what `to_dict` gave, random state included.
+        """Take over what `to_dict` gave, random state included; training on does not change `values`.
+
+        All is compared before any is taken over: what does not fit leaves the state as it was.
 
         Raises:
-            CheckpointError: it belongs to a model or optimizer of another shape.
+            CheckpointError: it belongs to another model, optimizer or number of streams, or is damaged.
         """
         try:
-            self.model.load_state_dict(values["model"])
-            if self.average is not None:
-                self.average.load_state_dict(values["average"] or values["model"])
-            self.optimizer.load_state_dict(values["optimizer"])
-            self.hidden = tuple(tensor.to(self.device) for tensor in values["hidden"])
-            self.progress = Progress(**values["progress"])
-            torch.set_rng_state(values["rng"])
-            if self.device.type == "cuda" and "cuda_rng" in values:
-                torch.cuda.set_rng_state(values["cuda_rng"], self.device)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"the checkpoint does not fit this model and optimizer: {reason}") from None
+            found = StateValues.model_validate(values)
+        except ValidationError as error:
+            raise CheckpointError(f"the training state is damaged: {first_problem(error)}") from None
+        average = found.average or found.model
+        check_weights(self.model, found.model)
+        check_weights(self.model, average)
+        _check_hidden(self.hidden, found.hidden)
+        _check_optimizer(self.optimizer, found.optimizer)
+        self.model.load_state_dict(found.model)
+        if self.average is not None:
+            self.average.load_state_dict(average)
+        # PyTorch would take over the tensors themselves.
+        moments = copy.deepcopy(found.optimizer.state)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self.hidden = tuple(tensor.to(self.device) for tensor in found.hidden)
+        self.progress = found.progress
+        torch.set_rng_state(found.rng)
+        if self.device.type == "cuda" and found.cuda_rng is not None:
+            torch.cuda.set_rng_state(found.cuda_rng, self.device)
+
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from `weights`, the average too; everything else stays as it is."""
+        self.model.load_state_dict(weights)
+        if self.average is not None:
+            self.average.load_state_dict(weights)
+
+
+class OptimizerValues(BaseModel):
+    """What PyTorch's optimizers give: moments by the number of the weight, and one group of settings."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    state: dict[int, dict[str, Tensor | float | None]]
+    param_groups: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
+
+
+class StateValues(BaseModel):
+    """What `TrainState.to_dict` gives, as a schema; whether it fits a model is for `load_dict` to say."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    model: dict[str, Tensor]
+    average: dict[str, Tensor] | None
+    optimizer: OptimizerValues
+    hidden: list[Tensor]
+    progress: Progress
+    rng: Tensor
+    cuda_rng: Tensor | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor there is."""
+        moments = [value for values in self.optimizer.state.values() for value in values.values()]
+        found = [*self.model.values(), *(self.average or {}).values(), *moments, *self.hidden, self.rng, self.cuda_rng]
+        return [value for value in found if isinstance(value, Tensor)]
+
+    @field_validator("progress")
+    @classmethod
+    def _not_negative(cls, progress: Progress) -> Progress:
+        for name, value in asdict(progress).items():
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name} must be >= 0, got {value}")
+        return progress
+
+    @field_validator("rng")
+    @classmethod
+    def _random_state(cls, rng: Tensor) -> Tensor:
+        try:
+            torch.Generator().set_state(rng)
+        except (RuntimeError, TypeError):
+            raise ValueError("must be a random state of PyTorch") from None
+        return rng
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first of pydantic's complaints in one line, with the place of what it is about."""
+    problem = error.errors()[0]
+    return " ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".split())
+
+
+def check_weights(model: CharRNN, weights: Mapping[str, Tensor]) -> None:
+    """Check that `weights` have the names and shapes of `model`'s, which may be on the meta device.
+
+    Raises:
+        CheckpointError: names the first tensor that is missing, unknown or of another shape.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in [*expected, *found]:
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"the checkpoint does not fit the model: {name} is {found.get(name, 'missing')} in the checkpoint, "
+                f"{expected.get(name, 'not there')} in the model"
+            )
+
+
+def _check_hidden(expected: Sequence[Tensor], found: Sequence[Tensor]) -> None:
+    ours, theirs = ([tuple(tensor.shape) for tensor in state] for state in (expected, found))
+    if ours != theirs:
+        raise CheckpointError(
+            f"the checkpoint does not fit the streams: its hidden state is {theirs}, here it must be {ours}"
+        )
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, values: OptimizerValues) -> None:
+    """PyTorch compares nothing but counts: adamw given adam's values is adam, and sgd fails at its next step."""
+    (ours,), (theirs,) = _to_cpu(optimizer.state_dict())["param_groups"], values.param_groups
+    for name, value in theirs.items():
+        # The rate is set before every step.
+        if name != "lr" and repr(value) != repr(ours.get(name)):
+            raise CheckpointError(
+                f"the checkpoint does not fit the optimizer: {name} is {value} in the checkpoint, "
+                f"{ours.get(name, 'not there')} here"
+            )
+    shapes = dict(enumerate(tuple(weights.shape) for weights in optimizer.param_groups[0]["params"]))
+    for number, moments in values.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.dim() and tuple(value.shape) != shapes.get(number):
+                raise CheckpointError(
+                    f"the checkpoint does not fit the optimizer: {name} of tensor {number} is {tuple(value.shape)} in "
+                    f"the checkpoint, {shapes.get(number, 'not there')} in the model"
+                )
 
 
 def new_state(

@@ -76,7 +76,8 @@ class Streams:
             raise IndexError(f"window {index} of {self.num_windows}")
         start = index * self.seq_length
         piece = self._rows[:, start : start + self.seq_length + 1]
-        if piece.device != self.device:
+        # By type: a tensor is on cuda:0 when cuda was asked for.
+        if piece.device.type != self.device.type:
             piece = piece.contiguous().pin_memory().to(self.device, non_blocking=True)
         piece = piece.t().long()
         return piece[:-1], piece[1:]

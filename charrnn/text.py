@@ -17,7 +17,7 @@ BYTE_ORDER_MARK = "\ufeff"
 def read_text(path: Path, params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[str]:
     """Yield the text of `path` in pieces of about `chunk_bytes`; joined, they are the whole normalised text.
 
-    Memory stays at a few pieces however large the file is.
+    Memory stays at a few pieces however large the file is, as long as each has a blank or a line end in it.
 
     Raises:
         CorpusError: a byte sequence that does not decode, with its offset.

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.device import autocast
-from charrnn.errors import DivergedError
+from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation import probe_loss, summed_losses
 from charrnn.params import Params, TrainingParams
 from charrnn.schedules import learning_rate
@@ -107,8 +107,13 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
     Raises:
         DivergedError: the loss or its gradient is no longer a finite number, or the loss jumped by more than
             `training.spike_threshold`. The steps before it have been yielded; the state is not to be saved.
+        ParamsError: the training text has no window number `evaluation.probe_window`.
     """
-    training, at = params.training, state.progress
+    training, at, probe = params.training, state.progress, params.evaluation.probe_window
+    if probe is not None and probe > streams.num_windows:
+        raise ParamsError(
+            f"evaluation.probe_window: must be <= {streams.num_windows}, the windows of the training text, got {probe}"
+        )
     block: _Block | None = None
     resumed_at = time.monotonic() - at.elapsed
     while True:

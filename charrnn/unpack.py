@@ -17,6 +17,7 @@ from charrnn.sources import one_line
 
 _PIECE = 1 << 20
 _MAGIC = {"gzip": (b"\x1f\x8b",), "xz": (b"\xfd7zXZ\x00",), "zip": (b"PK\x03\x04", b"PK\x05\x06")}
+_TAR, _TAR_AT = b"ustar", 257
 _ARCHIVE_NAMES = {".gz": "gzip", ".xz": "xz", ".zip": "zip"}
 _TEXT_NAMES = (".txt", ".md")
 _NOT_TEXT = ("README", "LICENSE", "LICENCE", "CHANGELOG")
@@ -63,23 +64,23 @@ def text_pieces(path: Path, archive: str | None, name: str) -> Iterator[bytes]:
     member is the text.
 
     Raises:
-        SourceError: the archive is damaged, encrypted or has no text in it.
+        SourceError: the archive is damaged, encrypted, a tar archive or has no text in it.
     """
     try:
         if archive == "zip":
             with zipfile.ZipFile(path) as opened:
                 for member in _zip_members(opened, name):
                     with opened.open(member) as file:
-                        yield from _pieces(file)
+                        yield from _pieces(file, name)
         elif archive == "gzip":
             with gzip.open(path) as file:
-                yield from _pieces(file)
+                yield from _pieces(file, name)
         elif archive == "xz":
             with lzma.open(path) as file:
-                yield from _pieces(file)
+                yield from _pieces(file, name)
         else:
             with open(path, "rb") as file:
-                yield from _pieces(file)
+                yield from _pieces(file, name)
     except _DAMAGED as error:
         raise _damaged(name, archive or "file", error) from None
 
@@ -123,8 +124,9 @@ def wheel_pieces(path: Path, max_bytes: int, name: str) -> Iterator[bytes]:
 
 
 def _zip_members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
-    # macOS adds a member of attributes, ._NAME, for every file.
-    files = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+    # A damaged archive can have members without a name; macOS adds one of attributes, ._NAME, for every file.
+    named = [member for member in archive.infolist() if member.filename]
+    files = [member for member in named if not member.is_dir() and not member.filename.startswith("__MACOSX/")]
     members = [m for m in files if m.filename.lower().endswith(_TEXT_NAMES)] or files
     if not members or (members is files and len(files) > 1):
         raise SourceError(f"{name}: has no .txt or .md among the {len(files)} files in the archive")
@@ -139,8 +141,13 @@ def _is_wheel_text(member: zipfile.ZipInfo) -> bool:
     return path.suffix in _TEXT_NAMES and not about_itself
 
 
-def _pieces(file: IO[bytes] | BufferedIOBase) -> Iterator[bytes]:
+def _pieces(file: IO[bytes] | BufferedIOBase, name: str) -> Iterator[bytes]:
+    start = True
     while piece := file.read(_PIECE):
+        # Headers and padding would be read as text.
+        if start and piece[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+            raise SourceError(f"{name}: is a tar archive; unpack it and name the texts in it")
+        start = False
         yield piece
 
 

@@ -37,8 +37,8 @@ class Vocabulary:
 
     Attributes:
         characters: the distinct characters, sorted by code point; a character's position is its id.
-        counts: how often each occurs in the text.
-        first_seen: position (characters) of each one's first occurrence.
+        counts: how often each occurs in the text; 0 for those only the model it starts from has seen.
+        first_seen: position (characters) of each one's first occurrence; -1 where there is none.
     """
 
     characters: str
@@ -60,6 +60,11 @@ class Vocabulary:
     def size(self) -> int:
         """Number of ids, the padding id included: the width of the model's output."""
         return len(self.characters) + 1
+
+    @property
+    def occurring(self) -> int:
+        """Number of characters that occur in the text."""
+        return sum(count > 0 for count in self.counts)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -102,7 +107,7 @@ class Vocabulary:
         return found.decode("utf-32-le", errors="surrogatepass")
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the data-quality table: one row a character with its name, count, share and first position."""
+        """Return the data-quality table: one row a character with its name, count, share and first position, if any."""
         total = sum(self.counts)
         return pd.DataFrame(
             {
@@ -113,14 +118,15 @@ class Vocabulary:
                 "category": [unicodedata.category(character) for character in self.characters],
                 "count": self.counts,
                 "share": [count / total for count in self.counts],
-                "first_seen_at": self.first_seen,
+                "first_seen_at": pd.array([None if place < 0 else place for place in self.first_seen], dtype="Int64"),
             }
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and checkpoints."""
         return {
-            "characters": self.characters,
+            # One by one: JSON would read two surrogates that follow each other as one character.
+            "characters": list(self.characters),
             "counts": list(self.counts),
             "first_seen": list(self.first_seen),
         }
@@ -129,9 +135,11 @@ class Vocabulary:
     def from_dict(cls, values: Mapping[str, Any]) -> "Vocabulary":
         """Return the vocabulary that `to_dict` gave. Raises VocabularyError when it is damaged."""
         try:
-            return cls(str(values["characters"]), tuple(values["counts"]), tuple(values["first_seen"]))
-        except (KeyError, TypeError) as error:
+            characters = "".join(values["characters"])
+            counts, first_seen = (tuple(map(int, values[name])) for name in ("counts", "first_seen"))
+        except (KeyError, TypeError, ValueError) as error:
             raise VocabularyError(f"vocabulary: is damaged ({error})") from None
+        return cls(characters, counts, first_seen)
 
     def save(self, path: Path) -> None:
         """Write JSON, atomically."""

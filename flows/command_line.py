@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from charrnn.errors import CharrnnError
+from charrnn.param_files import load_params
 
 PIPELINE_EXAMPLES = """\
 examples:
@@ -15,6 +18,8 @@ examples:
   python flows/pipeline.py --params params/smoke.yaml                 the whole flow in seconds
   python flows/pipeline.py --params params/gpu.yaml --set training.max_minutes=30 --name big
   python flows/pipeline.py --resume last                              go on with the newest run
+  python flows/pipeline.py --init-from charrnn --set 'data.sources=[my novel.txt]'
+                                                                      fine-tune a trained model on your own text
 
 Parameters: docs/parameters.md. The run id goes to standard output, everything else to standard error.
 """
@@ -25,6 +30,15 @@ examples:
   python flows/sample.py --model charrnn --prime 'ROMEO:' --temperature 0.7 --length 500
   python flows/sample.py --checkpoint data/checkpoints/RUN_ID/best.ckpt --num-samples 3 --seed 7
   echo 'To be, or not' | python flows/sample.py --run last --prime-file -
+"""
+
+SYNC_EXAMPLES = """\
+examples:
+  python flows/sync.py                                                everything that waits under the data folder
+  python flows/sync.py RUN_ID                                         what one run has to tell
+  python flows/sync.py --set tracking.uri=http://other:5000           to a server that has moved
+
+Exit code 0: nothing waits any more. 1: the store does not answer, or refuses something.
 """
 
 
@@ -57,7 +71,14 @@ def pipeline_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_params_options(parser)
-    parser.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", metavar="RUN_ID|last", help="go on with this run, from its last checkpoint")
+    start.add_argument(
+        "--init-from",
+        metavar="MODEL",
+        help="start a new run from the weights of a trained model: RUN_ID, last, a checkpoint FILE, or a registered "
+        "NAME, NAME@alias or NAME/VERSION; its model.* parameters are taken over",
+    )
     parser.add_argument("--name", metavar="NAME", help="name of the run in MLflow (tracking.run_name)")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved parameters and what would be done; start nothing"
@@ -101,6 +122,28 @@ def sample_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def sync_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/sync.py`."""
+    parser = argparse.ArgumentParser(
+        prog="sync.py",
+        description="Send to the tracking store what runs could not tell it while it was away.",
+        epilog=SYNC_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run_ids", metavar="RUN_ID", nargs="*", help="only these runs (default: all)")
+    add_params_options(parser)
+    return parser
+
+
+def sync_command(directory: Path) -> str:
+    """Return the command that sends what waits under the data folder `directory`."""
+    command = "python flows/sync.py"
+    if directory != Path(load_params().data.directory):
+        command += f" --set {shlex.quote(f'data.directory={directory}')}"
+    return command
+
+
 def interruptible() -> None:
     """Let Ctrl-C end the process without a traceback while the slow imports run; `guarded` takes it over from there."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -110,22 +153,37 @@ def guarded(main: Callable[[], int]) -> int:
     """Run `main`; answer mistakes with one line on standard error and the error's exit code.
 
     Returns:
-        The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM.
+        The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM, 141 where nobody reads the output.
     """
     # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
     terminated = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return main()
+        code = main()
+        sys.stdout.flush()
+        return code
     except CharrnnError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
+        return _answer(str(error), error.exit_code)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader went away (`| head`); point stdout elsewhere so that the interpreter's last flush is quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away (`| head`).
+        _drop_output()
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        # A file is named where it fails; this is standard output, such as on a full disk.
+        _drop_output()
+        return _answer(str(error), 2)
     finally:
         signal.signal(signal.SIGTERM, terminated)
         signal.signal(signal.SIGINT, interrupted)
+
+
+def _answer(message: str, code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _drop_output() -> None:
+    """Point standard output elsewhere, so that the interpreter's last flush is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
@@ -28,25 +29,30 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
+from prefect.task_engine import TaskRunTimeoutError
 
 from charrnn.corpus import Corpus
 from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device
-from charrnn.errors import TrackingError
-from charrnn.param_files import check_resumable, flatten, load_params, to_yaml
+from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, TrackingError
+from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
-from flows.command_line import guarded
+from flows.command_line import guarded, sync_command
 from flows.temporary_server import temporary_server
+from tasks.checkpoints import CheckpointFolder
 from tasks.download import download
 from tasks.encode import encode
 from tasks.environment import environment_tags, installed_packages
 from tasks.evaluate import evaluate
+from tasks.models import Origin, Parent, find_parent, parent_of
+from tasks.outbox import outbox_folder
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
 from tasks.stopping import stop_requests
 from tasks.summary import Summary
-from tasks.tracking import PARAMS_FILE, RunRef, Tracker, connect, find_run, reopen_run, run_params, start_run, take_over
+from tasks.tracker import STOP_SECONDS, Tracker, send_pending
+from tasks.tracking import PARAMS_FILE, RunRef, connect, find_run, reopen_run, run_params, start_run, take_over
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -57,6 +63,7 @@ def pipeline(
     overlays: list[str] | None = None,
     overrides: list[str] | None = None,
     resume: str | None = None,
+    init_from: str | None = None,
 ) -> Summary:
     """Train a character-level language model on a text and track everything about it.
 
@@ -64,63 +71,102 @@ def pipeline(
         overlays: parameter files merged over params.yaml, in order, such as params/smoke.yaml.
         overrides: single parameters, such as training.learning_rate=0.002.
         resume: the id of a run to go on with, or last.
+        init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
+            model as NAME, NAME@alias or NAME/VERSION.
     """
     started = time.monotonic()
-    params, run = _prepare(overlays or [], overrides or [], resume)
+    params, run, parent = _prepare(overlays or [], overrides or [], resume, init_from)
+    known = parent.checkpoint.vocabulary.characters if parent else ""
+    origin = parent.origin if parent else None
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
-    dataset = encode.with_options(**again)(corpus, params)
+    if run is not None:
+        _check_text(run, corpus)
+    dataset = encode.with_options(**again)(corpus, params, known)
     with stop_requests() as stop:  # a stop waits until it is known which run it stops
-        run = run or start_run(params.tracking, _run_name(params, corpus), {})
+        run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
     with _ending(run):
         stop.raise_if_requested()
+        if parent:
+            CheckpointFolder(params, Tracker(run)).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(params, run)
         version = register.with_options(**again)(params, run)
         seconds = time.monotonic() - started
-        summary = Summary(run, params, corpus, dataset, training, scores, samples, version, seconds)
+        summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, seconds)
         Tracker(run).describe(summary.markdown())
-        create_markdown_artifact(summary.markdown(), key="summary", description=f"MLflow run {run.run_id}")
+        create_markdown_artifact(summary.markdown(ui=_ui(run)), key="summary", description=f"MLflow run {run.run_id}")
     return summary
 
 
-def _prepare(overlays: list[str], overrides: list[str], resume: str | None) -> tuple[Params, RunRef | None]:
+def _prepare(
+    overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None
+) -> tuple[Params, RunRef | None, Parent | None]:
     """Resolve the parameters and check what can be checked before anything is computed."""
+    if resume is not None and init_from is not None:
+        raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
     params = load_params(overlays, overrides)
-    run = None
+    run = parent = None
     if resume is not None:
-        run = find_run(params.tracking, resume)
+        run = find_run(params, resume)
         take_over(run)
+        # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
+        send_pending(run)
         if before := run_params(run):
             params = load_params(overlays, overrides, base=before)
             check_resumable(before, params)
         else:
             logger.warning("warning   run %s ended before its parameters were kept: it takes those given", run.run_id)
+        run = replace(run, outbox=outbox_folder(params, run.run_id))
+        send_pending(run)
+        parent = parent_of(params, run)
+    if init_from is not None:
+        parent = find_parent(params, init_from)
+        params = load_warm_start_params(overlays, overrides, parent.checkpoint.params.model)
+        logger.info("init      from %s", parent.origin.words())
     connect(params.tracking)
     choose_device(params.training)
-    return params, run
+    return params, run, parent
+
+
+def _check_text(run: RunRef, corpus: Corpus) -> None:
+    """Check, before anything is written to it, that a run that goes on does so with the text it was started with."""
+    before = Tracker(run).tag("corpus.sha256")
+    if before not in ("", corpus.sha256):
+        raise CheckpointError(
+            f"run {run.run_id}: was trained on another text (sha256 {before[:12]}, that of {corpus.label} is "
+            f"{corpus.sha256[:12]}); start a new run"
+        )
 
 
 @contextmanager
 def _ending(run: RunRef) -> Iterator[None]:
     """End the MLflow run as what becomes of the block: FINISHED, FAILED with the error, or KILLED."""
     tracker = Tracker(run)
+    left = 0
     try:
         reopen_run(run)
         yield
-        tracker.finish("FINISHED")
+        left = tracker.finish("FINISHED")
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | TerminationSignal | SystemExit)
         try:
             with stop_requests():
-                tracker.finish("KILLED" if stopped else "FAILED", "" if stopped else f"{type(error).__name__}: {error}")
+                if stopped:
+                    left = tracker.finish("KILLED", patience=STOP_SECONDS)
+                else:
+                    left = tracker.finish("FAILED", f"{type(error).__name__}: {error}")
         except TrackingError as problem:
             logger.warning("warning   the run's end could not be recorded: %s", problem)
         if stopped:
             logger.warning("stopped   go on with: python flows/pipeline.py --resume %s", run.run_id)
         raise
+    finally:
+        if left:
+            command = sync_command(run.outbox.parents[1])
+            logger.warning("warning   %d operations wait in %s; send them with: %s", left, run.outbox, command)
 
 
 def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> None:
@@ -141,17 +187,23 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
                 name=_text_name(corpus),
                 digest=f"{corpus.sha256[:12]}-{name}",
                 source=corpus.source,
-                profile={"characters": size, "distinct": vocabulary.size - 1, "sha256": corpus.sha256},
+                profile={"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256},
                 context=name,
             )
-    base = run.uri.rstrip("/") if run.uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
-    create_link_artifact(base + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
+    create_link_artifact(_ui(run) + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
 
 
-def _run_name(params: Params, corpus: Corpus) -> str:
+def _ui(run: RunRef) -> str:
+    """Return the address of the MLflow UI that shows `run`."""
+    return run.uri.rstrip("/") if run.uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
+
+
+def _run_name(params: Params, corpus: Corpus, origin: Origin | None) -> str:
     model, training = params.model, params.training
     shape = f"{model.cell} {model.num_layers}x{model.hidden_size}"
-    return params.tracking.run_name or f"{_text_name(corpus)} {shape} b{training.batch_size} t{training.seq_length}"
+    start = f" from {origin.run_id[:8]}" if origin and origin.run_id else ""
+    default = f"{_text_name(corpus)} {shape} b{training.batch_size} t{training.seq_length}{start}"
+    return params.tracking.run_name or default
 
 
 def _text_name(corpus: Corpus) -> str:
@@ -161,9 +213,19 @@ def _text_name(corpus: Corpus) -> str:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the flow here and print what came of it."""
-    with temporary_server():
-        summary = pipeline(overlays=arguments.params, overrides=arguments.overrides, resume=arguments.resume)
+    """Run the flow here and print what came of it. Raises CharrnnError for what a person can put right."""
+    try:
+        with temporary_server():
+            summary = pipeline(
+                overlays=arguments.params,
+                overrides=arguments.overrides,
+                resume=arguments.resume,
+                init_from=arguments.init_from,
+            )
+    except TaskRunTimeoutError as error:
+        raise TimeLimitError(
+            "a task took longer than tasks.timeout_minutes; raise it and go on with --resume last"
+        ) from error
     if arguments.quiet:
         print(summary.run.run_id)
     else:

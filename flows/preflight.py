@@ -35,11 +35,11 @@ def _check(arguments: argparse.Namespace) -> int:
     params = load_params(arguments.params, arguments.overrides)
     if arguments.dry_run:
         print(to_yaml(params), end="")
-        print("\n".join(f"# {line}" for line in _plan(params, arguments.resume)))
+        print("\n".join(f"# {line}" for line in _plan(params, arguments.resume, arguments.init_from)))
     return 0
 
 
-def _plan(params: Params, resume: str | None) -> list[str]:
+def _plan(params: Params, resume: str | None, init_from: str | None) -> list[str]:
     """Say what a run with `params` would do, a line a task."""
     training, model = params.training, params.model
     limits = {
@@ -50,11 +50,14 @@ def _plan(params: Params, resume: str | None) -> list[str]:
     }
     ends = ", or ".join(f"{value:g} {name}" for name, value in limits.items() if value is not None)
     registered = params.tracking.registered_model
+    shape = f"{model.cell} {model.num_layers}x{model.hidden_size}"
+    if init_from is not None:
+        shape = f"the weights and model parameters of {init_from}, instead of those above,"
     return [
         "Would run, and has started nothing:" if resume is None else f"Would go on with run {resume}:",
         f"download  the first of {len(params.data.sources)} sources that answers, kept in {params.data.directory}",
         "encode    characters to ids, or re-use the encoding of the same text",
-        f"train     {model.cell} {model.num_layers}x{model.hidden_size} until {ends}",
+        f"train     {shape} until {ends}",
         "evaluate  the best checkpoint on the validation and test splits",
         f"sample    {params.sampling.length} characters at temperatures {list(params.sampling.temperatures)}",
         f"register  as {registered}" if registered else "register  nothing",

@@ -5,7 +5,6 @@ See `python flows/sample.py --help`.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,15 +12,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    # Help and mistakes are answered before the seconds that the imports below take.
-    from flows.command_line import sample_parser
+    # Help, mistakes and Ctrl-C are answered before the seconds that the imports below take.
+    from flows.command_line import interruptible, sample_parser
 
+    interruptible()
     ARGUMENTS = sample_parser().parse_args()
 
 from dataclasses import replace
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint
-from charrnn.errors import CheckpointError, FileError, ParamsError
+from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
 from charrnn.param_files import load_params
 from charrnn.sampling import SampleRequest, known_prime, stream_many
@@ -41,6 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
         top_k=arguments.top_k,
         top_p=arguments.top_p,
     )
+    # The last seed too is checked before anything is written.
+    replace(request, seed=request.seed + arguments.num_samples - 1)
     prime = _read_prime(arguments)
     checkpoint = _load(arguments)
     prime, message = known_prime(prime, checkpoint.vocabulary)
@@ -77,16 +79,12 @@ def _load(arguments: argparse.Namespace) -> Checkpoint:
     params = load_params(arguments.params, arguments.overrides)
     # A checkpoint file needs no MLflow, and is not made to wait for its import.
     from tasks.checkpoints import load_from_run
-    from tasks.tracking import download_model, find_run
+    from tasks.models import load_registered
+    from tasks.tracking import find_run
 
     if arguments.run is not None:
-        return load_from_run(params, find_run(params.tracking, arguments.run))
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = download_model(params.tracking, arguments.model, Path(temporary))
-        found = sorted(folder.rglob("*.ckpt"))
-        if not found:
-            raise CheckpointError(f"model {arguments.model}: holds no charrnn checkpoint")
-        return load_checkpoint(found[0])
+        return load_from_run(params, find_run(params, arguments.run))
+    return load_registered(params.tracking, arguments.model)
 
 
 def _until(characters: Iterable[str], end: str | None) -> Iterator[str]:

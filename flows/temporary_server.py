@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 from filelock import FileLock
+from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_HOME,
@@ -25,6 +26,7 @@ from prefect.settings import (
 )
 
 from charrnn.errors import ServerError
+from charrnn.redaction import redact
 
 SCRIPT = Path(__file__).with_name("prefect_server.py")
 
@@ -36,9 +38,11 @@ def temporary_server() -> Iterator[None]:
     It stays until the interpreter ends, so that Prefect can send its last events and log lines.
 
     Raises:
-        ServerError: it does not start.
+        ServerError: it does not start, or the one that the settings name does not answer.
     """
-    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+    if url := PREFECT_API_URL.value():
+        _check(url)
+    if url or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         yield
         return
     home = Path(PREFECT_HOME.value())
@@ -47,6 +51,13 @@ def temporary_server() -> Iterator[None]:
         url = _start()
     with temporary_settings({PREFECT_API_URL: url}):
         yield
+
+
+def _check(url: str) -> None:
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise ServerError(f"PREFECT_API_URL {redact(url)}: the Prefect server does not answer: {redact(str(problem))}")
 
 
 def _start() -> str:

@@ -1,18 +1,21 @@
 """Where a run's checkpoints are: a local folder first, the run's artifacts as the copy that travels.
 
 The local folder is `<data.directory>/checkpoints/<run id>/` with `last.ckpt`, the one before it as `previous.ckpt`,
-`best.ckpt` and, when asked for, `step-<number>.ckpt`.
+`best.ckpt` and, when asked for, `step-<number>.ckpt`; a run that starts from a trained model has its weights in
+`initial.ckpt`.
 """
 
 import logging
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, TrackingError
 from charrnn.files import keep_as, sweep, write_bytes
 from charrnn.params import Params
-from tasks.tracking import BEST, CHECKPOINTS, LAST, RunRef, Tracker, download
+from tasks.tracker import Tracker
+from tasks.tracking import BEST, CHECKPOINTS, INITIAL, LAST, RunRef, download
 
 logger = logging.getLogger("charrnn")
 
@@ -54,10 +57,20 @@ class CheckpointFolder:
 
         A process that was killed just after it wrote the last checkpoint had no time to copy it.
         """
-        if self._upload == "all" and self._tracker.tag(STEP_TAG) != str(step):
+        if self._upload == "all" and self._last_elsewhere() != step:
             self._copy_last(step)
         if self._upload == "best" and (self.folder / BEST).exists():
             self._tracker.file(self.folder / BEST, CHECKPOINTS)
+
+    def keep_initial(self, checkpoint: Checkpoint) -> None:
+        """Keep the trained model that the run starts from, unless it is kept already."""
+        if not (self.folder / INITIAL).exists():
+            self._save(checkpoint, INITIAL)
+
+    def initial(self) -> Checkpoint | None:
+        """Return the trained model that the run starts from, or None when it starts from none."""
+        path = self.folder / INITIAL
+        return load_checkpoint(path) if path.exists() else None
 
     def last(self) -> Checkpoint | None:
         """Return the newest checkpoint that can be read, or None when there is none at all.
@@ -67,11 +80,18 @@ class CheckpointFolder:
         """
         sweep(self.folder)
         newest = self.last_here()
-        if (newest.step if newest else 0) < int(self._tracker.tag(STEP_TAG) or 0):
+        if (newest.step if newest else 0) < self._last_elsewhere():
             for name in (BEST, LAST):
                 self._fetch(name)
             newest = self.last_here()
         return newest
+
+    def _last_elsewhere(self) -> int:
+        """Return the step of the newest checkpoint among the run's artifacts; 0 where it cannot be known."""
+        try:
+            return int(self._tracker.tag(STEP_TAG) or 0)
+        except TrackingError:
+            return 0  # the store is away; the run goes on with what is here
 
     def last_here(self) -> Checkpoint | None:
         """Return the newest checkpoint of the local folder that can be read, or None."""
@@ -115,15 +135,17 @@ def load_from_run(params: Params, run: RunRef, names: tuple[str, ...] = (BEST, L
     local = Path(params.data.directory) / CHECKPOINTS / run.run_id
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
-        for name in names:
-            path: Path | None = local / name
-            if not (local / name).exists():
-                path = download(run, f"{CHECKPOINTS}/{name}", Path(temporary))
-            if path is None:
-                continue
+        for name, is_here in product(names, (True, False)):
             try:
-                return load_checkpoint(path)
-            except CheckpointError as error:
-                problems.append(str(error))
+                path = local / name if is_here else download(run, f"{CHECKPOINTS}/{name}", Path(temporary))
+                if path is None or not path.exists():
+                    continue
+                checkpoint = load_checkpoint(path)
+            except (CheckpointError, TrackingError) as error:
+                problems.append(str(error).replace(temporary, "artifacts"))
+            else:
+                for problem in problems:
+                    logger.warning("warning   %s; another copy is taken", problem)
+                return checkpoint
     reason = "; ".join(problems) or "none was saved before it ended, or tracking.upload_checkpoints was none"
     raise CheckpointError(f"run {run.run_id}: has no checkpoint to load: {reason}")

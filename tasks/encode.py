@@ -14,18 +14,24 @@ logger = logging.getLogger("charrnn")
 
 
 @task(cache_policy=NO_CACHE)
-def encode(corpus: Corpus, params: Params) -> Dataset:
-    """Encode the corpus, or find it encoded. Raises as `encode_corpus`, `split` and `check_length`."""
+def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
+    """Encode the corpus, or find it encoded. Raises as `encode_corpus`, `split` and `check_length`.
+
+    Args:
+        corpus: the text.
+        params: how it is read, split and cut into windows.
+        known: the characters of the model that training starts from; '' where it starts from none.
+    """
     with bar("encode") as progress:
         dataset = encode_corpus(
-            corpus, params.data, lambda done: progress.update(None, f"{done / 1e6:.0f} M characters read")
+            corpus, params.data, lambda done: progress.update(None, f"{done / 1e6:.0f} M characters read"), known
         )
     splits = split(dataset.length, params.splits)
     check_length(splits, params.training)
-    known = dataset.vocabulary().size - 1
+    distinct = dataset.vocabulary().occurring
     state = "encoding re-used" if dataset.cached else "encoded"
     sizes = ", ".join(f"{name} {size:,}" for name, size in splits.sizes.items())
-    logger.info("encode    %s characters, %d distinct, %s (%s)", f"{dataset.length:,}", known, state, sizes)
+    logger.info("encode    %s characters, %d distinct, %s (%s)", f"{dataset.length:,}", distinct, state, sizes)
     if dataset.dropped:
         logger.warning("warning   %s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
     return dataset

@@ -1,9 +1,7 @@
 """Task: how good the best checkpoint is on text it has not seen, against simple baselines."""
 
 import logging
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,11 +11,11 @@ from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device, computing
 from charrnn.evaluation import Report
 from charrnn.evaluation import evaluate as evaluate_model
-from charrnn.figures import loss_curves
 from charrnn.params import Params
 from charrnn.streams import Streams
 from tasks.checkpoints import load_from_run
-from tasks.tracking import RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef
 
 logger = logging.getLogger("charrnn")
 
@@ -82,7 +80,6 @@ def _log(tracker: Tracker, prefix: str, report: Report, baselines: Baselines, st
         "unigram_loss": baselines.unigram_loss,
         f"{baselines.order}gram_loss": baselines.ngram_loss,
     }
-    tracker.skip_logged([f"{prefix}/{name}" for name in figures])
     for name, value in figures.items():
         tracker.metric(f"{prefix}/{name}", value, step)
     tracker.flush()
@@ -93,8 +90,4 @@ def _log(tracker: Tracker, prefix: str, report: Report, baselines: Baselines, st
 def _draw(tracker: Tracker, scores: dict[str, Scores]) -> None:
     shown = scores.get("val") or scores.get("test")
     baselines = {"unigram": shown.unigram_loss, "5-gram": shown.ngram_loss} if shown else {}
-    picture = loss_curves(tracker.history("train/loss"), tracker.history("val/loss"), baselines, "Loss")
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "loss_curves.png"
-        path.write_bytes(picture)
-        tracker.file(path)
+    tracker.curves(baselines, "loss_curves.png")

@@ -8,12 +8,12 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-import charrnn
 from charrnn.checkpoint import save_checkpoint
 from charrnn.params import Params
 from charrnn.sampling import known_prime
 from tasks.checkpoints import load_from_run
-from tasks.tracking import BEST, RunRef, register_model
+from tasks.tracker import Tracker
+from tasks.tracking import BEST, RunRef
 
 logger = logging.getLogger("charrnn")
 
@@ -23,19 +23,29 @@ REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "pyyaml")
 
 @task(cache_policy=NO_CACHE)
 def register(params: Params, run: RunRef) -> str:
-    """Register the best checkpoint under `tracking.registered_model`; return the version, '' when none is wanted."""
+    """Register the best checkpoint under `tracking.registered_model`.
+
+    Returns:
+        The version; '' when none is wanted, or when the tracking store is away and gives it later.
+    """
     name = params.tracking.registered_model
     if name is None:
         return ""
     checkpoint = load_from_run(params, run)
     prime, _ = known_prime(params.sampling.prime or "\n", checkpoint.vocabulary)
-    example = {"prime": prime, "length": 20, "temperature": 0.8, "seed": 1, "top_k": 40, "top_p": 0.95}
+    example: dict[str, str | int | float] = {
+        "prime": prime,
+        "length": 20,
+        "temperature": 0.8,
+        "seed": 1,
+        "top_k": 40,
+        "top_p": 0.95,
+    }
     # The build label (+cpu, +cu130) names a wheel, not a version on the package index.
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / BEST
-        save_checkpoint(data, checkpoint)
-        code = Path(charrnn.__file__).parent
-        number = register_model(run, name, checkpoint.sha256, data, code, requirements, example)
-    logger.info("register  %s version %s", name, number)
+        sha256 = save_checkpoint(data, checkpoint)
+        number = Tracker(run).register(name, data, sha256, requirements, example)
+    logger.info("register  %s %s", name, f"version {number}" if number else "when the tracking store is back")
     return number

@@ -11,7 +11,8 @@ from charrnn.device import computing
 from charrnn.params import Params
 from charrnn.sampling import SampleRequest, known_prime, sample_many
 from tasks.checkpoints import load_from_run
-from tasks.tracking import RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef
 
 logger = logging.getLogger("charrnn")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -22,7 +23,9 @@ def configure_logging(*, quiet: bool) -> None:
     """Send this project's log lines to standard error, warnings only when `quiet`."""
     handler: logging.Handler
     if console.is_terminal:
-        handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False, markup=False)
+        handler = RichHandler(
+            console=console, show_time=False, show_path=False, show_level=False, highlighter=NullHighlighter()
+        )
     else:
         handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -1,34 +1,32 @@
 """The MLflow room: the only module that imports mlflow.
 
-Where runs, metrics, artifacts, tables and models go, and under which names. Everything goes through `MlflowClient` with
-a run id, so that it works from any thread or process; there is no active run.
+Finds, starts and reads runs and models, and brings what runs report (`tasks.operations`) to the store: under which
+names things go there is decided here. Everything goes through `MlflowClient` with a run id, so that it works from any
+thread or process; there is no active run.
 """
 
 import json
 import logging
-import math
-import os
-import socket
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import assert_never
 
 import mlflow
 import pandas as pd
-import psutil
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
+    LoggedModelOutput,
     Metric,
     Param,
-    Run,
+    RunInfo,
     RunTag,
     ViewType,
 )
@@ -38,36 +36,54 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.types.schema import ColSpec, Schema
 from sqlalchemy.exc import SQLAlchemyError
 
-from charrnn.errors import CharrnnError, FileError, TrackingError
+import charrnn
+from charrnn.errors import CharrnnError, TrackingError
+from charrnn.figures import loss_curves
 from charrnn.files import atomic_file, sweep
-from charrnn.param_files import PROJECT, load_params
+from charrnn.param_files import load_params
 from charrnn.params import Params, TrackingParams
 from charrnn.redaction import redact
+from tasks import operations as op
+from tasks.outbox import outbox_folder
+from tasks.processes import PROCESS_TAGS, is_at_work, is_gone, process_tags
+from tasks.stores import check_writable, one_at_a_time, sqlite_folder, tracking_uri, waiting_out_locks
 
 logger = logging.getLogger("charrnn")
 
-# It logs every error of a database with a traceback; here each is reported in one line.
+# It logs every "database is locked" with a traceback; here each is waited out, or reported in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
+# What a run that starts from a trained model keeps of it, and its tags. Not `mlflow.parentRunId`: the UI would hide the
+# run under its parent until that is unfolded, as if it were a part of it.
+INITIAL = "initial.ckpt"
+INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 PARAMS_FILE = "params.yaml"
 TABLES_TAG = "mlflow.loggedArtifacts"
 SHA256_TAG = "checkpoint.sha256"
-PROCESS_TAGS = ("charrnn.host", "charrnn.pid", "charrnn.process_started")
 
-# One batch of 1000 metrics costs SQLite 150 ms, one alone 15 ms; more than 1000 are refused.
-BATCH = 1000
-FLUSH_SECONDS = 5.0
+# HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
+NOT_NOW = (408, 429, 499)
 
 
 @dataclass(frozen=True)
 class RunRef:
-    """Which run, where: small, so that it can travel between tasks."""
+    """Which run, where: small, so that it can travel between tasks.
+
+    Attributes:
+        uri: of the tracking store, with credentials.
+        run_id: of the run.
+        experiment_id: of its experiment.
+        started: when the run began (ms since 1970).
+        outbox: the folder in which what it reports waits to be sent.
+    """
 
     uri: str
     run_id: str
     experiment_id: str
+    started: int
+    outbox: Path
 
     @property
     def ui_path(self) -> str:
@@ -75,14 +91,24 @@ class RunRef:
         return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
 
 
-def tracking_uri(params: TrackingParams) -> str:
-    """Return the tracking URI: the parameter, MLFLOW_TRACKING_URI, or SQLite under the project's mlruns/."""
-    if params.uri:
-        return params.uri
-    project = PROJECT if (PROJECT / PARAMS_FILE).exists() else Path.cwd()
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project}/mlruns/mlflow.db"
+@contextmanager
+def reporting(uri: str) -> Iterator[None]:
+    """Turn what MLflow and its transports raise into one TrackingError line."""
+    try:
+        yield
+    except CharrnnError:
+        raise
+    # An ImportError is a database whose driver is not installed.
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
+        raise TrackingError(f"tracking.uri {redact(uri)}: {reason(error)}") from None
 
 
+def reason(error: Exception) -> str:
+    """Return why a request failed, in one line: of a chain of transport errors, the first cause."""
+    return redact(" ".join(str(error).split()).rpartition("Caused by ")[2])[:300]
+
+
+@waiting_out_locks
 def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     """Return a client and the id of the experiment, made if it is not there.
 
@@ -92,16 +118,13 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
     """
     uri = tracking_uri(params)
     location = None
-    if folder := _sqlite_folder(uri):
-        _check_writable(folder)
+    if folder := sqlite_folder(uri):
+        check_writable(folder)
         _make_store(uri)
         location = (folder / "artifacts").as_uri()
-    # A store that is not there should say so in seconds, not after the 7 retries MLflow makes by default.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     with reporting(uri):
         client = MlflowClient(tracking_uri=uri)
-        with _one_at_a_time(uri):
+        with one_at_a_time(uri):
             experiment = client.get_experiment_by_name(params.experiment)
         if experiment is None:
             return client, _create_experiment(client, params.experiment, location)
@@ -123,211 +146,85 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
         return str(experiment.experiment_id)
 
 
-def _sqlite_folder(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")).resolve().parent if uri.startswith("sqlite:///") else None
-
-
-def _one_at_a_time(uri: str) -> AbstractContextManager[object]:
-    """Keep pipelines that start together from making the tables of one SQLite store at once."""
-    folder = _sqlite_folder(uri)
-    return FileLock(folder / ".mlflow.lock") if folder else nullcontext()
-
-
 def _make_store(uri: str) -> None:
     """Make the tables of a SQLite store that is not there yet, aside: with only some of them it is of no use any more.
 
     They take MLflow seconds, in which the process may be killed.
     """
     path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    with _one_at_a_time(uri):
+    with one_at_a_time(uri):
         if not path.exists():
             sweep(path.parent)
             with atomic_file(path) as temporary, reporting(uri):
                 MlflowClient(tracking_uri=f"sqlite:///{temporary}")
 
 
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise FileError(f"{folder}: cannot write the MLflow store there: {error.strerror}") from None
-
-
-@contextmanager
-def reporting(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its transports raise into one TrackingError line."""
-    try:
-        yield
-    except CharrnnError:
-        raise
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = redact(" ".join(str(error).split()))
-        raise TrackingError(f"tracking.uri {redact(uri)}: {reason[:300]}") from None
-
-
-class Tracker:
-    """Writes to one run. Metrics are sent in batches; nothing is sent twice after a resume."""
-
-    def __init__(self, run: RunRef) -> None:
-        """Connect to `run`; cheap, no request is made."""
-        self.run = run
-        self.client = MlflowClient(tracking_uri=run.uri)
-        self._metrics: list[Metric] = []
-        self._flushed_at = time.monotonic()
-        self._logged_until: dict[str, int] = {}
-
-    def skip_logged(self, keys: Sequence[str]) -> None:
-        """Remember how far `keys` are logged already; earlier steps will not be logged again."""
-        for key in keys:
-            self._logged_until[key] = max((step for step, _ in self.history(key)), default=-1)
-
-    def metric(self, key: str, value: float, step: int) -> None:
-        """Queue one value; sent with others every few seconds or at `flush`."""
-        if step > self._logged_until.get(key, -1) and math.isfinite(value):
-            self._metrics.append(Metric(key, value, int(time.time() * 1000), step))
-        if len(self._metrics) >= BATCH or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what is queued."""
-        queued, self._metrics = self._metrics, []
-        with reporting(self.run.uri):
-            for start in range(0, len(queued), BATCH):
-                self.client.log_batch(self.run.run_id, metrics=queued[start : start + BATCH])
-        self._flushed_at = time.monotonic()
-
-    def history(self, key: str) -> list[tuple[int, float]]:
-        """Return (step, value) of every value of `key`, in order of steps."""
-        with reporting(self.run.uri):
-            metrics = self.client.get_metric_history(self.run.run_id, key)
-        return sorted((metric.step, metric.value) for metric in metrics)
-
-    def params(self, flat: Mapping[str, str]) -> None:
-        """Log parameters; ones that are there with the same value already are left."""
-        with reporting(self.run.uri):
-            logged = self.client.get_run(self.run.run_id).data.params
-            new = [Param(key, value) for key, value in flat.items() if key not in logged]
-            for start in range(0, len(new), 100):
-                self.client.log_batch(self.run.run_id, params=new[start : start + 100])
-
-    def tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags, credentials redacted."""
-        with reporting(self.run.uri):
-            self.client.log_batch(self.run.run_id, tags=[RunTag(key, redact(value)) for key, value in tags.items()])
-
-    def tag(self, key: str) -> str:
-        """Return the run's tag `key`; '' when it has none."""
-        with reporting(self.run.uri):
-            return str(self.client.get_run(self.run.run_id).data.tags.get(key, ""))
-
-    def describe(self, markdown: str) -> None:
-        """Set the run's description, shown at the top of its page."""
-        self.tags({"mlflow.note.content": markdown})
-
-    def rename(self, name: str) -> None:
-        """Give the run another name."""
-        with reporting(self.run.uri):
-            self.client.update_run(self.run.run_id, name=name)
-
-    def text(self, text: str, path: str) -> None:
-        """Write `text` as the artifact `path`."""
-        with reporting(self.run.uri):
-            self.client.log_text(self.run.run_id, text, path)
-
-    def file(self, local: Path, folder: str = "") -> None:
-        """Copy the file `local` into the artifact `folder`."""
-        with reporting(self.run.uri):
-            self.client.log_artifact(self.run.run_id, str(local), folder or None)
-
-    def table(self, frame: pd.DataFrame, path: str) -> None:
-        """Write `frame` as the artifact `path` (.json), shown as a table in the UI; replaces what was there.
-
-        `MlflowClient.log_table` would append to it, and a retried task would double its rows.
-        """
-        self.text(frame.to_json(orient="split", index=False), path)
-        with reporting(self.run.uri):
-            tables = json.loads(self.client.get_run(self.run.run_id).data.tags.get(TABLES_TAG, "[]"))
-            entry = {"path": path, "type": "table"}
-            if entry not in tables:
-                self.client.set_tag(self.run.run_id, TABLES_TAG, json.dumps([*tables, entry]))
-
-    def dataset(self, *, name: str, digest: str, source: str, profile: Mapping[str, Any], context: str) -> None:
-        """Log a dataset as the run's input."""
-        dataset = Dataset(
-            name=name,
-            digest=digest[:36],
-            source_type="code",
-            source=json.dumps({"source": redact(source)}),
-            schema=None,
-            profile=json.dumps(dict(profile)),
-        )
-        with reporting(self.run.uri):
-            self.client.log_inputs(self.run.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
-
-    def finish(self, status: str, error: str = "") -> None:
-        """End the run as FINISHED, FAILED (with `error` as a tag) or KILLED; queued metrics are sent first."""
-        self.flush()
-        if error:
-            self.tags({"error": error[:5000]})
-        with reporting(self.run.uri):
-            self.client.set_terminated(self.run.run_id, status=status)
-
-    @contextmanager
-    def system_metrics(self, enabled: bool) -> Iterator[None]:
-        """Log CPU, memory, disk, network and GPU use every 10 s while the block runs."""
-        monitor = None
-        if enabled:
-            monitor = SystemMetricsMonitor(
-                self.run.run_id, sampling_interval=10, resume_logging=True, tracking_uri=self.run.uri
-            )
-            monitor.start()
-        try:
-            yield
-        finally:
-            if monitor is not None:
-                monitor.finish()
-
-
-def start_run(params: TrackingParams, name: str, tags: Mapping[str, str]) -> RunRef:
+@waiting_out_locks
+def start_run(params: Params, name: str, tags: Mapping[str, str]) -> RunRef:
     """Open a run. Raises TrackingError or FileError."""
-    client, experiment_id = connect(params)
-    with reporting(uri := tracking_uri(params)):
+    client, experiment_id = connect(params.tracking)
+    with reporting(uri := tracking_uri(params.tracking)):
         _end_orphans(client, experiment_id)
-        run = client.create_run(experiment_id, run_name=name, tags={**tags, **params.tags, **_process_tags()})
-    return RunRef(uri, run.info.run_id, experiment_id)
+        all_tags = {**tags, **params.tracking.tags, **process_tags()}
+        run = client.create_run(experiment_id, run_name=name, tags=all_tags)
+    return _ref(uri, run.info, params)
 
 
+@waiting_out_locks
 def reopen_run(run: RunRef) -> None:
     """Make a run that ended, or whose process died, run again under this process."""
     with reporting(run.uri):
         client = MlflowClient(tracking_uri=run.uri)
         client.update_run(run.run_id, status="RUNNING")
-        client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in _process_tags().items()])
+        client.log_batch(run.run_id, tags=[RunTag(key, value) for key, value in process_tags().items()])
         if "error" in client.get_run(run.run_id).data.tags:
             client.delete_tag(run.run_id, "error")
 
 
-def find_run(params: TrackingParams, wanted: str) -> RunRef:
+@waiting_out_locks
+def find_run(params: Params, wanted: str) -> RunRef:
     """Return the run with id `wanted`, or the experiment's newest for `last`.
 
     Raises:
-        TrackingError: there is none, or the store does not answer.
+        TrackingError: there is none, it was deleted, or the store does not answer.
     """
-    client, experiment_id = connect(params)
-    uri = tracking_uri(params)
+    client, experiment_id = connect(params.tracking)
+    uri = tracking_uri(params.tracking)
     with reporting(uri):
         if wanted != "last":
             try:
-                run = client.get_run(wanted)
-            except MlflowException:
+                info = client.get_run(wanted).info
+            except MlflowException as error:
+                if not _is_refusal(error):
+                    raise
                 raise TrackingError(f"run {wanted}: there is no such run in {redact(uri)}") from None
-            return RunRef(uri, run.info.run_id, run.info.experiment_id)
+            if info.lifecycle_stage != "active":
+                raise TrackingError(f"run {wanted}: was deleted in {redact(uri)}; restore it or name another")
+            return _ref(uri, info, params)
         runs = client.search_runs([experiment_id], order_by=["attributes.start_time DESC"], max_results=1)
     if not runs:
-        raise TrackingError(f"last: experiment '{params.experiment}' in {redact(uri)} has no run yet")
-    return RunRef(uri, runs[0].info.run_id, experiment_id)
+        raise TrackingError(f"last: experiment '{params.tracking.experiment}' in {redact(uri)} has no run yet")
+    return _ref(uri, runs[0].info, params)
+
+
+@waiting_out_locks
+def run_at(uri: str, run_id: str, outbox: Path) -> RunRef:
+    """Return the run whose `outbox` is here, from the store it belongs to. Raises TrackingError."""
+    with reporting(uri):
+        info = MlflowClient(tracking_uri=uri).get_run(run_id).info
+    return RunRef(uri, run_id, info.experiment_id, info.start_time, outbox)
+
+
+def _ref(uri: str, info: RunInfo, params: Params) -> RunRef:
+    return RunRef(uri, info.run_id, info.experiment_id, info.start_time, outbox_folder(params, info.run_id))
+
+
+def _end_orphans(client: MlflowClient, experiment_id: str) -> None:
+    """Mark runs KILLED whose process on this machine is gone: nothing stays RUNNING for ever."""
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'", ViewType.ACTIVE_ONLY):
+        if is_gone(run.data.tags):
+            logger.warning("run %s was left running by a process that is gone: marked KILLED", run.info.run_id)
+            client.set_terminated(run.info.run_id, status="KILLED")
 
 
 def download(run: RunRef, path: str, folder: Path) -> Path | None:
@@ -340,6 +237,12 @@ def download(run: RunRef, path: str, folder: Path) -> Path | None:
         return Path(client.download_artifacts(run.run_id, path, str(folder)))
 
 
+def run_tag(run: RunRef, key: str) -> str:
+    """Return the run's tag `key`; '' when it has none. Raises TrackingError."""
+    with reporting(run.uri):
+        return str(MlflowClient(tracking_uri=run.uri).get_run(run.run_id).data.tags.get(key, ""))
+
+
 def take_over(run: RunRef) -> None:
     """Make sure that nobody is at `run` any more; one whose process is gone is KILLED until it goes on.
 
@@ -349,12 +252,11 @@ def take_over(run: RunRef) -> None:
     with reporting(run.uri):
         client = MlflowClient(tracking_uri=run.uri)
         found = client.get_run(run.run_id)
-        host, pid = (found.data.tags.get(tag, "") for tag in PROCESS_TAGS[:2])
-        if found.info.status != "RUNNING" or host != socket.gethostname() or pid == str(os.getpid()):
-            return
-        if not _is_orphan(found):
-            raise TrackingError(f"run {run.run_id}: process {pid} is still at it; stop that first")
-        client.set_terminated(run.run_id, status="KILLED")
+        if found.info.status == "RUNNING" and is_at_work(found.data.tags):
+            process = found.data.tags[PROCESS_TAGS[1]]
+            raise TrackingError(f"run {run.run_id}: process {process} is still at it; stop that first")
+        if found.info.status == "RUNNING" and is_gone(found.data.tags):
+            client.set_terminated(run.run_id, status="KILLED")
 
 
 def run_params(run: RunRef) -> Params | None:
@@ -366,7 +268,7 @@ def run_params(run: RunRef) -> Params | None:
     with tempfile.TemporaryDirectory() as temporary:
         path = download(run, PARAMS_FILE, Path(temporary))
         if path is None:
-            if Tracker(run).tag(PROCESS_TAGS[0]):
+            if run_tag(run, PROCESS_TAGS[0]):
                 return None
             raise TrackingError(f"run {run.run_id}: has no {PARAMS_FILE}; it is not a run of this pipeline")
         return load_params([path], base=Params())
@@ -394,68 +296,191 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
         location = client.get_model_version_download_uri(name, version)
         return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
     except MlflowException as error:
-        reason = redact(" ".join(str(error).split()))[:200]
-        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason}") from None
+        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
 
 
-def register_model(
-    run: RunRef,
-    name: str,
-    sha256: str,
-    data: Path,
-    code: Path,
-    requirements: Sequence[str],
-    example: Mapping[str, Any],
-) -> str:
-    """Log a pyfunc model loaded from code (`charrnn.serving`) and register it; return its version.
+def registered_version(run: RunRef, name: str, sha256: str) -> str:
+    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none."""
+    with reporting(run.uri):
+        versions = MlflowClient(tracking_uri=run.uri).search_model_versions(f"run_id = '{run.run_id}'")
+    found = (item for item in versions if item.name == name and item.tags.get(SHA256_TAG) == sha256)
+    return next((str(version.version) for version in found), "")
 
-    The same checkpoint of a run is registered once, also when a process killed just after it goes on.
 
-    Args:
-        run: the run it comes from.
-        name: of the registered model.
-        sha256: of the checkpoint.
-        data: the file or folder `charrnn.serving._load_pyfunc` reads.
-        code: folder of the charrnn package, shipped with the model.
-        requirements: pinned, as for pip.
-        example: one input row.
+def system_figures(run: RunRef, stop: threading.Event) -> Iterator[dict[str, float]]:
+    """Yield name -> value of CPU, memory, disk, network and GPU use, every 10 s until `stop` is set.
+
+    MLflow's own monitor ends for good the first time that the store does not answer; only what it measures is used.
     """
+    monitor = SystemMetricsMonitor(run.run_id, sampling_interval=10, tracking_uri=run.uri)
+    prefix = f"system/{monitor.node_id}/" if monitor.node_id else "system/"
+    while True:
+        for _ in range(monitor.samples_before_logging):
+            monitor.collect_metrics()
+            if stop.wait(monitor.sampling_interval):
+                return
+        yield {prefix + name: value for name, value in monitor.aggregate_metrics().items()}
+        for part in monitor.monitors:
+            part.clear_metrics()
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether a store that raised `error` has answered no, and would again."""
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+    else:
+        # What requests raises has the answer, if there was one.
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+    return (400 <= status < 500 and status not in NOT_NOW) or status == 501
+
+
+class Delivery:
+    """Brings the operations of one run to the store; the same one again changes nothing."""
+
+    def __init__(self, run: RunRef) -> None:
+        """No request is made."""
+        self.run = run
+        self._new_rows = op.NewRows(lambda key: [metric.step for metric in self._history(key)])
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """Made at the first use: that of a SQLite store opens the file."""
+        return MlflowClient(tracking_uri=self.run.uri)
+
+    def __call__(self, operation: op.Operation, attachment: Path | None) -> None:
+        """Send `operation`.
+
+        Raises:
+            op.RefusedError: the store will never take it.
+            Exception: anything else; it may take it later, or has it already.
+        """
+        try:
+            self._send(operation, attachment)
+        except Exception as error:
+            self._new_rows.forget()
+            if _is_refusal(error):
+                raise op.RefusedError(reason(error)) from error
+            raise
+
+    def _send(self, operation: op.Operation, attachment: Path | None) -> None:
+        client, run_id = self.client, self.run.run_id
+        match operation:
+            case op.Metrics(rows):
+                if new := self._new_rows.of(rows):
+                    client.log_batch(run_id, metrics=[Metric(*row) for row in new])
+            case op.LogParams(values):
+                logged = client.get_run(run_id).data.params
+                client.log_batch(run_id, params=[Param(*item) for item in values.items() if item[0] not in logged])
+            case op.SetTags(values):
+                client.log_batch(run_id, tags=[RunTag(*item) for item in values.items()])
+            case op.Rename(name):
+                client.update_run(run_id, name=name)
+            case op.LogDataset():
+                self._log_dataset(operation)
+            case op.LogText(path, text):
+                client.log_text(run_id, text, path)
+            case op.LogTable(path, text):
+                client.log_text(run_id, text, path)
+                self._list_table(path)
+            case op.LogFile(path):
+                client.log_artifact(run_id, str(attachment), path.rpartition("/")[0] or None)
+            case op.DrawCurves():
+                self._draw(operation)
+            case op.Register():
+                assert attachment is not None
+                self._register(operation, attachment)
+            case op.Terminate(status, ended):
+                client.set_terminated(run_id, status, ended)
+            case _:
+                assert_never(operation)
+
+    def _history(self, key: str) -> list[Metric]:
+        return list(self.client.get_metric_history(self.run.run_id, key))
+
+    def _log_dataset(self, data: op.LogDataset) -> None:
+        source = json.dumps({"source": data.source})
+        dataset = Dataset(data.name, data.digest, "code", source, schema=None, profile=data.profile)
+        tags = [InputTag("mlflow.data.context", data.context)]
+        self.client.log_inputs(self.run.run_id, [DatasetInput(dataset, tags)])
+
+    def _list_table(self, path: str) -> None:
+        """List the artifact `path` among the run's tables, which the UI shows.
+
+        `MlflowClient.log_table` would append to it, and a retried task would double its rows.
+        """
+        tables = json.loads(self.client.get_run(self.run.run_id).data.tags.get(TABLES_TAG, "[]"))
+        entry = {"path": path, "type": "table"}
+        if entry not in tables:
+            self.client.set_tag(self.run.run_id, TABLES_TAG, json.dumps([*tables, entry]))
+
+    def _draw(self, picture: op.DrawCurves) -> None:
+        train, val = (
+            sorted((row.step, row.value) for row in self._history(f"{name}/loss")) for name in ("train", "val")
+        )
+        folder, _, name = picture.path.rpartition("/")
+        with tempfile.TemporaryDirectory() as temporary:
+            local = Path(temporary) / name
+            local.write_bytes(loss_curves(train, val, picture.baselines, "Loss"))
+            self.client.log_artifact(self.run.run_id, str(local), folder or None)
+
+    def _register(self, wanted: op.Register, checkpoint: Path) -> None:
+        """Log a pyfunc model loaded from code (`charrnn.serving`) and register it; goes on with one that is half made.
+
+        Model.log would do the first half, but would make another model each time.
+        """
+        client, run = self.client, self.run
+        _create_registered_model(client, wanted.name)
+        if registered_version(run, wanted.name, wanted.sha256):
+            return
+        tags = {SHA256_TAG: wanted.sha256}
+        models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
+        mine = [model for model in models if model.source_run_id == run.run_id]
+        model = mine[0] if mine else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
+        outputs = client.get_run(run.run_id).outputs
+        if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
+            client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "model"
+            mlflow.pyfunc.save_model(
+                folder,
+                loader_module="charrnn.serving",
+                data_path=str(checkpoint),
+                code_paths=[str(Path(charrnn.__file__).parent)],
+                mlflow_model=Model(
+                    artifact_path=model.artifact_location,
+                    run_id=run.run_id,
+                    model_uuid=model.model_id,
+                    model_id=model.model_id,
+                ),
+                signature=_signature(),
+                input_example=pd.DataFrame([wanted.example]),
+                pip_requirements=list(wanted.requirements),
+            )
+            client.log_model_artifacts(model.model_id, str(folder))
+        client.finalize_logged_model(model.model_id, "READY")
+        source = f"models:/{model.model_id}"
+        with _set_process_wide(run.uri):
+            client.create_model_version(wanted.name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
+
+
+@contextmanager
+def _set_process_wide(uri: str) -> Iterator[None]:
+    """Set the tracking URI of the process: a SQLite store looks for models:/<id> there, not where it is itself."""
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
+
+
+def _signature() -> ModelSignature:
     types = {"prime": "string", "length": "long", "temperature": "double", "seed": "long"}
     types |= {"top_k": "long", "top_p": "double"}
-    signature = ModelSignature(
+    return ModelSignature(
         inputs=Schema([ColSpec(kind, column, required=column == "prime") for column, kind in types.items()]),
         outputs=Schema([ColSpec("string", "text")]),
     )
-    # Model.log finds its store through the process-wide setting; put back, it concerns nobody else.
-    before = mlflow.get_tracking_uri()
-    client = MlflowClient(tracking_uri=run.uri)
-    try:
-        with reporting(run.uri):
-            for version in client.search_model_versions(f"run_id = '{run.run_id}'"):
-                if version.name == name and version.tags.get(SHA256_TAG) == sha256:
-                    return str(version.version)
-            mlflow.set_tracking_uri(run.uri)
-            model = client.create_logged_model(run.experiment_id, "model", source_run_id=run.run_id)
-            Model.log(
-                artifact_path=None,
-                flavor=mlflow.pyfunc,
-                run_id=run.run_id,
-                model_id=model.model_id,
-                loader_module="charrnn.serving",
-                data_path=str(data),
-                code_paths=[str(code)],
-                pip_requirements=list(requirements),
-                signature=signature,
-                input_example=pd.DataFrame([example]),
-            )
-            client.finalize_logged_model(model.model_id, "READY")
-            _create_registered_model(client, name)
-            source = f"models:/{model.model_id}"
-            tags = {SHA256_TAG: sha256}
-            version = client.create_model_version(name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
-    finally:
-        mlflow.set_tracking_uri(before)
-    return str(version.version)
 
 
 def _create_registered_model(client: MlflowClient, name: str) -> None:
@@ -464,27 +489,3 @@ def _create_registered_model(client: MlflowClient, name: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _process_tags() -> dict[str, str]:
-    process = psutil.Process()
-    return dict(zip(PROCESS_TAGS, (socket.gethostname(), str(process.pid), str(process.create_time())), strict=True))
-
-
-def _end_orphans(client: MlflowClient, experiment_id: str) -> None:
-    """Mark runs KILLED whose process on this machine is gone: nothing stays RUNNING for ever."""
-    running = client.search_runs([experiment_id], "attributes.status = 'RUNNING'", ViewType.ACTIVE_ONLY)
-    for run in running:
-        if _is_orphan(run):
-            logger.warning("run %s was left running by a process that is gone: marked KILLED", run.info.run_id)
-            client.set_terminated(run.info.run_id, status="KILLED")
-
-
-def _is_orphan(run: Run) -> bool:
-    host, pid, started = (run.data.tags.get(tag, "") for tag in PROCESS_TAGS)
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        return str(psutil.Process(int(pid)).create_time()) != started
-    except psutil.NoSuchProcess:
-        return True

@@ -1,7 +1,8 @@
 """Task: train, and send each event of the loop where it belongs.
 
 Metrics, samples and checkpoints go to the run, a bar to the terminal, a progress artifact to Prefect. When the run has
-a checkpoint already (a retry, a resume) training goes on from it; when the loss diverges, it goes back to the last one.
+a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any; when
+the loss diverges, it goes back to the last checkpoint.
 """
 
 import logging
@@ -27,16 +28,16 @@ from charrnn.streams import Streams
 from charrnn.training import Checkpoint, Evaluation, Steps
 from charrnn.training import train as train_events
 from charrnn.vocabulary import Vocabulary
+from charrnn.warm_start import warm_start
 from tasks.checkpoints import CheckpointFolder
 from tasks.stopping import StopRequest, stop_requests
 from tasks.terminal import Bar, bar
-from tasks.tracking import RunRef, Tracker
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef
 
 logger = logging.getLogger("charrnn")
 
 PROGRESS_SECONDS = 5.0
-EVALUATION_METRICS = ("val/loss", "val/bits_per_char", "probe/loss_sum")
-STEP_METRICS = ("train/loss", "train/grad_norm", "train/learning_rate", "train/chars_per_second", "train/epoch")
 ROLLBACKS = "train/rollbacks"
 
 
@@ -95,6 +96,8 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
         folder = CheckpointFolder(params, tracker)
+        if parent := folder.initial():
+            state.load_weights(warm_start(parent, vocabulary, state.model))
         _resume(state, folder, dataset, tracker)
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
@@ -119,8 +122,6 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
 
 
 def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
-    # A retry may have logged steps before it had a checkpoint.
-    tracker.skip_logged([*STEP_METRICS, *EVALUATION_METRICS, ROLLBACKS])
     checkpoint = folder.last()
     if checkpoint is None:
         return

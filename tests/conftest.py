@@ -1,16 +1,28 @@
-"""Settings of the test session: nothing outside it is read or written, and Prefect's log stays quiet."""
+"""Settings of the test session: nothing outside it is read or written, Prefect's log stays quiet, one CPU thread."""
 
 import importlib
 import os
 import tempfile
 
+from hypothesis import settings
+
 # Read when prefect and mlflow are imported, so before any test module is.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="charrnn-tests-prefect-")
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+# The models of the tests are so small that threads only wait for each other. Read when torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
     os.environ.pop(name, None)
+
+# How long an example takes says nothing about the code on a machine that is busy.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")
 
 # The project's own settings, before prefect reads its environment.
 importlib.import_module("tasks")
 
-pytest_plugins = ["tests.pipeline_fixtures"]
+pytest_plugins = ["tests.pipeline_fixtures", "tests.source_fixtures"]
+
+# A busy machine is no failure.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")

@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from mlflow import MlflowClient
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
-from charrnn.param_files import PROJECT
-from flows.command_line import guarded
+from charrnn.param_files import PROJECT, load_params
+from charrnn.params import Params
+from flows import sample, sync
+from flows.command_line import guarded, sample_parser, sync_parser
 from flows.pipeline import main, pipeline
 from flows.preflight import preflight
 from tasks.summary import Summary
@@ -64,7 +66,11 @@ class Workplace:
 
     @property
     def options(self) -> list[str]:
-        return ["--params", str(SMOKE), *(part for text in self.overrides for part in ("--set", text))]
+        return ["--params", str(SMOKE), *self.places]
+
+    @property
+    def places(self) -> list[str]:
+        return [part for text in self.overrides for part in ("--set", text)]
 
     @property
     def client(self) -> MlflowClient:
@@ -125,16 +131,30 @@ class Called:
     err: str
 
 
-def call(*arguments: str) -> Called:
-    """Call the pipeline's command line in this process: what the script does, without its imports' seconds."""
+def captured(command: Callable[[], int]) -> Called:
+    """Call a command line in this process: what the script does, without its imports' seconds."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            parsed = preflight(list(arguments))
-            code = guarded(lambda: main(parsed))
+            code = guarded(command)
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Called(code, out.getvalue(), err.getvalue())
+
+
+def call(*arguments: str) -> Called:
+    """Call the pipeline's command line."""
+    return captured(lambda: main(preflight(list(arguments))))
+
+
+def call_sample(*arguments: str) -> Called:
+    """Call the command line of `flows/sample.py`."""
+    return captured(lambda: sample.main(sample_parser().parse_args(arguments)))
+
+
+def call_sync(*arguments: str) -> Called:
+    """Call the command line of `flows/sync.py`."""
+    return captured(lambda: sync.main(sync_parser().parse_args(arguments)))
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +162,13 @@ def api_url() -> Iterator[str]:
     """A real Prefect server with an empty database, for the whole session."""
     with prefect_test_harness(server_startup_timeout=180):
         yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """Parameters that point to one SQLite store for all tests that only need runs of their own in it."""
+    folder = tmp_path_factory.mktemp("a store")
+    return load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db", f"data.directory={folder}/data"])
 
 
 @pytest.fixture
@@ -161,6 +188,10 @@ class Finished:
     @property
     def run_id(self) -> str:
         return self.summary.run.run_id
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.workplace.data_folder / "checkpoints" / self.run_id
 
 
 @pytest.fixture(scope="session")

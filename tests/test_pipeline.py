@@ -222,7 +222,7 @@ def test_the_summary_says_what_came_of_it(workplace: Workplace) -> None:
     answer = call(*workplace.options, "--name", "a name")
     (run_id,) = workplace.runs()
     assert answer.code == 0, answer.err
-    for part in ("corpus", "best val loss", "test loss", "bits per character", "time", run_id, "mlflow ui --host"):
+    for part in ("corpus", "best val loss", "test loss", "bits per character", "time", run_id, "-m mlflow ui --host"):
         assert part in answer.out
     assert workplace.client.get_run(run_id).info.run_name == "a name"
 

@@ -314,7 +314,7 @@ def test_a_store_whose_making_was_killed_is_made_all_the_same(tmp_path: Path) ->
 
 def test_a_run_killed_before_its_parameters_were_kept_begins_in_the_same_run(workplace: Workplace) -> None:
     params = load_params([SMOKE], workplace.overrides)
-    run = start_run(params.tracking, "killed", {})
+    run = start_run(params, "killed", {})
     MlflowClient(workplace.uri).set_terminated(run.run_id, "KILLED")
     answer = call(*workplace.options, "--resume", run.run_id, "--quiet")
     assert (answer.code, answer.out) == (0, f"{run.run_id}\n"), answer.err
@@ -373,7 +373,7 @@ def test_a_run_that_a_process_is_still_at_is_not_resumed(workplace: Workplace) -
 
 def test_a_killed_run_stays_running_only_until_it_is_resumed(workplace: Workplace) -> None:
     """Also when what resumes it is itself stopped before it comes to the run."""
-    run = start_run(load_params([SMOKE], workplace.overrides).tracking, "killed", {})
+    run = start_run(load_params([SMOKE], workplace.overrides), "killed", {})
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     workplace.client.set_tag(run.run_id, "charrnn.pid", str(gone.pid))

@@ -20,6 +20,7 @@ from charrnn.errors import FileError
 from charrnn.files import keep_as, write_text
 from charrnn.param_files import load_params
 from charrnn.params import Params
+from tasks.tracker import Tracker
 from tasks.tracking import RunRef, start_run
 from tasks.train import train
 from tests.faults.interrupting import interrupted_at
@@ -108,6 +109,7 @@ def folder_of(run: RunRef, params: Params) -> Path:
 
 
 def read(workplace: Workplace, run: RunRef, params: Params) -> Record:
+    assert Tracker(run).wait() == 0
     return read_run(workplace.client, run.run_id, folder_of(run, params))
 
 
@@ -125,18 +127,18 @@ def numbers(operations: int) -> list[tuple[int, int]]:
 
 
 def test_a_run_goes_on_after_any_of_its_writes_failed(workplace: Workplace, params: Params, dataset: Dataset) -> None:
-    twin = start_run(params.tracking, "twin", {})
+    twin = start_run(params, "twin", {})
     with writing_to(Disk()) as disk:
         train.fn(dataset, params, twin)
     expected = read(workplace, twin, params)
     assert disk.done > 20
     for operation, number in numbers(disk.done):
-        run = start_run(params.tracking, f"write {operation}", {})
+        run = start_run(params, f"write {operation}", {})
         with writing_to(Disk(operation, number)):
             message = failure_of(lambda run=run: train.fn(dataset, params, run))
         assert_nothing_is_broken(folder_of(run, params))
         if message:  # a second name that cannot be had becomes a copy
-            assert re.fullmatch(f"{re.escape(str(folder_of(run, params)))}/.*{os.strerror(number)}", message)
+            assert re.fullmatch(f"{re.escape(params.data.directory)}/.*{os.strerror(number)}", message)
             train.fn(dataset, params, run)
         found = read(workplace, run, params)
         different = differences(found.figures, expected.figures)

@@ -1,0 +1,112 @@
+"""Trained models, found by what a person calls them: a run, a checkpoint file, a registered model.
+
+Also what a run that started from one keeps of it: a checkpoint of its own, so that it can go on without it.
+"""
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn.checkpoint import Checkpoint, load_checkpoint
+from charrnn.errors import CheckpointError, TrackingError
+from charrnn.params import Params, TrackingParams
+from tasks.checkpoints import load_from_run
+from tasks.tracker import Tracker
+from tasks.tracking import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef, download_model, find_run
+
+RUN_ID = re.compile("[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights that a run starts from are from.
+
+    Attributes:
+        reference: what they were found by: a run id, the path of a file, a registered model.
+        run_id: the run that trained them; '' outside of one.
+        step: the updates they had.
+        ui_path: that run's page in the MLflow UI, from the server's address on; '' where the store has no such run.
+    """
+
+    reference: str
+    run_id: str
+    step: int
+    ui_path: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the run that starts from it says about it."""
+        return {INIT_FROM_TAG: self.reference} | ({PARENT_TAG: self.run_id} if self.run_id else {})
+
+    def words(self, run: str = "") -> str:
+        """Return one phrase; `run` stands for the run id, such as a link."""
+        step = f"step {self.step:,} of run {run or self.run_id or 'unknown'}"
+        return step if self.reference == self.run_id else f"{step} ({self.reference})"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The trained model that a run starts from: a checkpoint with nothing but its weights, and where it is from."""
+
+    origin: Origin
+    checkpoint: Checkpoint
+
+
+def find_parent(params: Params, wanted: str) -> Parent:
+    """Return the model of checkpoint file, run (an id, or `last`) or registered model `wanted`.
+
+    Raises:
+        CheckpointError: the file or the run's checkpoint is damaged, or the run has none.
+        FileError: the file cannot be read.
+        TrackingError: there is no such run or registered model, or the store does not answer.
+    """
+    if os.path.isfile(wanted) or Path(wanted).suffix == ".ckpt":
+        checkpoint, reference = load_checkpoint(Path(wanted)), str(Path(wanted).absolute())
+    elif wanted == "last" or RUN_ID.fullmatch(wanted):
+        run = find_run(params, wanted)
+        checkpoint, reference = load_from_run(params, run), run.run_id
+    else:
+        try:
+            checkpoint, reference = load_registered(params.tracking, wanted), wanted
+        except TrackingError as error:
+            raise TrackingError(f"{str(error).rstrip('.')}; nor is it a checkpoint file or a run id") from None
+    return _parent(params, reference, checkpoint)
+
+
+def parent_of(params: Params, run: RunRef) -> Parent | None:
+    """Return what `run` started from, from what it kept of it; None when it started from nothing.
+
+    Raises:
+        CheckpointError: what it kept is gone.
+    """
+    reference = Tracker(run).tag(INIT_FROM_TAG)
+    if not reference:
+        return None
+    return _parent(params, reference, load_from_run(params, run, (INITIAL,)))
+
+
+def load_registered(params: TrackingParams, wanted: str) -> Checkpoint:
+    """Return the checkpoint in registered model `NAME`, `NAME@alias` or `NAME/VERSION`.
+
+    Raises:
+        TrackingError: there is no such model, alias or version, or the store does not answer.
+        CheckpointError: it holds no checkpoint that can be read.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = download_model(params, wanted, Path(temporary))
+        found = sorted(folder.rglob("*.ckpt"))
+        if not found:
+            raise CheckpointError(f"model {wanted}: holds no charrnn checkpoint")
+        return load_checkpoint(found[0])
+
+
+def _parent(params: Params, reference: str, checkpoint: Checkpoint) -> Parent:
+    ui_path = ""
+    if checkpoint.run_id:
+        try:
+            ui_path = find_run(params, checkpoint.run_id).ui_path
+        except TrackingError:
+            ui_path = ""  # trained elsewhere, or deleted for good
+    return Parent(Origin(reference, checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())

@@ -1,0 +1,21 @@
+import inspect
+
+import pytest
+
+from charrnn import errors
+from charrnn.errors import CharrnnError, DivergedError, TimeLimitError
+
+ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_is_a_value_error_of_this_package_that_says_what_it_is_told(kind: type[CharrnnError]) -> None:
+    error = kind("data.directory: must not be empty")
+    assert isinstance(error, CharrnnError)
+    assert isinstance(error, ValueError)
+    assert str(error) == "data.directory: must not be empty"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_bad_input_exits_with_2_and_a_lost_model_or_too_little_time_with_1(kind: type[CharrnnError]) -> None:
+    assert kind.exit_code == (1 if kind in (DivergedError, TimeLimitError) else 2)

@@ -1,0 +1,86 @@
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prefect.exceptions import TerminationSignal
+
+from tasks.stopping import StopRequest, stop_requests
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.fixture(autouse=True)
+def _harmless_handlers() -> Iterator[None]:
+    """Let a signal that nobody notes fail the test, not end the test session."""
+
+    def unnoted(number: int, frame: object) -> None:
+        raise AssertionError(f"signal {number} was not noted")
+
+    before = {number: signal.signal(number, unnoted) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_noted_and_the_block_goes_on(number: int) -> None:
+    with stop_requests() as stop:
+        assert stop.signal is None
+        signal.raise_signal(number)
+        went_on = True
+    assert went_on
+    assert stop.signal == number
+
+
+@pytest.mark.parametrize("second", SIGNALS)
+@pytest.mark.parametrize("first", SIGNALS)
+def test_the_second_signal_interrupts_at_once(first: int, second: int) -> None:
+    with stop_requests() as stop:
+        signal.raise_signal(first)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(second)
+    assert stop.signal == first
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_the_handlers_of_before_are_put_back_also_after_an_error() -> None:
+    before, during = handlers(), []
+
+    def fails() -> None:
+        with stop_requests():
+            during.extend(handlers())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert not set(during) & set(before)
+    assert handlers() == before
+
+
+def test_a_request_ends_the_task_as_prefect_would() -> None:
+    stop = StopRequest()
+    stop.raise_if_requested()
+    stop.signal = signal.SIGINT
+    with pytest.raises(KeyboardInterrupt):
+        stop.raise_if_requested()
+    stop.signal = signal.SIGTERM
+    with pytest.raises(TerminationSignal) as caught:
+        stop.raise_if_requested()
+    assert caught.value.signal == signal.SIGTERM
+
+
+def test_outside_the_main_thread_nothing_changes() -> None:
+    before, seen = handlers(), []
+
+    def block() -> None:
+        with stop_requests() as stop:
+            seen.extend([stop.signal, *handlers()])
+
+    thread = threading.Thread(target=block)
+    thread.start()
+    thread.join()
+    assert seen == [None, *before]
