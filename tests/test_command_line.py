@@ -164,6 +164,12 @@ def test_ctrl_c_during_the_imports_leaves_no_traceback(script: str, slow: str, t
 WRITE = "import sys; from flows.command_line import guarded; sys.exit(guarded(lambda: print('text' * {}) or 0))"
 
 
+@pytest.fixture(autouse=True)
+def _buffered_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scripts keep what they print until the end, as they do for a user who has set nothing."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 @pytest.mark.parametrize("times", [1, 100_000])
 def test_a_reader_that_goes_away_is_no_error(times: int) -> None:
     reader, writer = os.pipe()
