@@ -349,7 +349,7 @@ WRONG = [
     ("training.padding=maybe", 'must be true or false, got "maybe"'),
     ("training.padding=[]", "must be true or false, got []"),
     ("training.seed.x=1", 'training.seed: must be a whole number, got {"x": "1"}'),
-    ("model.cell=foo", "'lstm', 'gru' or 'rnn', got \"foo\""),
+    ("model.cell=foo", "model.cell: must be 'lstm', 'gru' or 'rnn', got \"foo\""),
     ("model.tie_weights=true", "model: tie_weights needs embedding_size = hidden_size = 256, got 64"),
     ("training.max_minutes=null", "one of training.epochs, max_steps, max_minutes and patience must be set"),
     ("splits.test_fraction=0.9", "splits: val_fraction and test_fraction together must be at most 0.9"),
@@ -455,6 +455,9 @@ def test_a_mistake_is_where_its_value_was_set_last(tmp_path: Path, overlay: Path
     assert refusal([overlay, other], []).startswith(f"{other}: training.seed: must be >= 0, got -2")
     assert refusal([other, overlay], []).startswith(f"{overlay}: training.seed: must be >= 0, got -1")
     assert refusal([overlay], ["training.seed=-3"]).startswith("--set: training.seed: must be >= 0, got -3")
+    # Where its section was touched last does not matter.
+    other.write_text("training: {epochs: 1}\n")
+    assert refusal([overlay, other], []).startswith(f"{overlay}: training.seed: must be >= 0, got -1")
     # Two that do not agree: the last of the two.
     overlay.write_text("model: {tie_weights: true}")
     assert refusal([overlay], ["training.seed=1"]).startswith(f"{overlay}: model: tie_weights needs")
