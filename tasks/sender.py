@@ -24,7 +24,7 @@ FLUSH_SECONDS = 5.0
 # one that struggles.
 FIRST_DELAY, LONGEST_DELAY = 2.0, 30.0
 # A single failure is more often a connection that broke than a store that is away: tell of the second in a row.
-TOLD_FAILURES = 1
+TOLD_FAILURES = 2
 
 
 class Sender:
@@ -127,7 +127,7 @@ class Sender:
                 if not self.outbox.pending():
                     if self._told:
                         logger.info("tracking  the store answers again; everything that was kept has been sent")
-                    self._told = False
+                    self._told, self._thread = False, None
                     self._changed.notify_all()
                     return
 

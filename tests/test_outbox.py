@@ -264,9 +264,9 @@ def test_writing_and_sending_do_not_get_in_each_others_way(box: Outbox, sent: Se
 def test_a_number_is_not_given_away_before_what_it_stood_for_is_gone(
     box: Outbox, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).write_text(name)
-    writer = threading.Thread(target=lambda: box.append(LogFile("two"), STORE, tmp_path / "two"))
+    file = tmp_path / "last.ckpt"
+    file.write_bytes(b"weights")
+    writer = threading.Thread(target=lambda: box.append(LogFile("last.ckpt"), STORE, file))
     remove = shutil.rmtree
 
     def remove_late(*arguments: Any, **options: Any) -> None:
@@ -276,11 +276,11 @@ def test_a_number_is_not_given_away_before_what_it_stood_for_is_gone(
         remove(*arguments, **options)
 
     monkeypatch.setattr(shutil, "rmtree", remove_late)
-    box.append(LogFile("one"), STORE, tmp_path / "one")
+    box.append(tags(1), STORE)
     box.drain(sent)
     writer.join()
     box.drain(sent)
-    assert sent.contents == [b"one", b"two"]
+    assert sent.contents == [None, b"weights"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
