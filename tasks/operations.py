@@ -161,8 +161,8 @@ class RefusedError(CharrnnError):
 class NewRows:
     """Tells the rows a store does not have yet from those it has: no step of a metric is sent twice.
 
-    Steps beyond the last one of their metric are new. Others are looked up: a resumed run, or a send whose answer was
-    lost, may come back to steps that are there.
+    Steps beyond the last one of their metric are new. Others are looked up: a resumed run comes back to steps that are
+    there, and a send that failed may have arrived all the same.
     """
 
     def __init__(self, read: Callable[[str], Iterable[int]]) -> None:
@@ -170,12 +170,8 @@ class NewRows:
         self._read = read
         self._last: dict[str, int] = {}
 
-    def forget(self) -> None:
-        """Ask the store again before anything else is called new: a send has failed, and may have arrived."""
-        self._last.clear()
-
     def of(self, rows: Sequence[Row]) -> list[Row]:
-        """Return those of `rows` whose (key, step) the store does not have, each once; they count as sent then."""
+        """Return those of `rows` whose (key, step) the store does not have, each once."""
         there: dict[str, set[int]] = {}
         new: dict[tuple[str, int], Row] = {}
         for row in rows:

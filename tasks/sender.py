@@ -58,7 +58,7 @@ class Sender:
         """Keep `row`; written down with others every few seconds or at `flush`. Raises FileError as `append` does."""
         with self._gathering:
             self._rows.append(row)
-            if len(self._rows) >= BATCH or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
                 self.flush()
 
     def flush(self) -> None:

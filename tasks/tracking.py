@@ -357,7 +357,6 @@ class Delivery:
         try:
             self._send(operation, attachment)
         except Exception as error:
-            self._new_rows.forget()
             if _is_refusal(error):
                 raise op.RefusedError(reason(error)) from error
             raise

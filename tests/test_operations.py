@@ -69,8 +69,6 @@ class Store:
             return True
         if outcome == "another process goes on":
             self.new = NewRows(self.steps)
-        else:
-            self.new.forget()
         return False
 
 

@@ -1,6 +1,7 @@
 """An outbox on disk and a store that is a list: enough to know that nothing is lost, doubled or out of order."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -257,6 +259,28 @@ def test_writing_and_sending_do_not_get_in_each_others_way(box: Outbox, sent: Se
     box.drain(sent)
     assert sent.operations == [LogFile(str(number)) for number in range(count)]
     assert sent.contents == [b"%d" % number for number in range(count)]
+
+
+def test_a_number_is_not_given_away_before_what_it_stood_for_is_gone(
+    box: Outbox, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "last.ckpt"
+    file.write_bytes(b"weights")
+    writer = threading.Thread(target=lambda: box.append(LogFile("last.ckpt"), STORE, file))
+    remove = shutil.rmtree
+
+    def remove_late(*arguments: Any, **options: Any) -> None:
+        if writer.ident is None:
+            writer.start()
+            writer.join(0.3)
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_late)
+    box.append(tags(1), STORE)
+    box.drain(sent)
+    writer.join()
+    box.drain(sent)
+    assert sent.contents == [None, b"weights"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
