@@ -127,6 +127,8 @@ class TrainState:
         # PyTorch would take over the tensors themselves.
         moments = copy.deepcopy(found.optimizer.state)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        # Set before every step; taken over so that a state saved before the next one is the same.
+        self.optimizer.param_groups[0]["lr"] = found.optimizer.param_groups[0].get("lr")
         self.hidden = tuple(tensor.to(self.device) for tensor in found.hidden)
         self.progress = found.progress
         torch.set_rng_state(found.rng)

@@ -268,7 +268,7 @@ def test_answers_that_get_lost_duplicate_nothing(way: Way, run: RunRef, tmp_path
     way.behaviour = "lose the first answer"
     tracker = Tracker(run)
     report(tracker, tmp_path)
-    tracker.register("from faults", checkpoint(tmp_path), ["torch"], {"prime": "a", "length": 3})
+    tracker.register("from faults", checkpoint(tmp_path), "0" * 64, ["torch"], {"prime": "a", "length": 3})
     assert tracker.finish("FINISHED") == 0
     lost = {path.rpartition("/")[2] for _, path, _ in way.lost}
     assert {"log-batch", "set-tag", "update", "log-inputs", "text.txt", "best.ckpt", "outputs", "create"} <= lost
