@@ -9,7 +9,7 @@ TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows
 
-.PHONY: help run test ui docs clean
+.PHONY: help run test faults ui docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pyte
 	@"$(BIN)/mypy" --strict $(PACKAGES)
 	@"$(BIN)/lint-imports"
 	@"$(BIN)/python" -m pytest $(ARGS)
+
+faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
+	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
 
 ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
 	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"
