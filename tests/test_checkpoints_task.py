@@ -234,7 +234,7 @@ def test_the_policy_says_what_is_uploaded_and_when(
     folder.save_best(make.at(1))
     folder.save_last(make.at(2))
     assert uploaded() == while_training
-    folder.upload_at_end()
+    folder.upload_at_end(2)
     assert uploaded() == at_end
     assert {path.name for path in folder.folder.iterdir()} == {BEST, LAST}
 
@@ -243,7 +243,7 @@ def test_without_a_best_one_there_is_none_to_upload(params: Params, run: RunRef,
     tracking = params.tracking.model_copy(update={"upload_checkpoints": "best"})
     folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), Tracker(run))
     folder.save_last(make.at(1))
-    folder.upload_at_end()
+    folder.upload_at_end(1)
     Tracker(run).wait()
     with pytest.raises(CheckpointError):
         load_from_run(params, run, (BEST,))
