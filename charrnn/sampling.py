@@ -8,16 +8,22 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation import evaluating
-from charrnn.model import CharRNN
+from charrnn.model import CharRNN, State
+from charrnn.stepper import Array, Stepper
 from charrnn.vocabulary import Vocabulary, describe
 
 # Characters of a prime read in one call: memory stays bounded however long it is.
 PRIME_PIECE = 4096
+# Random numbers made at once for each text.
+DRAWS = 256
+NO_LIMIT = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,7 @@ def sample(model: CharRNN, vocabulary: Vocabulary, request: SampleRequest) -> st
 
 def sample_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[SampleRequest]) -> list[str]:
     """Return one text for each request, all read through the model side by side. Raises as `stream_many`."""
-    texts = [""] * len(requests)
-    for characters in stream_many(model, vocabulary, requests):
-        for index, character in enumerate(characters):
-            texts[index] += character
-    return texts
+    return ["".join(text) for text in zip(*stream_many(model, vocabulary, requests), strict=True)]
 
 
 @torch.inference_mode()
@@ -90,66 +92,90 @@ def stream_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[Sampl
         DivergedError: the model's scores are not finite numbers.
         VocabularyError: a prime has characters the vocabulary lacks.
     """
-    generators = [torch.Generator().manual_seed(request.seed) for request in requests]
+    draws = _Draws(requests, vocabulary.padding_id)
     primes = [
-        vocabulary.encode(request.prime or _first_character(vocabulary, generator)).tolist()
-        for request, generator in zip(requests, generators, strict=True)
+        tuple(vocabulary.encode(request.prime or _first_character(vocabulary, generator)).tolist())
+        for request, generator in zip(requests, draws.generators, strict=True)
     ]
-    device = model.decoder.weight.device
     longest = max(request.length for request in requests)
-    logits, state = _read_primes(model, primes)
+    scores, state = _read_primes(model, primes)
+    stepper = Stepper(model, state)
     for position in range(longest):
-        ids = [
-            _draw(row, vocabulary.padding_id, request, generator)
-            for row, request, generator in zip(logits, requests, generators, strict=True)
-        ]
-        characters = [vocabulary.characters[index] for index in ids]
+        ids = draws.draw(scores)
+        characters = [vocabulary.characters[index] for index in ids.tolist()]
         yield [c if position < r.length else "" for c, r in zip(characters, requests, strict=True)]
         if position + 1 < longest:
-            with evaluating(model):
-                scores, state = model(torch.tensor([ids], device=device), state)
-            logits = scores[0].float().cpu()
+            scores = stepper.step(ids)
 
 
-def _first_character(vocabulary: Vocabulary, generator: torch.Generator) -> str:
+def _first_character(vocabulary: Vocabulary, generator: np.random.Generator) -> str:
     if "\n" in vocabulary.characters:
         return "\n"
-    index = int(torch.randint(len(vocabulary.characters), (1,), generator=generator))
-    return vocabulary.characters[index]
+    return vocabulary.characters[int(generator.integers(len(vocabulary.characters)))]
 
 
-def _read_primes(model: CharRNN, primes: list[list[int]]) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, State]:
     """Read each prime from the zero state: scores after it (texts, vocabulary_size) and state, side by side.
 
-    One by one, since they differ in length.
+    One by one, since they differ in length; the same one only once.
     """
+    numbers = {prime: number for number, prime in enumerate(dict.fromkeys(primes))}
     logits: list[Tensor] = []
-    states: list[tuple[Tensor, ...]] = []
+    states: list[State] = []
     with evaluating(model):
-        for prime in primes:
+        for prime in numbers:
             ids, state = torch.tensor(prime, device=model.decoder.weight.device)[:, None], model.initial_state(1)
             for start in range(0, len(ids), PRIME_PIECE):
                 scores, state = model(ids[start : start + PRIME_PIECE], state)
             logits.append(scores[-1])
             states.append(state)
-    return torch.cat(logits).float().cpu(), tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
+    place = torch.tensor([numbers[prime] for prime in primes], device=model.decoder.weight.device)
+    state = tuple(torch.cat(parts, dim=1)[:, place] for parts in zip(*states, strict=True))
+    return torch.cat(logits)[place].float().cpu().numpy(), state
 
 
-def _draw(logits: Tensor, padding_id: int, request: SampleRequest, generator: torch.Generator) -> int:
-    """Draw an id from scores (vocabulary_size,) float32; never the padding id."""
-    logits = logits.double()
-    logits[padding_id] = -torch.inf
-    highest = float(logits.max())
-    if not math.isfinite(highest):
-        raise DivergedError("the model's scores are not finite numbers: its training diverged")
-    if request.temperature == 0:
-        return int(logits.argmax())
-    # Equal scores stay in the order of their ids, so that top_k = 1 draws what temperature 0 takes.
-    if request.top_k is not None:
-        logits[logits.argsort(descending=True, stable=True)[request.top_k :]] = -torch.inf
-    # Nothing above zero is divided: the smallest temperature cannot overflow.
-    probabilities = torch.softmax((logits - highest) / request.temperature, dim=0)
-    if request.top_p is not None:
-        ordered, order = probabilities.sort(descending=True, stable=True)
-        probabilities[order[ordered.cumsum(0) - ordered >= request.top_p]] = 0
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+class _Draws:
+    """Draws the next character of every text from its scores, each with a random generator of its own."""
+
+    def __init__(self, requests: Sequence[SampleRequest], padding_id: int) -> None:
+        self.generators = [np.random.default_rng(request.seed) for request in requests]
+        self._padding_id = padding_id
+        # Temperature 0 is the likeliest character only, at a temperature that is of no account.
+        self._temperatures = np.array([[r.temperature or 1.0] for r in requests])
+        top_k = [1 if r.temperature == 0 else r.top_k or NO_LIMIT for r in requests]
+        top_p = [math.inf if r.top_p is None else r.top_p for r in requests]
+        self._top_k, self._top_p = np.array(top_k)[:, None], np.array(top_p)[:, None]
+        self._restricted = min(top_k) < NO_LIMIT or min(top_p) < math.inf
+        self._uniforms: npt.NDArray[np.float64] = np.empty((len(requests), 0))
+        self._used = 0
+
+    def draw(self, scores: Array) -> npt.NDArray[np.int64]:
+        """Return an id for each text, (texts,), from scores (texts, vocabulary_size); never the padding id."""
+        logits = scores.astype(np.float64)
+        logits[:, self._padding_id] = -math.inf
+        highest = logits.max(axis=1, keepdims=True)
+        if not np.isfinite(highest).all():
+            raise DivergedError("the model's scores are not finite numbers: its training diverged")
+        logits -= highest
+        # Nothing above zero is divided: the smallest temperature cannot overflow.
+        with np.errstate(over="ignore"):
+            weights = np.exp(logits / self._temperatures)
+        if self._restricted:
+            # Equal scores stay in the order of their ids, so that top_k = 1 draws what temperature 0 takes.
+            order = np.argsort(-logits, axis=1, kind="stable")
+            ordered = np.take_along_axis(weights, order, axis=1)
+            ordered[np.arange(ordered.shape[1]) >= self._top_k] = 0
+            before = ordered.cumsum(axis=1) - ordered
+            ordered[before >= self._top_p * ordered.sum(axis=1, keepdims=True)] = 0
+            np.put_along_axis(weights, order, ordered, axis=1)
+        sums = weights.cumsum(axis=1)
+        # The first place whose sum is beyond the draw: one of weight zero never is.
+        places: npt.NDArray[np.int64] = (sums <= self._uniform()[:, None] * sums[:, -1:]).sum(axis=1)
+        return places
+
+    def _uniform(self) -> npt.NDArray[np.float64]:
+        """Return a number in [0, 1) for each text; they are made in blocks."""
+        if self._used == self._uniforms.shape[1]:
+            self._uniforms, self._used = np.stack([generator.random(DRAWS) for generator in self.generators]), 0
+        self._used += 1
+        return self._uniforms[:, self._used - 1]

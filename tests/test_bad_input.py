@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from charrnn.checkpoint import load_checkpoint, save_checkpoint
 from charrnn.param_files import load_params
 from charrnn.params import Params
+from tasks.outbox import STORE_FILE
 from tasks.tracking import connect
 from tests.limits import largest_file, permissions_that_bind
 from tests.pipeline_fixtures import Called, Finished, Workplace, call, call_sample
