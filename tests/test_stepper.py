@@ -26,16 +26,18 @@ def make_model(**changes: object) -> CharRNN:
 
 @pytest.mark.parametrize(
     ("cell", "changes"),
-    product(
-        ("lstm", "gru", "rnn"),
-        (
-            {},
-            {"num_layers": 1},
-            {"num_layers": 3},
-            {"embedding_size": None},
-            {"layer_norm": True},
-            {"tie_weights": True},
-        ),
+    list(
+        product(
+            ("lstm", "gru", "rnn"),
+            (
+                {},
+                {"num_layers": 1},
+                {"num_layers": 3},
+                {"embedding_size": None},
+                {"layer_norm": True},
+                {"tie_weights": True},
+            ),
+        )
     ),
 )
 @pytest.mark.parametrize("texts", [1, 5])

@@ -49,6 +49,15 @@ def test_an_id_is_the_place_among_the_code_points_and_none_is_the_padding_id(tex
     assert vocabulary.size == vocabulary.padding_id + 1 == len(set(text)) + 1
 
 
+@given(ANY_TEXT, ANY_TEXT)
+@example("abc", "xaybzc")
+@example("".join(map(chr, range(300))), "a\u0104b")
+def test_what_has_no_id_is_left_out_of_what_is_known(characters: str, text: str) -> None:
+    vocabulary = vocabulary_of(characters)
+    known = "".join(character for character in text if character in characters)
+    assert vocabulary.encode_known(text) == vocabulary.encode(known).tobytes()
+
+
 def test_the_padding_id_vanishes_and_an_underscore_stays() -> None:
     vocabulary = vocabulary_of("a_b")
     a_padded_text = [*vocabulary.encode("a_b"), vocabulary.padding_id, 1, vocabulary.padding_id]
