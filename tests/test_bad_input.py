@@ -33,7 +33,7 @@ def one_line(answer: Called, code: int = 2) -> str:
 
 def contents(folder: Path) -> dict[str, str]:
     """Return the digest of every file in the folder; locks hold nothing, nor does an outbox without operations."""
-    nothing = (".lock", STORE_FILE)
+    nothing = (".lock", ".sending", STORE_FILE)
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(nothing)]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
