@@ -9,10 +9,10 @@ TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows
 
-.PHONY: help run test faults ui docs clean
+.PHONY: help run test faults bench bench-long ui docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make run ARGS="--params params/smoke.yaml" passes arguments on to flows/pipeline.py'
 
@@ -28,6 +28,12 @@ test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pyte
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
+
+bench: $(INSTALLED)  ## measure how fast it is (CORPUS=file, ROWS=4,8), into docs/performance.md
+	@"$(BIN)/python" -m benchmarks --corpus "$(CORPUS)" --rows "$(ROWS)" $(ARGS)
+
+bench-long: $(INSTALLED)  ## the same, with what takes half an hour
+	@"$(BIN)/python" -m benchmarks --corpus "$(CORPUS)" --rows "$(ROWS)" --long $(ARGS)
 
 ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
 	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"

@@ -1,80 +1,35 @@
-"""What tracking costs: the same training steps in the pipeline and in the bare loop, in turn, on the same machine.
-
-    python benchmarks/tracking.py --corpus FILE [--steps 3000] [--pairs 3]
+"""Row 13: what tracking costs: the same updates in the pipeline and in the library's loop.
 
 In the pipeline everything is on: MLflow metrics, checkpoints, samples at evaluations, system metrics, progress in
-Prefect. In the bare loop the library's generator is read and nothing is done with its events. Both train the default
-model; the figure is the median over the pairs of pipeline time / loop time.
+Prefect. In the loop the library's generator is read and nothing is done with its events.
 """
 
-import argparse
-import json
-import logging
-import statistics
-import sys
-import tempfile
-import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
-from charrnn.corpus import fetch_corpus
-from charrnn.dataset import encode_corpus, split
+from benchmarks.pipelines import encoded, run_pipeline
+from benchmarks.runner import Bench, Figure, alternate, seconds
+from charrnn.dataset import split
 from charrnn.device import choose_device, computing
-from charrnn.param_files import load_params
-from charrnn.params import Params
 from charrnn.state import new_state
 from charrnn.streams import Streams
 from charrnn.training import train
-from flows.pipeline import pipeline
 from flows.temporary_server import temporary_server
 
-
-def overrides(corpus: Path, folder: Path, steps: int) -> list[str]:
-    return [
-        f"data.sources=['{corpus.resolve()}']",
-        f"data.directory={folder}/data",
-        f"tracking.uri=sqlite:///{folder}/mlruns/mlflow.db",
-        f"training.max_steps={steps}",
-        "training.max_minutes=null",
-    ]
+CHANGES = ("training.max_steps=1800", "training.max_minutes=null")
+PAIRS = 3
 
 
-def loop_seconds(params: Params) -> float:
-    """Train in the bare loop; return the time it took (s), evaluations included."""
-    dataset = encode_corpus(fetch_corpus(params.data), params.data)
+def measure(bench: Bench) -> list[Figure]:
+    params, dataset = encoded(bench, *CHANGES)
     splits, ids, vocabulary = split(dataset.length, params.splits), dataset.ids(), dataset.vocabulary()
-    device = choose_device(params.training)
-    with computing(params.training):
-        training, seq_length = params.training, params.training.seq_length
-        streams = Streams(splits.select(ids, "train"), training.batch_size, seq_length, device)
-        val_streams = Streams(splits.select(ids, "val"), params.evaluation.batch_size, seq_length, device)
+    training, device = params.training, choose_device(params.training)
+
+    def alone() -> float:
+        streams = Streams(splits.select(ids, "train"), training.batch_size, training.seq_length, device)
+        val_streams = Streams(splits.select(ids, "val"), params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
-        started = time.monotonic()
-        for _ in train(state, streams, val_streams, params):
-            pass
-        return time.monotonic() - started
+        with computing(training):
+            return seconds(lambda: list(train(state, streams, val_streams, params)))
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True, help="a text file")
-    parser.add_argument("--steps", type=int, default=3000, help="updates in each run (default 3000)")
-    parser.add_argument("--pairs", type=int, default=3, help="runs of each kind (default 3)")
-    arguments = parser.parse_args()
-    logging.getLogger("prefect").setLevel(logging.ERROR)
-    ratios = []
-    with tempfile.TemporaryDirectory() as folder, temporary_server():
-        changes = overrides(arguments.corpus, Path(folder), arguments.steps)
-        params = load_params(overrides=changes)
-        for _ in range(arguments.pairs):
-            alone = loop_seconds(params)
-            whole = pipeline(overrides=changes).training.seconds
-            ratios.append(whole / alone)
-            print(json.dumps({"loop_seconds": alone, "pipeline_seconds": whole, "ratio": whole / alone}))
-    print(json.dumps({"median_ratio": statistics.median(ratios)}))
-
-
-if __name__ == "__main__":
-    main()
+    with temporary_server():
+        _, _, ratio = alternate(lambda: run_pipeline(bench, *CHANGES).training.seconds, alone, PAIRS)
+    what = "a default training in the pipeline against the library's loop"
+    return [Figure("13", what, "<= 103 %", f"{ratio:.1%}", ratio <= 1.03)]

@@ -1,0 +1,83 @@
+"""Measures how fast the pipeline is, each figure against something run beside it: `python -m benchmarks --help`."""
+
+import argparse
+import hashlib
+import importlib
+import logging
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
+from benchmarks.runner import TINYSHAKESPEARE, Bench, Figure, NotMeasuredError, keep, need_quiet
+
+# Which file measures which rows, in the order of the table.
+FILES = {
+    "time_to_loss": (1, 2),
+    "best_loss": (3,),
+    "training_speed": (4,),
+    "step": (5,),
+    "startup": (6,),
+    "encoding": (7,),
+    "sampling": (8, 9),
+    "evaluations": (10,),
+    "memory": (11,),
+    "scaling": (12,),
+    "tracking": (13,),
+}
+LONG = {3}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, help="a text file; targets are given for tinyshakespeare")
+    parser.add_argument("--rows", default="", help="such as 4,8 (default: all but the long ones)")
+    parser.add_argument("--long", action="store_true", help="also the rows that take half an hour and more")
+    parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
+    arguments = parser.parse_args()
+    try:
+        digest = hashlib.sha256(arguments.corpus.read_bytes()).hexdigest()
+    except OSError as error:
+        print(f"error: --corpus {arguments.corpus}: {error.strerror}", file=sys.stderr)
+        return 2
+    every = {row for rows in FILES.values() for row in rows}
+    try:
+        wanted = {int(row) for row in arguments.rows.split(",") if row} or every - (set() if arguments.long else LONG)
+    except ValueError:
+        wanted = set()
+    if not wanted or not wanted <= every:
+        print(
+            f"error: --rows must be among {', '.join(map(str, sorted(every)))}, got {arguments.rows}", file=sys.stderr
+        )
+        return 2
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+    logging.getLogger("charrnn").setLevel(logging.ERROR)
+    for name, rows in FILES.items():
+        if not wanted.intersection(rows):
+            continue
+        started = time.monotonic()
+        figures = _measure(name, rows, arguments.corpus, digest == TINYSHAKESPEARE, arguments.long)
+        for figure in figures:
+            verdict = {True: "reached", False: "MISSED", None: ""}[figure.reached]
+            print(f"{figure.row:4} {figure.what}: {figure.figure}  (to reach: {figure.target}) {verdict}", flush=True)
+        print(f"     {time.monotonic() - started:.0f} s", flush=True)
+        if not arguments.print_only:
+            keep([figure for figure in figures if figure.reached is not None])
+    return 0
+
+
+def _measure(name: str, rows: tuple[int, ...], corpus: Path, published: bool, long: bool) -> list[Figure]:
+    module = importlib.import_module(f"benchmarks.{name}")
+    try:
+        need_quiet()
+        with tempfile.TemporaryDirectory() as folder:
+            found: list[Figure] = module.measure(Bench(corpus.resolve(), Path(folder), published, long))
+            return found
+    except NotMeasuredError as error:
+        return [Figure(str(row), name, "", f"not measured: {error}", None) for row in rows]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

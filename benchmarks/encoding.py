@@ -1,0 +1,80 @@
+"""Row 7: making vocabulary and ids of a text, in bytes a second and in memory; and training on a large one."""
+
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.runner import Bench, Figure, need_memory, seconds
+from charrnn.corpus import fetch_corpus
+from charrnn.dataset import encode_corpus, split
+from charrnn.params import Params
+from charrnn.state import new_state
+from charrnn.streams import Streams
+from charrnn.training import train
+
+MEGABYTE = 2**20
+SIZE, LARGE_SIZE = 200 * MEGABYTE, 2048 * MEGABYTE
+REPEATS = 3
+MIXED = "Быть или не быть — вот вопрос. 生存还是毁灭,这是个问题。Sein oder Nichtsein; das ist hier die Frage 🙂\n"
+
+
+def write(path: Path, text: bytes, size: int) -> Path:
+    block = text * (MEGABYTE // len(text) + 1)
+    with open(path, "wb") as file:
+        for _ in range(size // len(block)):
+            file.write(block)
+    return path
+
+
+def params_for(text: Path, number: int = 0) -> Params:
+    folder = f"{text.parent}/data{number}"
+    return Params.model_validate(
+        {"data": {"sources": [str(text)], "directory": folder}, "training": {"max_steps": 20, "max_minutes": None}}
+    )
+
+
+def speed(text: Path) -> float:
+    """Megabytes of `text` encoded in a second."""
+    times = []
+    for number in range(REPEATS):
+        params = params_for(text, number)
+        corpus = fetch_corpus(params.data)
+        times.append(seconds(lambda corpus=corpus, params=params: encode_corpus(corpus, params.data)))  # type: ignore[misc]
+    return text.stat().st_size / statistics.median(times) / 1e6
+
+
+def use(text: Path) -> None:
+    """Encode `text` and make a few updates on it."""
+    params = params_for(text)
+    dataset = encode_corpus(fetch_corpus(params.data), params.data)
+    splits, ids, cpu = split(dataset.length, params.splits), dataset.ids(), torch.device("cpu")
+    streams = Streams(splits.select(ids, "train"), params.training.batch_size, params.training.seq_length, cpu)
+    state = new_state(params.model, params.training, dataset.vocabulary().size, streams.batch_size, cpu)
+    for _ in train(state, streams, None, params):
+        pass
+
+
+def measure(bench: Bench) -> list[Figure]:
+    ascii_speed = speed(write(bench.folder / "ascii.txt", bench.corpus.read_bytes(), SIZE))
+    mixed_speed = speed(write(bench.folder / "mixed.txt", MIXED.encode(), SIZE))
+    figures = [
+        Figure("7 (ASCII)", "encoding ASCII", ">= 300 MB/s", f"{ascii_speed:,.0f} MB/s", ascii_speed >= 300),
+        Figure("7 (UTF-8)", "encoding mixed UTF-8", ">= 100 MB/s", f"{mixed_speed:,.0f} MB/s", mixed_speed >= 100),
+    ]
+    need_memory(4)
+    large = write(bench.folder / "large.txt", bench.corpus.read_bytes(), LARGE_SIZE)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.encoding", large], check=True, capture_output=True, text=True
+    )
+    memory = int(done.stdout) / 1e6
+    what = "memory to encode 2 GB and to train on it"
+    return [*figures, Figure("7 (memory)", what, "<= 1 GB", f"{memory:.2f} GB", memory <= 1)]
+
+
+if __name__ == "__main__":
+    use(Path(sys.argv[1]))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

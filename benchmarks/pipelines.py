@@ -1,0 +1,51 @@
+"""The real pipeline, with everything on, and the same text for what it is measured against."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.runner import Bench
+from charrnn.corpus import fetch_corpus
+from charrnn.dataset import Dataset, encode_corpus
+from charrnn.param_files import load_params
+from charrnn.params import Params
+from flows.pipeline import pipeline
+from tasks.summary import Summary
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+# 90 % to train on, 10 % to validate on, by position: what published figures are quoted on.
+HALVES = ("splits.val_fraction=0.1", "splits.test_fraction=0")
+
+
+def overrides(bench: Bench) -> list[str]:
+    """The parameters that keep a run in the benchmark's own folder."""
+    return [
+        f"data.sources=['{bench.corpus}']",
+        f"data.directory={bench.folder}/data",
+        f"tracking.uri=sqlite:///{bench.folder}/mlruns/mlflow.db",
+    ]
+
+
+def run_pipeline(bench: Bench, *changes: str, overlays: tuple[str, ...] = ()) -> Summary:
+    """Run the flow; a temporary server must be there."""
+    return pipeline(overlays=list(overlays), overrides=[*overrides(bench), *changes])
+
+
+def encoded(bench: Bench, *changes: str) -> tuple[Params, Dataset]:
+    params = load_params(overrides=[*overrides(bench), *changes])
+    return params, encode_corpus(fetch_corpus(params.data), params.data)
+
+
+def windows(ids: Tensor, batch_size: int, seq_length: int) -> Tensor:
+    """Cut `ids` as the pipeline does: (number, seq_length + 1, batch_size) int64, contiguous streams."""
+    length = (len(ids) - 1) // batch_size
+    number = length // seq_length
+    rows = ids[: batch_size * length + 1].long().as_strided((batch_size, length + 1), (length, 1))
+    pieces = [rows[:, start * seq_length : (start + 1) * seq_length + 1].t() for start in range(number)]
+    return torch.stack(pieces).contiguous()
+
+
+def overlay(name: str) -> str:
+    return str(PROJECT / "params" / f"{name}.yaml")

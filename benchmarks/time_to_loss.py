@@ -1,0 +1,44 @@
+"""Rows 1 and 2: how long until the loss is good, against a transformer trained beside it with the same threads."""
+
+import statistics
+
+import torch
+
+from benchmarks.pipelines import HALVES, encoded, overlay, run_pipeline
+from benchmarks.runner import Bench, Figure, NotMeasuredError
+from benchmarks.transformer import PUBLISHED_LOSS, train_reference
+from charrnn.dataset import split
+from flows.temporary_server import temporary_server
+
+SEEDS = (1, 2, 3)
+TOLERANCE = 0.03
+
+
+def measure(bench: Bench) -> list[Figure]:
+    bench.need_published()
+    params, dataset = encoded(bench, *HALVES)
+    splits, ids = split(dataset.length, params.splits), torch.from_numpy(dataset.ids()).long()
+    size = dataset.vocabulary().size
+    reference = train_reference(ids[: splits.train], ids[splits.train :], size)
+    if abs(reference.loss - PUBLISHED_LOSS) > TOLERANCE:
+        raise NotMeasuredError(f"the transformer ends at {reference.loss:.4f}, too far from {PUBLISHED_LOSS}")
+    with temporary_server():
+        fast = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("fast"),)) for seed in SEEDS]
+        slow = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("two-minutes"),)) for seed in SEEDS]
+    losses = [run.scores["val"].loss for run in fast]
+    seconds = statistics.median(run.training.seconds for run in fast)
+    ratio = reference.seconds / seconds
+    words = ", ".join(f"{loss:.3f}" for loss in losses)
+    first = Figure(
+        "1",
+        "training time until val <= 1.8857, against a transformer of nanoGPT's CPU configuration",
+        "<= 1/25",
+        f"1/{ratio:.1f} ({seconds:.1f} s against {reference.seconds:.0f} s; val {words} against {reference.loss:.3f})",
+        ratio >= 25 and max(losses) <= PUBLISHED_LOSS,
+    )
+    later = [run.scores["val"].loss for run in slow]
+    longest = max(run.training.seconds for run in slow)
+    words = ", ".join(f"{loss:.4f}" for loss in later)
+    what = "val loss after 2 minutes of training"
+    second = Figure("2", what, "<= 1.53", f"{words} ({longest:.0f} s)", max(later) <= 1.53 and longest <= 121)
+    return [first, second]
