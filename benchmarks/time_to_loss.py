@@ -24,7 +24,7 @@ def measure(bench: Bench) -> list[Figure]:
         raise NotMeasuredError(f"the transformer ends at {reference.loss:.4f}, too far from {PUBLISHED_LOSS}")
     with temporary_server():
         fast = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("fast"),)) for seed in SEEDS]
-        slow = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("two-minutes"),)) for seed in SEEDS]
+        slow = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("tinyshakespeare"),)) for seed in SEEDS]
     losses = [run.scores["val"].loss for run in fast]
     seconds = statistics.median(run.training.seconds for run in fast)
     ratio = reference.seconds / seconds
