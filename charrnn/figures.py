@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Curve = Sequence[tuple[int, float]]
@@ -38,13 +39,34 @@ def loss_curves(train: Curve, val: Curve, baselines: Mapping[str, float], title:
             fontsize=9,
             parse_math=False,
         )
+    axes.set_title(title, loc="left", parse_math=False)
+    return _png(figure, axes, legend=bool(train or val))
+
+
+def compared_curves(runs: Mapping[str, tuple[Curve, Curve]]) -> bytes:
+    """Return a PNG of the training (smoothed, pale) and validation losses of several runs, a colour each."""
+    figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for number, (name, (train, val)) in enumerate(runs.items()):
+        colour = f"C{number % 10}"
+        losses = pd.Series([loss for _, loss in train], index=[step for step, _ in train], dtype=float)
+        smooth = losses.rolling(max(1, len(losses) // 50)).mean()
+        axes.plot(smooth, color=colour, linewidth=1, alpha=0.4)
+        # A label that begins with an underscore would be left out of the legend.
+        axes.plot(
+            [s for s, _ in val], [loss for _, loss in val], color=colour, marker="o", ms=3, label=name.lstrip("_")
+        )
+    return _png(figure, axes, legend=bool(runs))
+
+
+def _png(figure: Figure, axes: Axes, *, legend: bool) -> bytes:
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats per character)")
-    axes.set_title(title, loc="left", parse_math=False)
     axes.grid(alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
-    if train or val:
-        axes.legend(frameon=False)
+    if legend:
+        for text in axes.legend(frameon=False).get_texts():
+            text.set_parse_math(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -42,6 +42,14 @@ Exit code 0: nothing waits any more. 1: the store does not answer, or refuses so
 """
 
 
+COMPARE_EXAMPLES = """\
+examples:
+  python flows/compare.py --last 3                                    the three newest runs
+  python flows/compare.py RUN_ID RUN_ID --html compared.html
+  python flows/compare.py --last 10 --experiment novel --markdown compared.md --picture compared.png
+"""
+
+
 def add_params_options(parser: argparse.ArgumentParser) -> None:
     """Add --params and --set."""
     parser.add_argument(
@@ -132,6 +140,25 @@ def sync_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("run_ids", metavar="RUN_ID", nargs="*", help="only these runs (default: all)")
+    add_params_options(parser)
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/compare.py`."""
+    parser = argparse.ArgumentParser(
+        prog="compare.py",
+        description="Compare runs: parameters that differ, results, curves, samples.",
+        epilog=COMPARE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run_ids", metavar="RUN_ID", nargs="*", help="the runs, in the order they are shown")
+    parser.add_argument("--last", metavar="N", type=int, help="the experiment's N newest runs (default: 5)")
+    parser.add_argument("--experiment", metavar="NAME", help="the experiment of --last (tracking.experiment)")
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables and samples as Markdown")
+    parser.add_argument("--picture", metavar="FILE", help="write the curves as PNG")
+    parser.add_argument("--html", metavar="FILE", help="write everything as a page that stands alone")
     add_params_options(parser)
     return parser
 

@@ -12,7 +12,7 @@ from charrnn.params import Params
 from charrnn.sampling import SampleRequest, known_prime, sample_many
 from tasks.checkpoints import load_from_run
 from tasks.tracker import Tracker
-from tasks.tracking import RunRef
+from tasks.tracking import SAMPLES_FILE, RunRef
 
 logger = logging.getLogger("charrnn")
 
@@ -39,6 +39,6 @@ def sample(params: Params, run: RunRef) -> list[str]:
         {"temperature": written.temperature, "text": prime + text, **asdict(written)}
         for written, text in zip(requests, texts, strict=True)
     ]
-    tracker.table(pd.DataFrame(rows), "samples/samples.json")
+    tracker.table(pd.DataFrame(rows), SAMPLES_FILE)
     logger.info("sample    %d texts of %d characters", len(texts), sampling.length)
     return [prime + text for text in texts]

@@ -7,14 +7,15 @@ thread or process; there is no active run.
 
 import json
 import logging
+import statistics
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 import mlflow
 import pandas as pd
@@ -60,6 +61,7 @@ BEST, LAST = "best.ckpt", "last.ckpt"
 INITIAL = "initial.ckpt"
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 PARAMS_FILE = "params.yaml"
+SAMPLES_FILE = "samples/samples.json"
 TABLES_TAG = "mlflow.loggedArtifacts"
 SHA256_TAG = "checkpoint.sha256"
 
@@ -89,6 +91,43 @@ class RunRef:
     def ui_path(self) -> str:
         """The run's page in the MLflow UI, in its view for trained models, from the server's address on."""
         return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a store knows of a run, for those who only read.
+
+    Attributes:
+        run_id: of the run.
+        name: of the run.
+        status: FINISHED, FAILED, KILLED or RUNNING.
+        seconds: from its start to its end (s); None while it runs.
+        params: flattened.
+        metrics: name -> (step, value) in order of steps.
+        sample: the middle one of its samples; '' where it has none.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    seconds: float | None
+    params: dict[str, str]
+    metrics: dict[str, list[tuple[int, float]]]
+    sample: str
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """Return (step, value) of `metric`; empty where the run has none."""
+        return self.metrics.get(metric, [])
+
+    def last(self, metric: str, of: Literal["value", "step"] = "value") -> float | None:
+        """Return the last value of `metric`, or its step; None where the run has none."""
+        rows = self.curve(metric)
+        return rows[-1][0 if of == "step" else 1] if rows else None
+
+    def median(self, metric: str) -> float | None:
+        """Return the median of `metric`; None where the run has none."""
+        rows = self.curve(metric)
+        return statistics.median(value for _, value in rows) if rows else None
 
 
 @contextmanager
@@ -205,6 +244,44 @@ def find_run(params: Params, wanted: str) -> RunRef:
     if not runs:
         raise TrackingError(f"last: experiment '{params.tracking.experiment}' in {redact(uri)} has no run yet")
     return _ref(uri, runs[0].info, params)
+
+
+@waiting_out_locks
+def read_run(run: RunRef, metrics: Sequence[str]) -> RunRecord:
+    """Return what the store knows of `run`, and the histories of `metrics`. Raises TrackingError."""
+    with reporting(run.uri):
+        client = MlflowClient(tracking_uri=run.uri)
+        found = client.get_run(run.run_id)
+        histories = {
+            name: sorted((row.step, row.value) for row in client.get_metric_history(run.run_id, name))
+            for name in metrics
+            if name in found.data.metrics
+        }
+    info = found.info
+    seconds = (info.end_time - info.start_time) / 1000 if info.end_time else None
+    return RunRecord(
+        info.run_id, info.run_name, info.status, seconds, dict(found.data.params), histories, _middle_sample(run)
+    )
+
+
+def _middle_sample(run: RunRef) -> str:
+    with tempfile.TemporaryDirectory() as temporary:
+        path = download(run, SAMPLES_FILE, Path(temporary))
+        if path is None:
+            return ""
+        table = json.loads(path.read_text(encoding="utf-8"))
+    texts = [str(row[table["columns"].index("text")]) for row in table["data"]]
+    return texts[len(texts) // 2] if texts else ""
+
+
+@waiting_out_locks
+def last_runs(params: Params, number: int) -> list[RunRef]:
+    """Return the experiment's newest runs, the newest first. Raises TrackingError."""
+    client, experiment_id = connect(params.tracking)
+    uri = tracking_uri(params.tracking)
+    with reporting(uri):
+        runs = client.search_runs([experiment_id], order_by=["attributes.start_time DESC"], max_results=number)
+    return [_ref(uri, run.info, params) for run in runs]
 
 
 @waiting_out_locks
