@@ -155,23 +155,29 @@ def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
         TrackingError: the store does not answer, or the experiment was deleted.
         FileError: the folder of a SQLite store cannot be made or written.
     """
-    uri = tracking_uri(params)
-    location = None
-    if folder := sqlite_folder(uri):
-        check_writable(folder)
-        _make_store(uri)
-        location = (folder / "artifacts").as_uri()
+    uri, client = tracking_uri(params), _client(params)
     with reporting(uri):
-        client = MlflowClient(tracking_uri=uri)
         with one_at_a_time(uri):
             experiment = client.get_experiment_by_name(params.experiment)
         if experiment is None:
+            folder = sqlite_folder(uri)
+            location = (folder / "artifacts").as_uri() if folder else None
             return client, _create_experiment(client, params.experiment, location)
         if experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"tracking.experiment: '{params.experiment}' was deleted in {redact(uri)}; restore it or name another"
             )
         return client, str(experiment.experiment_id)
+
+
+def _client(params: TrackingParams) -> MlflowClient:
+    """Return a client of the store, made if it is one of SQLite and not there. Raises TrackingError or FileError."""
+    uri = tracking_uri(params)
+    if folder := sqlite_folder(uri):
+        check_writable(folder)
+        _make_store(uri)
+    with reporting(uri):
+        return MlflowClient(tracking_uri=uri)
 
 
 def _create_experiment(client: MlflowClient, name: str, location: str | None) -> str:
@@ -276,11 +282,18 @@ def _middle_sample(run: RunRef) -> str:
 
 @waiting_out_locks
 def last_runs(params: Params, number: int) -> list[RunRef]:
-    """Return the experiment's newest runs, the newest first. Raises TrackingError."""
-    client, experiment_id = connect(params.tracking)
-    uri = tracking_uri(params.tracking)
+    """Return the experiment's newest runs, the newest first; none where there is no such experiment.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    client, uri = _client(params.tracking), tracking_uri(params.tracking)
     with reporting(uri):
-        runs = client.search_runs([experiment_id], order_by=["attributes.start_time DESC"], max_results=number)
+        experiment = client.get_experiment_by_name(params.tracking.experiment)
+        if experiment is None:
+            return []
+        order = ["attributes.start_time DESC"]
+        runs = client.search_runs([experiment.experiment_id], order_by=order, max_results=number)
     return [_ref(uri, run.info, params) for run in runs]
 
 

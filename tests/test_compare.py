@@ -1,0 +1,50 @@
+"""`python flows/compare.py` on a run that has ended."""
+
+from pathlib import Path
+
+import pytest
+
+from flows import compare
+from flows.command_line import compare_parser
+from tests.pipeline_fixtures import Called, Finished, captured
+
+
+def call_compare(finished: Finished, *arguments: str) -> Called:
+    places = finished.workplace.places
+    return captured(lambda: compare.main(compare_parser().parse_args([*arguments, *places])))
+
+
+def test_the_newest_runs_of_the_experiment_are_compared(finished: Finished, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("c.md", "c.png", "c.html")]
+    options = [
+        part
+        for flag, path in zip(("--markdown", "--picture", "--html"), files, strict=True)
+        for part in (flag, str(path))
+    ]
+    answer = call_compare(finished, "--last", "1", *options)
+    assert (answer.code, answer.err) == (0, "")
+    score = finished.summary.scores["val"].loss
+    assert f"| val loss | {score:.4f} |" in answer.out
+    assert finished.summary.samples[len(finished.summary.samples) // 2][:20].splitlines()[0] in answer.out
+    assert files[0].read_text(encoding="utf-8") == answer.out
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert f"{score:.4f}" in files[2].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["0" * 32], "there is no such run"),
+        (["--last", "0"], "--last: must be >= 1, got 0"),
+        (["--last", "1", "0" * 32], "run ids are compared as given"),
+        (["--experiment", "without runs"], "'without runs' has no runs to compare"),
+        (["--last", "1", "--html", "/dev/null/c.html"], "/dev/null"),
+    ],
+)
+def test_mistakes_are_one_line(finished: Finished, arguments: list[str], message: str) -> None:
+    experiments = len(finished.workplace.client.search_experiments())
+    answer = call_compare(finished, *arguments)
+    assert answer.code == 2
+    assert len(finished.workplace.client.search_experiments()) == experiments
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
