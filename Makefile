@@ -9,7 +9,7 @@ TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows
 
-.PHONY: help run test faults bench bench-long ui docs clean
+.PHONY: help run test faults bench bench-long ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ bench-long: $(INSTALLED)  ## the same, with what takes half an hour
 
 ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
 	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"
+
+server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data in server/
+	@"$(BIN)/python" flows/server.py $(ARGS)
+
+deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
+	@PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}" "$(BIN)/prefect" --no-prompt deploy --all
 
 docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
 	@"$(BIN)/python" -m charrnn.reference

@@ -55,7 +55,17 @@ from tasks.sample import sample
 from tasks.stopping import stop_requests
 from tasks.summary import Summary
 from tasks.tracker import STOP_SECONDS, Tracker, send_pending
-from tasks.tracking import PARAMS_FILE, RunRef, connect, find_run, reopen_run, run_params, start_run, take_over
+from tasks.tracking import (
+    FLOW_RUN_TAG,
+    PARAMS_FILE,
+    RunRef,
+    connect,
+    find_run,
+    reopen_run,
+    run_params,
+    start_run,
+    take_over,
+)
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -73,7 +83,7 @@ def pipeline(
     Args:
         overlays: parameter files merged over params.yaml, in order, such as params/smoke.yaml.
         overrides: single parameters, such as training.learning_rate=0.002.
-        resume: the id of a run to go on with, or last.
+        resume: the id of a run to go on with, or last, or the id of a Prefect flow run that crashed.
         init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
             model as NAME, NAME@alias or NAME/VERSION.
     """
@@ -87,7 +97,8 @@ def pipeline(
         _check_text(run, corpus)
     dataset = encode.with_options(**again)(corpus, params, known)
     with stop_requests() as stop:  # a stop waits until it is known which run it stops
-        run = run or start_run(params, _run_name(params, corpus, origin), origin.tags if origin else {})
+        tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
+        run = run or start_run(params, _run_name(params, corpus, origin), tags)
     with _ending(run):
         stop.raise_if_requested()
         if parent:
@@ -182,7 +193,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     facts = {"corpus.source": corpus.source, "corpus.sha256": corpus.sha256, "corpus.bytes": str(corpus.size)}
-    prefect = {"prefect.flow_run_id": str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
+    prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, **prefect, **environment_tags()})
     for name, size in split(dataset.length, params.splits).sizes.items():
         if size:

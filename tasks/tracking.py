@@ -7,6 +7,7 @@ thread or process; there is no active run.
 
 import json
 import logging
+import re
 import statistics
 import tempfile
 import threading
@@ -60,6 +61,7 @@ BEST, LAST = "best.ckpt", "last.ckpt"
 # run under its parent until that is unfolded, as if it were a part of it.
 INITIAL = "initial.ckpt"
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
+FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARAMS_FILE = "params.yaml"
 SAMPLES_FILE = "samples/samples.json"
 TABLES_TAG = "mlflow.loggedArtifacts"
@@ -228,7 +230,7 @@ def reopen_run(run: RunRef) -> None:
 
 @waiting_out_locks
 def find_run(params: Params, wanted: str) -> RunRef:
-    """Return the run with id `wanted`, or the experiment's newest for `last`.
+    """Return the run with id `wanted`, or the experiment's newest for `last`, or that of the Prefect flow run `wanted`.
 
     Raises:
         TrackingError: there is none, it was deleted, or the store does not answer.
@@ -236,6 +238,14 @@ def find_run(params: Params, wanted: str) -> RunRef:
     client, experiment_id = connect(params.tracking)
     uri = tracking_uri(params.tracking)
     with reporting(uri):
+        if FLOW_RUN_ID.fullmatch(wanted):
+            order = ["attributes.start_time DESC"]
+            runs = client.search_runs([experiment_id], f"tags.`{FLOW_RUN_TAG}` = '{wanted}'", order_by=order)
+            if not runs:
+                raise TrackingError(
+                    f"flow run {wanted}: had not come to a run in {redact(uri)}; there is nothing to go on with"
+                )
+            return _ref(uri, runs[0].info, params)
         if wanted != "last":
             try:
                 info = client.get_run(wanted).info
