@@ -89,6 +89,9 @@ def pipeline_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--name", metavar="NAME", help="name of the run in MLflow (tracking.run_name)")
     parser.add_argument(
+        "--no-promote", action="store_true", help="leave the registered model's champion as it is (tracking.promote)"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved parameters and what would be done; start nothing"
     )
     parser.add_argument(

@@ -49,6 +49,7 @@ from tasks.environment import environment_tags, installed_packages
 from tasks.evaluate import evaluate
 from tasks.models import Origin, Parent, find_parent, parent_of
 from tasks.outbox import outbox_folder
+from tasks.promote import promote
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
@@ -108,8 +109,9 @@ def pipeline(
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(params, run)
         version = register.with_options(**again)(params, run)
+        promotion = promote.with_options(**again)(dataset, params, run, version)
         seconds = time.monotonic() - started
-        summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, seconds)
+        summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, promotion, seconds)
         Tracker(run).describe(summary.markdown())
         create_markdown_artifact(summary.markdown(ui=_ui(run)), key="summary", description=f"MLflow run {run.run_id}")
     return summary

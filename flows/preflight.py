@@ -32,6 +32,8 @@ def preflight(argv: list[str]) -> argparse.Namespace:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         arguments.overrides.append(f"tracking.run_name={arguments.name}")
+    if arguments.no_promote:
+        arguments.overrides.append("tracking.promote=false")
     params = load_params(arguments.params, arguments.overrides)
     if arguments.dry_run:
         print(to_yaml(params), end="")

@@ -10,6 +10,7 @@ from charrnn.dataset import Dataset
 from charrnn.params import Params
 from tasks.evaluate import Scores
 from tasks.models import Origin
+from tasks.promote import Promotion
 from tasks.tracking import RunRef
 from tasks.train import Training
 
@@ -29,6 +30,7 @@ class Summary:
     scores: dict[str, Scores]
     samples: list[str]
     model_version: str
+    promotion: Promotion | None
     seconds: float
 
     def markdown(self, ui: str = "") -> str:
@@ -57,6 +59,7 @@ class Summary:
             ("corpus", f"{self.corpus.label}, {self.corpus.size / 1e6:.2f} MB"),
             *([("init from", self.origin.words())] if self.origin else []),
             *(tuple(result.split(": ", 1)) for result in self._results()),
+            *([("model", f"version {self.model_version}, {self.promotion.reason}")] if self.promotion else []),
             ("time", f"{self.seconds:.0f} s, of which training {self.training.seconds:.0f} s"),
             ("run", self.run.run_id),
         ]
@@ -88,7 +91,8 @@ class Summary:
         if name is None:
             return "not registered"
         # Without a version, the tracking store is away and gives one later.
-        return f"registered as `{name}`" + (f" version {self.model_version}" if self.model_version else "")
+        number = f" version {self.model_version}" if self.model_version else ""
+        return f"registered as `{name}`{number}" + (f"; {self.promotion.reason}" if self.promotion else "")
 
     def _results(self) -> list[str]:
         results = []

@@ -399,6 +399,33 @@ def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
         raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
 
 
+@waiting_out_locks
+def alias_version(params: TrackingParams, name: str, alias: str) -> str:
+    """Return the version of model `name` that has `alias`; '' if none has. Raises TrackingError."""
+    client, uri = _client(params), tracking_uri(params)
+    with reporting(uri):
+        try:
+            return str(client.get_model_version_by_alias(name, alias).version)
+        except MlflowException as error:
+            if not _is_refusal(error):
+                raise
+            return ""
+
+
+@waiting_out_locks
+def set_champion(params: TrackingParams, name: str, version: str, reason: str, alias: str | None) -> None:
+    """Write on a version of model `name` why it is, or is not, the one to use; give it `alias`, if one is given.
+
+    Raises:
+        TrackingError: there is no such version, or the store does not answer.
+    """
+    client, uri = _client(params), tracking_uri(params)
+    with reporting(uri):
+        client.update_model_version(name, version, description=reason)
+        if alias is not None:
+            client.set_registered_model_alias(name, alias, version)
+
+
 def registered_version(run: RunRef, name: str, sha256: str) -> str:
     """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none."""
     with reporting(run.uri):

@@ -1,0 +1,43 @@
+"""Make a version of a registered model the champion by hand: to go back to an older one, or to overrule the test.
+
+See `python flows/promote.py --help`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+# As a script, Python puts flows/ on the path, not the folder the packages are in.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from charrnn.param_files import load_params
+from flows.command_line import add_params_options, guarded
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Give the alias to the version that `arguments` name. Raises CharrnnError for bad input."""
+    params = load_params(arguments.params, arguments.overrides)
+    # MLflow takes seconds to import: not before mistakes are answered.
+    from tasks.promote import CHAMPION
+    from tasks.tracking import alias_version, set_champion
+
+    before = alias_version(params.tracking, arguments.name, CHAMPION)
+    set_champion(params.tracking, arguments.name, arguments.version, f"champion: {arguments.reason}", CHAMPION)
+    print(f"{arguments.name} version {arguments.version} is the champion (before: {before or 'none'})")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/promote.py`."""
+    found = argparse.ArgumentParser(
+        prog="promote.py", description="Make a version of a registered model the champion.", allow_abbrev=False
+    )
+    found.add_argument("name", metavar="NAME", help="the registered model")
+    found.add_argument("version", metavar="VERSION", help="the version that is to be the champion")
+    found.add_argument("--reason", metavar="TEXT", default="by hand", help="kept with the version (default: by hand)")
+    add_params_options(found)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: main(parser().parse_args())))

@@ -1,0 +1,83 @@
+"""Task: whether the new version of the registered model is better than the one in use, and takes its place."""
+
+import logging
+from dataclasses import dataclass
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from charrnn.dataset import Dataset, split
+from charrnn.device import computing
+from charrnn.errors import CheckpointError, TrackingError
+from charrnn.paired import compare, text_losses
+from charrnn.params import Params
+from tasks.checkpoints import load_from_run
+from tasks.models import load_registered
+from tasks.tracker import Tracker
+from tasks.tracking import RunRef, alias_version, set_champion
+
+logger = logging.getLogger("charrnn")
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Whether the new version is the champion now, and why, in one sentence."""
+
+    promoted: bool
+    reason: str
+
+
+FIRST = Promotion(True, "champion: the first one")
+
+
+@task(cache_policy=NO_CACHE)
+def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Promotion | None:
+    """Compare the new version with the champion on the same text, and give it the alias if it is better.
+
+    Both are evaluated anew, on the test split, or the validation split where there is none.
+
+    Returns:
+        None where nothing was registered, or `tracking.promote` is off.
+    """
+    name = params.tracking.registered_model
+    if name is None or not version or not params.tracking.promote:
+        return None
+    try:
+        champion = alias_version(params.tracking, name, CHAMPION)
+        if champion == version:
+            return Promotion(True, f"version {version} is the champion already")
+        promotion = _compare(dataset, params, run, f"{name}/{champion}", champion) if champion else FIRST
+        set_champion(params.tracking, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
+    except TrackingError as error:
+        # What was trained is worth more than who is served: flows/promote.py can decide that later.
+        logger.warning("warning   the champion stays as it is: %s", error)
+        return None
+    Tracker(run).tags({"promotion": promotion.reason})
+    logger.info("promote   %s", promotion.reason)
+    return promotion
+
+
+def _compare(dataset: Dataset, params: Params, run: RunRef, other: str, champion: str) -> Promotion:
+    splits = split(dataset.length, params.splits)
+    part = next((name for name in ("test", "val") if splits.sizes[name]), None)
+    if part is None:
+        return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
+    text = dataset.vocabulary().decode(splits.select(dataset.ids(), part))
+    try:
+        theirs = load_registered(params.tracking, other)
+    except CheckpointError as error:
+        return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
+    ours = load_from_run(params, run)
+    with computing(params.training):
+        challenger = text_losses(ours.model(), ours.vocabulary, text)
+        verdict = compare(challenger, text_losses(theirs.model(), theirs.vocabulary, text))
+    figures = (
+        f"{verdict.challenger:.4f} against {verdict.champion:.4f} nats of version {champion} on the same {part} text, "
+        f"better with confidence {verdict.confidence:.3f}"
+    )
+    wanted = params.tracking.promotion_confidence
+    if verdict.confidence >= wanted:
+        return Promotion(True, f"champion: {figures} (at least {wanted:g} is asked for)")
+    return Promotion(False, f"stays behind version {champion}: {figures} ({wanted:g} is asked for)")
