@@ -22,7 +22,8 @@ if __name__ == "__main__":
 
     interruptible()
     from flows.preflight import preflight
-    from flows.server_process import start_server
+    from flows.recovery import check_crashed, count_recovery
+from flows.server_process import start_server
 
     ARGUMENTS = preflight(sys.argv[1:])
     SERVER = start_server()  # which takes as long as the imports, beside them
@@ -57,6 +58,7 @@ from tasks.stopping import stop_requests
 from tasks.summary import Summary
 from tasks.tracker import STOP_SECONDS, Tracker, send_pending
 from tasks.tracking import (
+    FLOW_RUN_ID,
     FLOW_RUN_TAG,
     PARAMS_FILE,
     RunRef,
@@ -125,7 +127,10 @@ def _prepare(
         raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
     params = load_params(overlays, overrides)
     run = parent = None
+    crashed = resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
     if resume is not None:
+        if crashed:
+            check_crashed(resume)
         run = find_run(params, resume)
         take_over(run)
         # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
@@ -144,6 +149,8 @@ def _prepare(
         logger.info("init      from %s", parent.origin.words())
     connect(params.tracking)
     choose_device(params.training)
+    if run is not None and crashed:
+        count_recovery(run, params.tasks)
     return params, run, parent
 
 

@@ -32,6 +32,8 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     ("model.dropout training.final_fraction", [0, math.nextafter(1, 0)], [-5e-324, 1]),
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
     ("sampling.top_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
+    ("tracking.promotion_confidence", [5e-324, 1], [0, math.nextafter(1, 2)]),
+    ("tasks.recoveries", [0, 1, 10**9], [-1, 0.5]),
     ("training.seed sampling.seed", [0, 2**63 - 1], [-1, 2**63]),
     ("model.forget_bias", [-1e300, 1e300], []),
 ]

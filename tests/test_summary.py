@@ -66,7 +66,10 @@ def test_a_server_needs_no_command_only_its_address(summary: Summary) -> None:
 
 def test_the_description_names_the_registered_version_or_says_that_there_is_none(summary: Summary) -> None:
     assert f"registered as `charrnn` version {summary.model_version}" in summary.markdown()
-    assert replace(summary, model_version="").markdown().endswith("registered as `charrnn`")
+    assert summary.promotion is not None
+    assert summary.markdown().endswith(f"version {summary.model_version}; {summary.promotion.reason}")
+    away = replace(summary, model_version="", promotion=None)
+    assert away.markdown().endswith("registered as `charrnn`")
     tracking = summary.params.tracking.model_copy(update={"registered_model": None})
     without = replace(summary, params=summary.params.model_copy(update={"tracking": tracking}), model_version="")
     assert without.markdown().endswith("not registered")
