@@ -22,8 +22,7 @@ if __name__ == "__main__":
 
     interruptible()
     from flows.preflight import preflight
-    from flows.recovery import check_crashed, count_recovery
-from flows.server_process import start_server
+    from flows.server_process import start_server
 
     ARGUMENTS = preflight(sys.argv[1:])
     SERVER = start_server()  # which takes as long as the imports, beside them
@@ -41,6 +40,7 @@ from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, Trackin
 from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded, sync_command
+from flows.recovery import check_crashed, count_recovery
 from flows.server_process import ServerProcess
 from flows.temporary_server import temporary_server
 from tasks.checkpoints import CheckpointFolder

@@ -17,7 +17,7 @@ AT_LEAST_ONE = """data.min_count data.max_characters data.max_vocabulary model.h
     training.decay_patience training.patience training.threads training.log_every evaluation.every_steps
     evaluation.max_characters evaluation.batch_size evaluation.probe_window checkpoint.every_steps
     checkpoint.keep_every_steps sampling.length sampling.top_k"""
-AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries"
+AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries tasks.recoveries"
 MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes training.learning_rate
     training.decay_epochs training.grad_clip training.spike_threshold
     evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
@@ -33,7 +33,6 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
     ("sampling.top_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("tracking.promotion_confidence", [5e-324, 1], [0, math.nextafter(1, 2)]),
-    ("tasks.recoveries", [0, 1, 10**9], [-1, 0.5]),
     ("training.seed sampling.seed", [0, 2**63 - 1], [-1, 2**63]),
     ("model.forget_bias", [-1e300, 1e300], []),
 ]
