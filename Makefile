@@ -9,7 +9,7 @@ TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows
 
-.PHONY: help run test faults bench bench-long ui server deploy docs clean
+.PHONY: help run test test-stack faults bench bench-long ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +19,16 @@ help:  ## list the targets
 run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled model
 	@"$(BIN)/python" flows/pipeline.py $(ARGS)
 
+test-stack: $(INSTALLED_DEV)  ## the team's stack on a real PostgreSQL (five minutes; needs its programs)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,team]'
+	@"$(BIN)/python" -m pytest tests/test_stack.py --override-ini addopts= -v $(ARGS)
+
 test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pytest
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/mypy" --strict $(PACKAGES)
 	@"$(BIN)/lint-imports"
-	@"$(BIN)/python" -m pytest $(ARGS)
+	@"$(BIN)/python" -m pytest --ignore tests/test_stack.py $(ARGS)
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)

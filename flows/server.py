@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
         "prefect": [bin_folder / "prefect", "server", "start", "--host", host, "--port", arguments.prefect_port],
         "mlflow": [
             *(bin_folder / "mlflow", "server", "--host", host, "--port", arguments.mlflow_port, "--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+            *("--backend-store-uri", arguments.store or f"sqlite:///{folder}/mlflow.db"),
             *("--artifacts-destination", folder / "artifacts", "--serve-artifacts"),
         ],
         "worker": [
@@ -114,6 +114,9 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--directory", metavar="FOLDER", type=Path, default=PROJECT / "server", help="where all their data is"
+    )
+    found.add_argument(
+        "--store", metavar="URI", help="MLflow's database, such as postgresql://...; default: a SQLite file in FOLDER"
     )
     found.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"

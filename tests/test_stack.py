@@ -1,0 +1,292 @@
+"""The team's stack, without containers: PostgreSQL, an MLflow server, a Prefect server and workers, all real.
+
+Needs PostgreSQL's programs; `make test-stack` runs it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from charrnn.param_files import PROJECT
+from tests.pipeline_fixtures import made_up_play
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [Path(shutil.which("postgres") or "/nowhere").parent]
+POSTGRES = PROGRAMS[-1]
+BIN = Path(sys.executable).parent
+
+pytestmark = [
+    pytest.mark.skipif(not (POSTGRES / "initdb").exists(), reason="has no PostgreSQL"),
+    pytest.mark.timeout(900),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def until(found: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Return what `found` gives once it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.HTTPError):
+            if value := found():
+                return value
+        time.sleep(0.5)
+    pytest.fail(f"{what}: not within {seconds:.0f} s")
+
+
+class Database:
+    """PostgreSQL with a database each for MLflow and Prefect; it refuses to run as root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.port = folder / "pg", free_port()
+        self.user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        self.data.mkdir()
+        if self.user:
+            for part in (self.data, *folder.parents[:3], folder):
+                part.chmod(0o755)
+            shutil.chown(self.data, 65534, 65534)
+        self._run("initdb", "-D", self.data, "-U", "charrnn", "--auth=trust", "-E", "UTF8", "--no-sync")
+        self.start()
+        for name in ("mlflow", "prefect"):
+            self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "charrnn", name)
+
+    def start(self) -> None:
+        options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories="
+        self._run("pg_ctl", "-D", self.data, "-l", self.data / "log", "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
+
+    def address(self, name: str, driver: str) -> str:
+        return f"postgresql+{driver}://charrnn@127.0.0.1:{self.port}/{name}"
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [*self.user, str(POSTGRES / program), *map(str, arguments)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+
+@dataclass
+class Stack:
+    """A stack that runs, and ways to use it as a team would."""
+
+    folder: Path
+    database: Database
+    prefect: str
+    mlflow: str
+    server: subprocess.Popen[str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PREFECT_API_URL": f"{self.prefect}/api", "PREFECT_HOME": str(self.folder / "client")}
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(tracking_uri=self.mlflow)
+
+    def prefect_cli(self, *arguments: str) -> str:
+        command = [str(BIN / "prefect"), "--no-prompt", *arguments]
+        done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, *overrides: str) -> str:
+        """Start a smoke run of `pipeline/manual`; return the id of its flow run."""
+        texts = [f"data.sources=['{self.folder}/a play.txt']", f"data.directory={self.folder}/data", *overrides]
+        deployment = httpx.get(f"{self.prefect}/api/deployments/name/pipeline/manual").json()["id"]
+        parameters = {"overlays": ["params/smoke.yaml"], "overrides": texts}
+        made = httpx.post(
+            f"{self.prefect}/api/deployments/{deployment}/create_flow_run", json={"parameters": parameters}
+        )
+        return str(made.json()["id"])
+
+    def state(self, flow_run: str) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.prefect}/api/flow_runs/{flow_run}").json()["state"]
+        return found
+
+    def ends(self, flow_run: str, state: str, seconds: float = 180) -> None:
+        terminal = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        end = until(lambda: (s := self.state(flow_run))["type"] in terminal and s, seconds, f"{flow_run} {state}")
+        assert end["type"] == state, end
+
+    def run_of(self, flow_run: str) -> Run | None:
+        """Return the MLflow run that the flow run, or one that went on with it, has made."""
+        found = self.client.search_experiments(filter_string="name = 'charrnn'")
+        runs = self.client.search_runs([item.experiment_id for item in found]) if found else []
+        return next((run for run in runs if run.data.tags.get("prefect.flow_run_id") == flow_run), None)
+
+    def trains(self, flow_run: str) -> str:
+        """Wait until the flow run has trained for a while; return the id of its MLflow run."""
+
+        def at_work() -> str | None:
+            run = self.run_of(flow_run)
+            return run.info.run_id if run and run.data.metrics.get("train/epoch", 0) > 0 else None
+
+        return str(until(at_work, 120, "the first step"))
+
+    def process(self, run_id: str) -> psutil.Process:
+        return psutil.Process(int(self.client.get_run(run_id).data.tags["charrnn.pid"]))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("a stack")
+    (folder / "a play.txt").write_text(made_up_play(60_000), encoding="utf-8")
+    database = Database(folder)
+    prefect_port, mlflow_port = free_port(), free_port()
+    environment = {
+        **os.environ,
+        "PREFECT_API_DATABASE_CONNECTION_URL": database.address("prefect", "asyncpg"),
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+    }
+    command = [sys.executable, str(PROJECT / "flows" / "server.py"), "--directory", str(folder / "server")]
+    command += ["--store", database.address("mlflow", "psycopg2")]
+    command += ["--prefect-port", str(prefect_port), "--mlflow-port", str(mlflow_port)]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    made = Stack(folder, database, f"http://127.0.0.1:{prefect_port}", f"http://127.0.0.1:{mlflow_port}", server)
+    try:
+        assert server.stdout is not None
+        lines = [server.stdout.readline() for _ in range(4)]
+        assert lines[-1] == "Ctrl-C stops all three.\n", lines
+        made.prefect_cli("deploy", "--all")
+        yield made
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(120)
+        database.stop()
+
+
+LONG = ("training.max_steps=6000", "checkpoint.every_seconds=2", "evaluation.every_steps=2000")
+
+
+def steps(stack: Stack, run_id: str) -> list[int]:
+    return [row.step for row in stack.client.get_metric_history(run_id, "train/loss")]
+
+
+def test_a_run_that_is_asked_for_is_done_by_the_worker(stack: Stack) -> None:
+    flow_run = stack.start()
+    stack.ends(flow_run, "COMPLETED")
+    run = stack.run_of(flow_run)
+    assert run is not None
+    assert run.info.status == "FINISHED"
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:")
+    assert {"best.ckpt", "last.ckpt"} <= {
+        item.path.rpartition("/")[2] for item in stack.client.list_artifacts(run.info.run_id, "checkpoints")
+    }
+    assert stack.client.get_model_version_by_alias("charrnn", "champion").run_id == run.info.run_id
+
+
+def test_wrong_parameters_are_the_states_message_and_make_no_run(stack: Stack) -> None:
+    flow_run = stack.start("training.learnin_rate=1")
+    stack.ends(flow_run, "FAILED")
+    assert "training.learnin_rate: unknown parameter; did you mean" in stack.state(flow_run)["message"]
+    assert stack.run_of(flow_run) is None
+
+
+def test_a_schedule_starts_a_run_by_itself(stack: Stack) -> None:
+    deployment = httpx.get(f"{stack.prefect}/api/deployments/name/pipeline/manual").json()["id"]
+    texts = [f"data.sources=['{stack.folder}/a play.txt']", f"data.directory={stack.folder}/data"]
+    schedule = {
+        "schedule": {"interval": 60, "anchor_date": "2026-01-01T00:00:00Z"},
+        "parameters": {"overlays": ["params/smoke.yaml"], "overrides": [*texts, "tracking.tags={by: schedule}"]},
+        "active": True,
+    }
+    made = httpx.post(f"{stack.prefect}/api/deployments/{deployment}/schedules", json=[schedule])
+    made.raise_for_status()
+
+    def scheduled() -> str | None:
+        found = stack.client.search_experiments(filter_string="name = 'charrnn'")
+        runs = stack.client.search_runs([item.experiment_id for item in found], "tags.by = 'schedule'")
+        return next((run.info.run_id for run in runs if run.info.status == "FINISHED"), None)
+
+    try:
+        assert until(scheduled, 180, "the scheduled run")
+    finally:
+        httpx.delete(f"{stack.prefect}/api/deployments/{deployment}/schedules/{made.json()[0]['id']}")
+
+
+def test_a_cancelled_run_is_killed_with_a_checkpoint_and_does_not_go_on(stack: Stack) -> None:
+    flow_run = stack.start("training.max_steps=100000")
+    run_id = stack.trains(flow_run)
+    stack.prefect_cli("flow-run", "cancel", flow_run)
+    # Crashed in between: that is what Prefect calls a process that ends on a signal.
+    until(lambda: stack.state(flow_run)["type"] == "CANCELLED", 120, "CANCELLED")
+    until(lambda: stack.client.get_run(run_id).info.status == "KILLED", 30, "KILLED")
+    before = steps(stack, run_id)
+    time.sleep(20)
+    assert steps(stack, run_id) == before
+    assert stack.client.get_run(run_id).info.status == "KILLED"
+
+
+def test_a_run_whose_process_dies_goes_on_from_its_checkpoint(stack: Stack) -> None:
+    flow_run = stack.start(*LONG)
+    run_id = stack.trains(flow_run)
+    time.sleep(4)
+    stack.process(run_id).kill()
+    stack.ends(flow_run, "CRASHED")
+    until(lambda: stack.client.get_run(run_id).info.status == "FINISHED", 240, "the recovered run")
+    assert steps(stack, run_id) == list(range(1, 6001))
+    assert stack.client.get_run(run_id).data.tags["charrnn.recoveries"] == "1"
+
+
+def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:
+    flow_run = stack.start(*LONG)
+    run_id = stack.trains(flow_run)
+    stack.database.stop()
+    time.sleep(5)
+    stack.database.start()
+    stack.ends(flow_run, "COMPLETED", 300)
+    assert stack.client.get_run(run_id).info.status == "FINISHED"
+    assert steps(stack, run_id) == list(range(1, 6001))
+
+
+def test_the_champion_is_served_over_http(stack: Stack) -> None:
+    port = free_port()
+    command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/charrnn@champion", "--env-manager", "local"]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": stack.mlflow}
+    with open(stack.folder / "serve.log", "w") as log:
+        server = subprocess.Popen(
+            [*command, "-h", "127.0.0.1", "-p", str(port)],
+            env=environment,
+            cwd=stack.folder,  # away from this project
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: httpx.get(f"{address}/ping").is_success, 120, "the model server")
+        rows = [{"prime": "QUEEN:", "length": 40, "seed": 1}, {"prime": "", "length": 20, "temperature": 0.0}]
+        answer = httpx.post(f"{address}/invocations", json={"dataframe_records": rows}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert [len(row["text"]) for row in answer.json()["predictions"]] == [40, 20]
+        for wrong, reason in (
+            ({"dataframe_records": [{"prime": "a", "length": -1}]}, "length"),
+            ({"dataframe_records": [{"prime": 3}]}, "prime"),
+            ({"dataframe_records": [{"length": 3}]}, "prime"),
+            ({"nothing": []}, "dataframe_records"),
+        ):
+            refused = httpx.post(f"{address}/invocations", json=wrong, timeout=60)
+            assert 400 <= refused.status_code < 500, (wrong, refused.text)
+            assert reason in json.dumps(refused.json())
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
