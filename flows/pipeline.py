@@ -54,7 +54,7 @@ from tasks.promote import promote
 from tasks.register import register
 from tasks.retrying import options
 from tasks.sample import sample
-from tasks.stopping import stop_requests
+from tasks.stopping import StopRequest, signals_noted, stop_requests
 from tasks.summary import Summary
 from tasks.tracker import STOP_SECONDS, Tracker, send_pending
 from tasks.tracking import (
@@ -90,8 +90,15 @@ def pipeline(
         init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
             model as NAME, NAME@alias or NAME/VERSION.
     """
+    with signals_noted() as noted:
+        return _pipeline(overlays or [], overrides or [], resume, init_from, noted)
+
+
+def _pipeline(
+    overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None, noted: StopRequest
+) -> Summary:
     started = time.monotonic()
-    params, run, parent = _prepare(overlays or [], overrides or [], resume, init_from)
+    params, run, parent = _prepare(overlays, overrides, resume, init_from)
     known = parent.checkpoint.vocabulary.characters if parent else ""
     origin = parent.origin if parent else None
     again = options(params.tasks)
@@ -99,7 +106,7 @@ def pipeline(
     if run is not None:
         _check_text(run, corpus)
     dataset = encode.with_options(**again)(corpus, params, known)
-    with stop_requests() as stop:  # a stop waits until it is known which run it stops
+    with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
         tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or start_run(params, _run_name(params, corpus, origin), tags)
     with _ending(run):
@@ -112,6 +119,7 @@ def pipeline(
         samples = sample.with_options(**again)(params, run)
         version = register.with_options(**again)(params, run)
         promotion = promote.with_options(**again)(dataset, params, run, version)
+        noted.raise_if_requested()
         seconds = time.monotonic() - started
         summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, promotion, seconds)
         Tracker(run).describe(summary.markdown())

@@ -1,6 +1,8 @@
 """Stopping on request: SIGINT and SIGTERM wait for a moment at which everything can be saved.
 
-While `stop_requests` is active the first signal is only noted; the second one interrupts at once.
+While `stop_requests` is active the first signal is only noted; the second one interrupts at once. Elsewhere a signal
+raises where it arrives, and Python drops what is raised in a destructor or a weak reference's callback: what
+`signals_noted` has noted is then all that is left of it.
 """
 
 import signal
@@ -32,10 +34,43 @@ class StopRequest:
             raise TerminationSignal(self.signal)
 
 
+_noted = StopRequest()
+
+
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM while the block runs; outside the main thread, nothing changes."""
+def signals_noted() -> Iterator[StopRequest]:
+    """Note SIGINT and SIGTERM while the block runs, and let them do what they did; nothing outside the main thread."""
+    _noted.signal = None
+    if threading.current_thread() is not threading.main_thread():
+        yield _noted
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        _noted.signal = number
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield _noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def stop_requests(*, overlooked: bool = False) -> Iterator[StopRequest]:
+    """Note SIGINT and SIGTERM while the block runs; outside the main thread, nothing changes.
+
+    Args:
+        overlooked: begin with the signal that `signals_noted` has noted before, if any.
+    """
     request = StopRequest()
+    if overlooked:
+        request.signal = _noted.signal
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -101,7 +101,11 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         _resume(state, folder, dataset, tracker)
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
-        with stop_requests() as stop, bar("train") as progress, tracker.system_metrics(params.tracking.system_metrics):
+        with (
+            stop_requests(overlooked=True) as stop,
+            bar("train") as progress,
+            tracker.system_metrics(params.tracking.system_metrics),
+        ):
             watcher.save_beginning()
             while not watcher.watch(streams, val_streams, stop, progress):
                 pass

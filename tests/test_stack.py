@@ -261,7 +261,8 @@ def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:
 def test_the_champion_is_served_over_http(stack: Stack) -> None:
     port = free_port()
     command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/charrnn@champion", "--env-manager", "local"]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": stack.mlflow}
+    # As in an environment that is activated: MLflow looks for uvicorn on the path.
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": stack.mlflow, "PATH": f"{BIN}:{os.environ['PATH']}"}
     with open(stack.folder / "serve.log", "w") as log:
         server = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port)],

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.exceptions import TerminationSignal
 
-from tasks.stopping import StopRequest, stop_requests
+from tasks.stopping import StopRequest, signals_noted, stop_requests
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -84,3 +84,49 @@ def test_outside_the_main_thread_nothing_changes() -> None:
     thread.start()
     thread.join()
     assert seen == [None, *before]
+
+
+def interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_signal_that_is_noted_does_what_it_did() -> None:
+    signal.signal(signal.SIGINT, interrupted)
+    with signals_noted() as noted, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert noted.signal == signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is interrupted
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_destructor_swallows_is_not_forgotten() -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGINT, interrupted)
+    with signals_noted() as noted:
+        dying = Dying()
+        del dying
+        with stop_requests(overlooked=True) as stop:
+            pass
+    assert noted.signal == stop.signal == signal.SIGINT
+    with pytest.raises(KeyboardInterrupt):
+        noted.raise_if_requested()
+
+
+def test_a_signal_of_another_run_is_forgotten() -> None:
+    signal.signal(signal.SIGINT, interrupted)
+    with signals_noted(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with signals_noted(), stop_requests(overlooked=True) as stop:
+        assert stop.signal is None
+
+
+def test_what_was_noted_before_is_of_no_account_where_it_is_not_asked_for() -> None:
+    signal.signal(signal.SIGINT, interrupted)
+    with signals_noted():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with stop_requests() as stop:
+            assert stop.signal is None
