@@ -20,7 +20,7 @@ from charrnn.checkpoint import load_checkpoint
 from charrnn.param_files import flatten
 from tests.pipeline_fixtures import Finished, Workplace, call
 
-TASKS = ["download", "encode", "train", "evaluate", "sample", "register"]
+TASKS = ["download", "encode", "train", "evaluate", "sample", "register", "promote"]
 
 
 @pytest.fixture
