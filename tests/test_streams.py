@@ -137,3 +137,39 @@ def test_windows_come_to_the_gpu(monkeypatch: pytest.MonkeyPatch, share: float, 
         for window, expected in zip(streams.window(index), same.window(index), strict=True):
             assert window.device.type == "cuda"
             assert torch.equal(window.cpu(), expected)
+
+
+class FakeGPU:
+    """Stands in for a GPU where there is none: notes what would go to it, and leaves it on the CPU."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+        self.moved: list[tuple[int, bool, bool]] = []
+        pinned: set[int] = set()
+
+        def pin(tensor: torch.Tensor) -> torch.Tensor:
+            pinned.add(id(tensor))
+            return tensor
+
+        def to(tensor: torch.Tensor, device: torch.device, non_blocking: bool = False) -> torch.Tensor:
+            assert device.type == "cuda"
+            self.moved.append((tensor.numel(), id(tensor) in pinned, non_blocking))
+            return tensor
+
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+        monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+        monkeypatch.setattr(torch.Tensor, "to", to)
+
+
+def test_a_text_that_fits_goes_to_the_gpu_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = FakeGPU(monkeypatch, free=10**6)
+    Streams(np.arange(200, dtype=np.uint8), 4, 7, torch.device("cuda"))
+    assert gpu.moved == [(200, False, False)]
+
+
+def test_a_text_that_does_not_fit_goes_window_by_window_from_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = FakeGPU(monkeypatch, free=100)
+    streams = Streams(np.arange(200, dtype=np.uint8), 4, 7, torch.device("cuda"))
+    assert gpu.moved == []
+    inputs, targets = streams.window(1)
+    assert gpu.moved == [(4 * 8, True, True)]
+    assert inputs.tolist()[1:] == targets.tolist()[:-1]
