@@ -14,14 +14,22 @@ def call_compare(finished: Finished, *arguments: str) -> Called:
     return captured(lambda: compare.main(compare_parser().parse_args([*arguments, *places])))
 
 
-def test_the_newest_runs_of_the_experiment_are_compared(finished: Finished, tmp_path: Path) -> None:
+def test_the_newest_runs_of_the_experiment_are_compared_without_their_ids(finished: Finished) -> None:
+    newest = call_compare(finished, "--last", "1")
+    assert newest.code == 0
+    assert newest.out.count("###") == 1
+    every = call_compare(finished, "--last", "1000")
+    assert every.out.count("###") == len(finished.workplace.runs("charrnn"))
+
+
+def test_runs_are_shown_and_written_down(finished: Finished, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("c.md", "c.png", "c.html")]
     options = [
         part
         for flag, path in zip(("--markdown", "--picture", "--html"), files, strict=True)
         for part in (flag, str(path))
     ]
-    answer = call_compare(finished, "--last", "1", *options)
+    answer = call_compare(finished, finished.run_id, *options)
     assert (answer.code, answer.err) == (0, "")
     score = finished.summary.scores["val"].loss
     assert f"| val loss | {score:.4f} |" in answer.out

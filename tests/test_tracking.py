@@ -289,7 +289,7 @@ def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(
     ("uri", "message"),
     [
         ("gopher://host/runs", "unsupported URI 'gopher://host/runs'"),
-        ("postgresql://me:hunter2@127.0.0.1/runs", "No module named 'psycopg2'"),
+        ("mssql+pyodbc://me:hunter2@127.0.0.1/runs", "No module named 'pyodbc'"),
     ],
 )
 def test_a_kind_of_store_that_is_not_to_be_had_is_one_line(uri: str, message: str) -> None:
