@@ -6,6 +6,7 @@ raises where it arrives, and Python drops what is raised in a destructor or a we
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,11 +53,18 @@ def signals_noted() -> Iterator[StopRequest]:
         if callable(handler):
             handler(number, frame)
 
+    def report(dropped: "sys.UnraisableHookArgs") -> None:
+        # Python would print a traceback for what was noted, and is obeyed.
+        if not isinstance(dropped.exc_value, KeyboardInterrupt | TerminationSignal):
+            report_before(dropped)
+
+    report_before, sys.unraisablehook = sys.unraisablehook, report
     for number in before:
         signal.signal(number, note)
     try:
         yield _noted
     finally:
+        sys.unraisablehook = report_before
         for number, handler in before.items():
             signal.signal(number, handler)
 

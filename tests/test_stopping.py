@@ -1,4 +1,5 @@
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -98,8 +99,10 @@ def test_a_signal_that_is_noted_does_what_it_did() -> None:
     assert signal.getsignal(signal.SIGINT) is interrupted
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_signal_that_a_destructor_swallows_is_not_forgotten() -> None:
+def test_a_signal_that_a_destructor_swallows_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+
     class Dying:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
@@ -111,6 +114,7 @@ def test_a_signal_that_a_destructor_swallows_is_not_forgotten() -> None:
         with stop_requests(overlooked=True) as stop:
             pass
     assert noted.signal == stop.signal == signal.SIGINT
+    assert printed == []
     with pytest.raises(KeyboardInterrupt):
         noted.raise_if_requested()
 
@@ -130,3 +134,16 @@ def test_what_was_noted_before_is_of_no_account_where_it_is_not_asked_for() -> N
             signal.raise_signal(signal.SIGINT)
         with stop_requests() as stop:
             assert stop.signal is None
+
+
+def test_what_else_a_destructor_drops_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing:
+        def __del__(self) -> None:
+            raise ZeroDivisionError
+
+    printed: list[type[BaseException] | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: printed.append(dropped.exc_type))
+    with signals_noted():
+        failing = Failing()
+        del failing
+    assert printed == [ZeroDivisionError]
