@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from charrnn.files import explain, keep_as, write_bytes, write_text
 from charrnn.params import Params
 from tasks.operations import OPERATION, Operation, RefusedError, artifact_path
+from tasks.stopping import signals_wait
 
 FOLDER = "outbox"
 STORE_FILE = "store"
@@ -147,7 +148,8 @@ class Outbox:
         """Keep others from writing, in any outbox beside this one; make the folder."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder.parent / ".writing"):
+            # Interrupted here, this thread would keep the lock, and the thread that sends wait for it for ever.
+            with signals_wait(), FileLock(self.folder.parent / ".writing"):
                 # Another process may have discarded it before the lock was had.
                 self.folder.mkdir(exist_ok=True)
                 yield

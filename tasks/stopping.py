@@ -89,3 +89,17 @@ def stop_requests(*, overlooked: bool = False) -> Iterator[StopRequest]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block has ended, for what must not be left half done: a lock that is held.
+
+    The second signal interrupts at once.
+    """
+    try:
+        with stop_requests() as stop:
+            yield
+    finally:
+        if stop.signal is not None:
+            signal.raise_signal(stop.signal)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.exceptions import TerminationSignal
 
-from tasks.stopping import StopRequest, signals_noted, stop_requests
+from tasks.stopping import StopRequest, signals_noted, signals_wait, stop_requests
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -147,3 +147,25 @@ def test_what_else_a_destructor_drops_is_told_as_ever(monkeypatch: pytest.Monkey
         failing = Failing()
         del failing
     assert printed == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_waits_until_the_block_has_ended(number: int) -> None:
+    signal.signal(number, interrupted)
+    ended = []
+
+    def goes_on() -> None:
+        with signals_wait():
+            signal.raise_signal(number)
+            ended.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        goes_on()
+    assert ended == [number]
+    assert signal.getsignal(number) is interrupted
+
+
+def test_a_signal_that_waited_is_noted_where_it_would_have_been() -> None:
+    with stop_requests() as stop, signals_wait():
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.signal == signal.SIGTERM
