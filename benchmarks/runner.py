@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -152,19 +153,18 @@ def keep(figures: Sequence[Figure]) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{table(ordered)}\n{END}{after}", encoding="utf-8")
 
 
-def table(results: dict[str, dict[str, object]]) -> str:
+def table(results: dict[str, dict[str, Any]]) -> str:
     """Return the results as Markdown: a table, and what they were measured on."""
     lines = ["| | what | to reach | measured | |", "|---|---|---|---|---|"]
     marks = {True: "reached", False: "missed", None: ""}
     lines += [
-        f"| {row['row']} | {row['what']} | {row['target']} | {row['figure']} | {marks[row['reached']]} |"  # type: ignore[index]
+        f"| {row['row']} | {row['what']} | {row['target']} | {row['figure']} | {marks[row['reached']]} |"
         for row in results.values()
     ]
     places: dict[str, list[str]] = {}
     for row in results.values():
-        places.setdefault(", ".join(f"{name} {value}" for name, value in dict(row["on"]).items()), []).append(  # type: ignore[call-overload]
-            str(row["row"])
-        )
+        place = ", ".join(f"{name} {value}" for name, value in row["on"].items())
+        places.setdefault(place, []).append(row["row"])
     return "\n".join(lines + [""] + [f"Rows {', '.join(rows)}: {place}.  " for place, rows in places.items()])
 
 

@@ -1,5 +1,6 @@
 """Row 12: cost as work grows: the corpus, the hidden size, the streams."""
 
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -48,8 +49,8 @@ def measure(bench: Bench) -> list[Figure]:
         texts[times].write_bytes(text * times)
     encode = {}
     for times, path in texts.items():
-        corpus, data = fetch_corpus(params_for(path).data), params_for(path).data
-        encode[times] = seconds(lambda corpus=corpus, data=data: encode_corpus(corpus, data))  # type: ignore[misc]
+        data = params_for(path).data
+        encode[times] = seconds(partial(encode_corpus, fetch_corpus(data), data))
     by_corpus = {times: training_speed(path) for times, path in texts.items()}
     by_hidden = {size: training_speed(texts[1], hidden_size=size) for size in (128, 256, 512)}
     by_streams = {number: training_speed(texts[1], batch_size=number) for number in (1, 4, 16, 64)}

@@ -1,6 +1,7 @@
 """Row 5: the bare step against the time its matrix products alone take."""
 
 import statistics
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -62,8 +63,7 @@ def _times(
     whole, parts = [], []
     with computing(params.training):
         for number in range(1, REPEATS + 2):
-            until = number * steps
-            whole.append(seconds(lambda until=until: some(until)) / steps)  # type: ignore[misc]
+            whole.append(seconds(partial(some, number * steps)) / steps)
             parts.append(seconds(lambda: [products.run() for _ in range(steps)]) / steps)
     return whole[1:], parts[1:]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.errors import CharrnnError
-from charrnn.param_files import load_params
+from charrnn.param_files import PROJECT, load_params
 
 PIPELINE_EXAMPLES = """\
 examples:
@@ -50,6 +50,16 @@ examples:
 """
 
 
+def _parser(prog: str, description: str, examples: str = "") -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
 def add_params_options(parser: argparse.ArgumentParser) -> None:
     """Add --params and --set."""
     parser.add_argument(
@@ -71,12 +81,8 @@ def add_params_options(parser: argparse.ArgumentParser) -> None:
 
 def pipeline_parser() -> argparse.ArgumentParser:
     """Return the parser of `flows/pipeline.py`."""
-    parser = argparse.ArgumentParser(
-        prog="pipeline.py",
-        description="Download, encode, train, evaluate, sample and register, tracked in MLflow.",
-        epilog=PIPELINE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = _parser(
+        "pipeline.py", "Download, encode, train, evaluate, sample and register, tracked in MLflow.", PIPELINE_EXAMPLES
     )
     add_params_options(parser)
     start = parser.add_mutually_exclusive_group()
@@ -102,12 +108,8 @@ def pipeline_parser() -> argparse.ArgumentParser:
 
 def sample_parser() -> argparse.ArgumentParser:
     """Return the parser of `flows/sample.py`."""
-    parser = argparse.ArgumentParser(
-        prog="sample.py",
-        description="Write text with a trained model, on the CPU wherever it was trained.",
-        epilog=SAMPLE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = _parser(
+        "sample.py", "Write text with a trained model, on the CPU wherever it was trained.", SAMPLE_EXAMPLES
     )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--run", metavar="RUN_ID|last", help="the best checkpoint of a run")
@@ -135,12 +137,8 @@ def sample_parser() -> argparse.ArgumentParser:
 
 def sync_parser() -> argparse.ArgumentParser:
     """Return the parser of `flows/sync.py`."""
-    parser = argparse.ArgumentParser(
-        prog="sync.py",
-        description="Send to the tracking store what runs could not tell it while it was away.",
-        epilog=SYNC_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = _parser(
+        "sync.py", "Send to the tracking store what runs could not tell it while it was away.", SYNC_EXAMPLES
     )
     parser.add_argument("run_ids", metavar="RUN_ID", nargs="*", help="only these runs (default: all)")
     add_params_options(parser)
@@ -149,13 +147,7 @@ def sync_parser() -> argparse.ArgumentParser:
 
 def compare_parser() -> argparse.ArgumentParser:
     """Return the parser of `flows/compare.py`."""
-    parser = argparse.ArgumentParser(
-        prog="compare.py",
-        description="Compare runs: parameters that differ, results, curves, samples.",
-        epilog=COMPARE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = _parser("compare.py", "Compare runs: parameters that differ, results, curves, samples.", COMPARE_EXAMPLES)
     parser.add_argument("run_ids", metavar="RUN_ID", nargs="*", help="the runs, in the order they are shown")
     parser.add_argument("--last", metavar="N", type=int, help="the experiment's N newest runs (default: 5)")
     parser.add_argument("--experiment", metavar="NAME", help="the experiment of --last (tracking.experiment)")
@@ -163,6 +155,33 @@ def compare_parser() -> argparse.ArgumentParser:
     parser.add_argument("--picture", metavar="FILE", help="write the curves as PNG")
     parser.add_argument("--html", metavar="FILE", help="write everything as a page that stands alone")
     add_params_options(parser)
+    return parser
+
+
+def promote_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/promote.py`."""
+    parser = _parser("promote.py", "Make a version of a registered model the champion.")
+    parser.add_argument("name", metavar="NAME", help="the registered model")
+    parser.add_argument("version", metavar="VERSION", help="the version that is to be the champion")
+    parser.add_argument("--reason", metavar="TEXT", default="by hand", help="kept with the version (default: by hand)")
+    add_params_options(parser)
+    return parser
+
+
+def server_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/server.py`."""
+    parser = _parser("server.py", "A Prefect server, an MLflow server and a worker on this machine.")
+    parser.add_argument(
+        "--directory", metavar="FOLDER", type=Path, default=PROJECT / "server", help="where all their data is"
+    )
+    parser.add_argument(
+        "--store", metavar="URI", help="MLflow's database, such as postgresql://...; default: a SQLite file in FOLDER"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
+    )
+    parser.add_argument("--prefect-port", metavar="PORT", default="4200", help="port of Prefect (default 4200)")
+    parser.add_argument("--mlflow-port", metavar="PORT", default="5000", help="port of MLflow (default 5000)")
     return parser
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn.param_files import load_params
-from flows.command_line import add_params_options, guarded
+from flows.command_line import guarded, promote_parser
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -27,17 +27,5 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of `flows/promote.py`."""
-    found = argparse.ArgumentParser(
-        prog="promote.py", description="Make a version of a registered model the champion.", allow_abbrev=False
-    )
-    found.add_argument("name", metavar="NAME", help="the registered model")
-    found.add_argument("version", metavar="VERSION", help="the version that is to be the champion")
-    found.add_argument("--reason", metavar="TEXT", default="by hand", help="kept with the version (default: by hand)")
-    add_params_options(found)
-    return found
-
-
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(parser().parse_args())))
+    sys.exit(guarded(lambda: main(promote_parser().parse_args())))

@@ -20,7 +20,7 @@ import httpx
 
 from charrnn.errors import ServerError
 from charrnn.param_files import PROJECT
-from flows.command_line import guarded
+from flows.command_line import guarded, server_parser
 from tasks import SETTINGS
 
 POOL = "charrnn"
@@ -105,26 +105,5 @@ def _wait(name: str, process: subprocess.Popen[bytes], address: str, folder: Pat
     raise ServerError(f"{name} does not start; see {folder}/{name}.log")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of `flows/server.py`."""
-    found = argparse.ArgumentParser(
-        prog="server.py",
-        description="A Prefect server, an MLflow server and a worker on this machine.",
-        allow_abbrev=False,
-    )
-    found.add_argument(
-        "--directory", metavar="FOLDER", type=Path, default=PROJECT / "server", help="where all their data is"
-    )
-    found.add_argument(
-        "--store", metavar="URI", help="MLflow's database, such as postgresql://...; default: a SQLite file in FOLDER"
-    )
-    found.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
-    )
-    found.add_argument("--prefect-port", metavar="PORT", default="4200", help="port of Prefect (default 4200)")
-    found.add_argument("--mlflow-port", metavar="PORT", default="5000", help="port of MLflow (default 5000)")
-    return found
-
-
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(parser().parse_args())))
+    sys.exit(guarded(lambda: main(server_parser().parse_args())))

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from prefect.exceptions import TerminationSignal
-
 
 class StopRequest:
     """Whether and by which signal a stop was asked for."""
@@ -32,6 +30,9 @@ class StopRequest:
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         if self.signal is not None:
+            # Prefect takes seconds to import, and flows/sync.py, which writes to an outbox, needs none of it.
+            from prefect.exceptions import TerminationSignal
+
             raise TerminationSignal(self.signal)
 
 
@@ -41,6 +42,8 @@ _noted = StopRequest()
 @contextmanager
 def signals_noted() -> Iterator[StopRequest]:
     """Note SIGINT and SIGTERM while the block runs, and let them do what they did; nothing outside the main thread."""
+    from prefect.exceptions import TerminationSignal
+
     _noted.signal = None
     if threading.current_thread() is not threading.main_thread():
         yield _noted

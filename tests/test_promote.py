@@ -4,6 +4,7 @@ import pytest
 from mlflow import MlflowClient
 
 from flows import promote
+from flows.command_line import promote_parser
 from tests.pipeline_fixtures import Called, Workplace, call, captured, made_up_play
 
 # Smoke runs differ by chance as much as by skill; these differ by skill.
@@ -31,7 +32,7 @@ def champion(place: Workplace) -> str:
 
 
 def promoted(place: Workplace, *arguments: str) -> Called:
-    return captured(lambda: promote.main(promote.parser().parse_args([*arguments, *place.places])))
+    return captured(lambda: promote.main(promote_parser().parse_args([*arguments, *place.places])))
 
 
 def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:

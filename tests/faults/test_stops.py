@@ -22,7 +22,7 @@ from tasks.register import register
 from tasks.tracking import connect, run_params, start_run
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.pipeline_fixtures import SMOKE, Finished, Workplace, call, call_sync
+from tests.pipeline_fixtures import SMOKE, Finished, Workplace, call
 
 SEED = int(os.environ.get("CHARRNN_FAULTS_SEED") or secrets.randbits(32))
 STEPS = 2000
@@ -176,9 +176,6 @@ class Victim:
             assert ended.code == 9
             return
         number = stop.signals[0]
-        if "operations wait in" in ended.log:
-            # The store was too slow for a process that is about to end; it said so, and how to send them.
-            assert call_sync("--set", f"data.directory={self.workplace.data_folder}").code == 0
         if number == signal.SIGKILL:
             assert ended.code == -number
             return
