@@ -1,11 +1,14 @@
 """`python flows/compare.py` on a run that has ended."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from charrnn.param_files import load_params
 from flows import compare
 from flows.command_line import compare_parser
+from tasks.tracking import start_run
 from tests.pipeline_fixtures import Called, Finished, captured
 
 
@@ -56,3 +59,13 @@ def test_mistakes_are_one_line(finished: Finished, arguments: list[str], message
     assert len(finished.workplace.client.search_experiments()) == experiments
     assert message in answer.err
     assert answer.err.count("\n") == 1
+
+
+def test_the_newest_come_first(tmp_path: Path) -> None:
+    params = load_params([], [f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", f"data.directory={tmp_path}"])
+    for name in ("one", "two", "three"):
+        start_run(params, name, {})
+        time.sleep(0.01)  # MLflow counts milliseconds
+    places = ["--set", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"]
+    answer = captured(lambda: compare.main(compare_parser().parse_args(["--last", "2", *places])))
+    assert "|  | three | two |" in answer.out

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from charrnn.errors import ParamsError
 from flows.command_line import sample_parser
 from flows.sample import main
+from flows.sample_flow import sample as sample_flow
 from tests.pipeline_fixtures import Finished, call_sample
 
 LENGTH = 40
@@ -181,3 +183,17 @@ def test_the_script_writes_text_only_from_any_folder_and_without_mlflow(
     assert not imported & {"mlflow", "prefect"}
     assert len(imported) > 100
     assert not [line for line in err.splitlines() if not line.startswith("import time:")]
+
+
+def test_the_flow_writes_what_the_command_line_writes(finished: Finished) -> None:
+    places = finished.workplace.overrides
+    texts = sample_flow(finished.run_id, "QUEEN:", 60, seed=4, num_samples=2, overrides=places)
+    assert len(texts) == 2
+    for number, text in enumerate(texts):
+        options = ["--prime", "QUEEN:", "--length", "60", "--seed", str(4 + number)]
+        assert call_sample("--run", finished.run_id, *options, *finished.workplace.places).out == text + "\n"
+
+
+def test_the_flow_refuses_what_cannot_be(finished: Finished) -> None:
+    with pytest.raises(ParamsError, match="num_samples: must be >= 1, got 0"):
+        sample_flow(finished.run_id, num_samples=0, overrides=finished.workplace.overrides)
