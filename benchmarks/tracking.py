@@ -1,7 +1,7 @@
 """Row 13: what tracking costs a default training, at most.
 
-Two equal trainings differ by more than a few percent on a machine like this, so a small cost does not show as a ratio of
-their times. It is added up instead, in one run with everything on: the time that training waits for whoever watches it
+Two equal trainings can differ by more than a few percent, so a small cost does not show as a ratio of their times. It
+is added up instead, in one run with everything on: the time that training waits for whoever watches it
 (metrics written down, checkpoints, samples, progress in Prefect), and the processor time of the threads that send and
 measure, as if training had stood still for all of it.
 """
@@ -49,7 +49,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 @contextmanager
 def _processor_time() -> Iterator[dict[int, float]]:
-    """Gather the processor time (s) of each of the threads that serve tracking; short-lived ones are looked for often."""
+    """Gather the processor time (s) of each thread that serves tracking; short-lived ones are looked for often."""
     used: dict[int, float] = {}
     ended = threading.Event()
     process = psutil.Process()
