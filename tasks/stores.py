@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from filelock import FileLock
 
-from charrnn.errors import FileError, TrackingError
+from charrnn.errors import FileError
 from charrnn.param_files import BASE_FILE, PROJECT
 from charrnn.params import TrackingParams
 
@@ -60,7 +60,8 @@ def waiting_out_locks(function: Callable[P, T]) -> Callable[P, T]:
         while True:
             try:
                 return function(*args, **kwargs)
-            except TrackingError as error:
+            # Whichever layer names it: MLflow's exceptions, or the TrackingError they were made into.
+            except Exception as error:
                 if "database is locked" not in str(error) or time.monotonic() >= until:
                     raise
                 time.sleep(1.0)

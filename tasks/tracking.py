@@ -488,6 +488,8 @@ class Delivery:
                 raise op.RefusedError(reason(error)) from error
             raise
 
+    # A store that others write to is busy, not away: whoever waits for the end of the run waits for it, too.
+    @waiting_out_locks
     def _send(self, operation: op.Operation, attachment: Path | None) -> None:
         client, run_id = self.client, self.run.run_id
         match operation:

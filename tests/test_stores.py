@@ -11,15 +11,16 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
-def failing(messages: list[str]) -> str:
+def failing(messages: list[str], kind: type[Exception] = TrackingError) -> str:
     """Fail with one message after the other, then answer."""
     if messages:
-        raise TrackingError(messages.pop(0))
+        raise kind(messages.pop(0))
     return "an answer"
 
 
-def test_a_store_that_is_locked_is_asked_again() -> None:
-    assert waiting_out_locks(failing)([LOCKED, LOCKED]) == "an answer"
+@pytest.mark.parametrize("kind", [TrackingError, OSError])
+def test_a_store_that_is_locked_is_asked_again(kind: type[Exception]) -> None:
+    assert waiting_out_locks(failing)([LOCKED, LOCKED], kind) == "an answer"
 
 
 def test_a_store_that_stays_locked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from charrnn.training import Checkpoint, TrainEvent
 from tasks.outbox import Outbox
 from tasks.tracker import Tracker, send_pending
 from tasks.tracking import RunRef, start_run
+from tests.faults.ledger import FACTOR
 from tests.faults.tracking_server import Server, Way
 from tests.pipeline_fixtures import Workplace, call, call_sync, made_up_play
 
@@ -205,22 +206,43 @@ def test_a_resumed_run_sends_first_what_it_could_not_tell_before(
     assert_same_run(server.client, resumed.out.strip(), twin)
 
 
+def lock(workplace: Workplace, seconds: float) -> None:
+    """Keep everyone else out of the run's SQLite store for a while."""
+    # A thread of its own: SQLite's connections stay with theirs.
+    connection = sqlite3.connect(workplace.folder / "runs here" / "mlflow.db", check_same_thread=False)
+    connection.execute("BEGIN EXCLUSIVE")
+    threading.Timer(seconds, connection.close).start()
+
+
 def test_a_locked_sqlite_store_is_waited_out(
     workplace: Workplace, at_checkpoint: dict[int, Callable[[], None]]
 ) -> None:
-    def lock() -> None:
-        # A thread of its own: SQLite's connections stay with theirs.
-        connection = sqlite3.connect(workplace.folder / "runs here" / "mlflow.db", check_same_thread=False)
-        connection.execute("BEGIN EXCLUSIVE")
-        threading.Timer(4.0, connection.close).start()
-
-    at_checkpoint |= {20: lock}
+    at_checkpoint |= {20: lambda: lock(workplace, 4.0)}
     answer = call(*workplace.options, "--quiet")
     assert (answer.code, answer.err) == (0, ""), answer.err
     run = workplace.client.get_run(answer.out.strip())
     assert run.info.status == "FINISHED"
     losses = workplace.client.get_metric_history(run.info.run_id, "train/loss")
     assert sorted(row.step for row in losses) == list(range(1, 61))
+
+
+@pytest.mark.skipif(FACTOR == 1, reason="takes half a minute: `make faults`")
+def test_a_run_stopped_while_its_store_is_locked_is_killed_all_the_same(
+    workplace: Workplace, at_checkpoint: dict[int, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow gives up on SQLite after 20 s; such a store is busy, not away, and patience is for one that is away."""
+
+    def lock_and_stop() -> None:
+        lock(workplace, 22.0)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("flows.pipeline.STOP_SECONDS", 0.1)
+    at_checkpoint |= {20: lock_and_stop}
+    answer = call(*workplace.options, "--quiet")
+    assert answer.code == 143, answer.err
+    assert "operations wait in" not in answer.err
+    (run_id,) = workplace.runs()
+    assert workplace.client.get_run(run_id).info.status == "KILLED"
 
 
 @pytest.fixture
