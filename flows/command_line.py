@@ -168,6 +168,22 @@ def promote_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def prune_parser() -> argparse.ArgumentParser:
+    """Return the parser of `flows/prune.py`."""
+    parser = _parser(
+        "prune.py",
+        "Remove checkpoints that nobody needs any more, here and among the artifacts, of runs that ended long ago. The "
+        "best of each run stays, all that a run needs to go on unless it has finished, and everything of a run whose "
+        "model has an alias, such as the champion.",
+    )
+    parser.add_argument(
+        "--older-than", metavar="DAYS", type=float, default=30.0, help="only runs that ended before (default 30)"
+    )
+    parser.add_argument("--delete", action="store_true", help="delete them; without it, they are only listed")
+    add_params_options(parser)
+    return parser
+
+
 def server_parser() -> argparse.ArgumentParser:
     """Return the parser of `flows/server.py`."""
     parser = _parser("server.py", "A Prefect server, an MLflow server and a worker on this machine.")
