@@ -46,7 +46,10 @@ server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data i
 	@"$(BIN)/python" flows/server.py $(ARGS)
 
 deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
-	@PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}" "$(BIN)/prefect" --no-prompt deploy --all
+	@export PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}"; \
+	"$(BIN)/prefect" --no-prompt deploy --all && \
+	{ "$(BIN)/prefect" automation inspect silent-runs-have-crashed >/dev/null 2>&1 \
+		|| "$(BIN)/prefect" automation create --from-file deploy/automations.yaml; }
 
 docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
 	@"$(BIN)/python" -m charrnn.reference

@@ -198,6 +198,9 @@ def server_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--prefect-port", metavar="PORT", default="4200", help="port of Prefect (default 4200)")
     parser.add_argument("--mlflow-port", metavar="PORT", default="5000", help="port of MLflow (default 5000)")
+    parser.add_argument(
+        "--worker", action=argparse.BooleanOptionalAction, default=True, help="start a worker, too (default: yes)"
+    )
     return parser
 
 

@@ -30,7 +30,7 @@ if __name__ == "__main__":
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from prefect.task_engine import TaskRunTimeoutError
 
 from charrnn.corpus import Corpus
@@ -40,6 +40,7 @@ from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, Trackin
 from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
 from charrnn.params import Params
 from flows.command_line import guarded, sync_command
+from flows.late_runs import drop_late_runs
 from flows.recovery import check_crashed, count_recovery
 from flows.server_process import ServerProcess
 from flows.temporary_server import temporary_server
@@ -90,6 +91,7 @@ def pipeline(
         init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
             model as NAME, NAME@alias or NAME/VERSION.
     """
+    drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted() as noted:
         return _pipeline(overlays or [], overrides or [], resume, init_from, noted)
 

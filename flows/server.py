@@ -1,4 +1,4 @@
-"""A Prefect server, an MLflow server and a worker, on this machine, with everything they know in one folder.
+"""A Prefect server, an MLflow server and a worker on this machine, with everything they know in one folder.
 
 `python flows/server.py --help`; `make server` runs it, `make deploy` then makes the deployments.
 """
@@ -61,8 +61,9 @@ def main(arguments: argparse.Namespace) -> int:
             running[name] = stack.enter_context(_process(commands[name], environment, folder / f"{name}.log"))
         for name, address in addresses.items():
             _wait(name, running[name], address, folder)
-        running["worker"] = stack.enter_context(_process(commands["worker"], environment, folder / "worker.log"))
-        print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {folder}\nCtrl-C stops all three.", flush=True)
+        if arguments.worker:
+            running["worker"] = stack.enter_context(_process(commands["worker"], environment, folder / "worker.log"))
+        print(f"Prefect  {prefect}\nMLflow   {mlflow}\nlogs     {folder}\nCtrl-C stops everything.", flush=True)
         while True:
             time.sleep(1)
             for name, process in running.items():

@@ -1,6 +1,6 @@
 """The team's stack, without containers: PostgreSQL, an MLflow server, a Prefect server and workers, all real.
 
-Needs PostgreSQL's programs; `make test-stack` runs it.
+Needs PostgreSQL's programs; `make test-stack` runs it. The tests go through the life of one stack, in order.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import psutil
@@ -59,6 +59,7 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self.data, self.port = folder / "pg", free_port()
         self.user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        self.where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "charrnn")
         self.data.mkdir()
         if self.user:
             for part in (self.data, *folder.parents[:3], folder):
@@ -67,7 +68,7 @@ class Database:
         self._run("initdb", "-D", self.data, "-U", "charrnn", "--auth=trust", "-E", "UTF8", "--no-sync")
         self.start()
         for name in ("mlflow", "prefect"):
-            self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "charrnn", name)
+            self._run("createdb", *self.where, name)
 
     def start(self) -> None:
         options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories="
@@ -76,23 +77,81 @@ class Database:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
 
+    def back_up(self, folder: Path) -> None:
+        for name in ("mlflow", "prefect"):
+            with open(folder / f"{name}.dump", "wb") as dump:
+                self._run("pg_dump", *self.where, "--format=custom", name, output=dump)
+
+    def restore(self, folder: Path) -> None:
+        """Into empty databases: what was there is gone."""
+        for name in ("mlflow", "prefect"):
+            self._run("dropdb", *self.where, name)
+            self._run("createdb", *self.where, name)
+            with open(folder / f"{name}.dump", "rb") as dump:
+                self._run("pg_restore", *self.where, f"--dbname={name}", source=dump)
+
     def address(self, name: str, driver: str) -> str:
         return f"postgresql+{driver}://charrnn@127.0.0.1:{self.port}/{name}"
 
-    def _run(self, program: str, *arguments: object) -> None:
+    def _run(
+        self, program: str, *arguments: object, source: IO[bytes] | None = None, output: IO[bytes] | None = None
+    ) -> None:
         command = [*self.user, str(POSTGRES / program), *map(str, arguments)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        quiet = subprocess.DEVNULL
+        subprocess.run(command, check=True, stdin=source or quiet, stdout=output or quiet, stderr=quiet, cwd="/")
 
 
-@dataclass
 class Stack:
-    """A stack that runs, and ways to use it as a team would."""
+    """Both servers on one PostgreSQL, some workers, and ways to use it all as a team would."""
 
-    folder: Path
-    database: Database
-    prefect: str
-    mlflow: str
-    server: subprocess.Popen[str]
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.database = folder, Database(folder)
+        self.prefect_port, self.mlflow_port = free_port(), free_port()
+        self.prefect, self.mlflow = f"http://127.0.0.1:{self.prefect_port}", f"http://127.0.0.1:{self.mlflow_port}"
+        self.server: subprocess.Popen[str] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.start_servers()
+
+    def start_servers(self) -> None:
+        database = {"PREFECT_API_DATABASE_CONNECTION_URL": self.database.address("prefect", "asyncpg")}
+        command = [sys.executable, str(PROJECT / "flows" / "server.py"), "--no-worker"]
+        command += ["--directory", str(self.folder / "server"), "--store", self.database.address("mlflow", "psycopg2")]
+        command += ["--prefect-port", str(self.prefect_port), "--mlflow-port", str(self.mlflow_port)]
+        self.server = subprocess.Popen(
+            command, env={**os.environ, **database}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.server.stdout is not None
+        lines = [self.server.stdout.readline() for _ in range(4)]
+        assert lines[-1] == "Ctrl-C stops everything.\n", lines
+
+    def stop_servers(self) -> None:
+        assert self.server is not None
+        self.server.send_signal(signal.SIGINT)
+        assert self.server.wait(120) == 130
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """As on another machine: it knows the addresses of the two servers."""
+        environment = {
+            **self.environment,
+            "MLFLOW_TRACKING_URI": self.mlflow,
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        }
+        command = [str(BIN / "prefect"), "worker", "start", "--pool", "charrnn", "--type", "process", "--limit", "1"]
+        with open(self.folder / f"worker {len(self.workers)}.log", "ab") as log:
+            worker = subprocess.Popen(
+                command, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            worker.wait(60)
+        self.stop_servers()
+        self.database.stop()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -150,28 +209,14 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("a stack")
     (folder / "a play.txt").write_text(made_up_play(60_000), encoding="utf-8")
-    database = Database(folder)
-    prefect_port, mlflow_port = free_port(), free_port()
-    environment = {
-        **os.environ,
-        "PREFECT_API_DATABASE_CONNECTION_URL": database.address("prefect", "asyncpg"),
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
-    }
-    command = [sys.executable, str(PROJECT / "flows" / "server.py"), "--directory", str(folder / "server")]
-    command += ["--store", database.address("mlflow", "psycopg2")]
-    command += ["--prefect-port", str(prefect_port), "--mlflow-port", str(mlflow_port)]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    made = Stack(folder, database, f"http://127.0.0.1:{prefect_port}", f"http://127.0.0.1:{mlflow_port}", server)
+    made = Stack(folder)
     try:
-        assert server.stdout is not None
-        lines = [server.stdout.readline() for _ in range(4)]
-        assert lines[-1] == "Ctrl-C stops all three.\n", lines
+        made.prefect_cli("work-pool", "create", "charrnn", "--type", "process")
         made.prefect_cli("deploy", "--all")
+        made.start_worker()
         yield made
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(120)
-        database.stop()
+        made.close()
 
 
 LONG = ("training.max_steps=6000", "checkpoint.every_seconds=2", "evaluation.every_steps=2000")
@@ -201,26 +246,55 @@ def test_wrong_parameters_are_the_states_message_and_make_no_run(stack: Stack) -
     assert stack.run_of(flow_run) is None
 
 
-def test_a_schedule_starts_a_run_by_itself(stack: Stack) -> None:
+@contextlib.contextmanager
+def scheduled(stack: Stack, seconds: int, name: str) -> Iterator[str]:
+    """Let `pipeline/manual` run by itself every so often while the block does; gives the id of the deployment."""
     deployment = httpx.get(f"{stack.prefect}/api/deployments/name/pipeline/manual").json()["id"]
+    address = f"{stack.prefect}/api/deployments/{deployment}/schedules"
     texts = [f"data.sources=['{stack.folder}/a play.txt']", f"data.directory={stack.folder}/data"]
     schedule = {
-        "schedule": {"interval": 60, "anchor_date": "2026-01-01T00:00:00Z"},
-        "parameters": {"overlays": ["params/smoke.yaml"], "overrides": [*texts, "tracking.tags={by: schedule}"]},
+        "schedule": {"interval": seconds, "anchor_date": "2026-01-01T00:00:00Z"},
+        "parameters": {"overlays": ["params/smoke.yaml"], "overrides": [*texts, f"tracking.tags={{by: {name}}}"]},
         "active": True,
     }
-    made = httpx.post(f"{stack.prefect}/api/deployments/{deployment}/schedules", json=[schedule])
+    made = httpx.post(address, json=[schedule])
     made.raise_for_status()
-
-    def scheduled() -> str | None:
-        found = stack.client.search_experiments(filter_string="name = 'charrnn'")
-        runs = stack.client.search_runs([item.experiment_id for item in found], "tags.by = 'schedule'")
-        return next((run.info.run_id for run in runs if run.info.status == "FINISHED"), None)
-
     try:
-        assert until(scheduled, 180, "the scheduled run")
+        yield deployment
     finally:
-        httpx.delete(f"{stack.prefect}/api/deployments/{deployment}/schedules/{made.json()[0]['id']}")
+        httpx.delete(f"{address}/{made.json()[0]['id']}").raise_for_status()
+
+
+def finished_by(stack: Stack, name: str) -> list[str]:
+    found = stack.client.search_experiments(filter_string="name = 'charrnn'")
+    runs = stack.client.search_runs([item.experiment_id for item in found], f"tags.by = '{name}'")
+    return [run.info.run_id for run in runs if run.info.status == "FINISHED"]
+
+
+def test_a_schedule_starts_a_run_by_itself(stack: Stack) -> None:
+    with scheduled(stack, 60, "schedule"):
+        assert until(lambda: finished_by(stack, "schedule"), 180, "the scheduled run")
+
+
+def test_a_schedule_that_passed_while_nobody_was_there_is_made_up_for_by_one_run(stack: Stack) -> None:
+    (worker,) = stack.workers
+    worker.terminate()
+    worker.wait(60)
+    stack.workers.clear()
+    with scheduled(stack, 20, "the past") as deployment:
+
+        def flow_runs(state: str) -> list[dict[str, Any]]:
+            filters = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": [state]}}}
+            filters["expected_start_time"] = {"before_": datetime.now(UTC).isoformat()}
+            found = httpx.post(f"{stack.prefect}/api/flow_runs/filter", json={"flow_runs": filters}).json()
+            return [run for run in found if run["auto_scheduled"] and "by: the past" in str(run["parameters"])]
+
+        until(lambda: len(flow_runs("SCHEDULED")) >= 3, 120, "three late runs")
+        stack.start_worker()
+        until(lambda: finished_by(stack, "the past"), 180, "the late run")
+        late = [run["state"]["message"] for run in flow_runs("CANCELLED")]
+    assert len(late) >= 2
+    assert all(message.startswith("late; flow run ") for message in late)
 
 
 def test_a_cancelled_run_is_killed_with_a_checkpoint_and_does_not_go_on(stack: Stack) -> None:
@@ -247,6 +321,16 @@ def test_a_run_whose_process_dies_goes_on_from_its_checkpoint(stack: Stack) -> N
     assert stack.client.get_run(run_id).data.tags["charrnn.recoveries"] == "1"
 
 
+def test_a_run_outlives_a_restart_of_both_servers(stack: Stack) -> None:
+    flow_run = stack.start(*LONG)
+    run_id = stack.trains(flow_run)
+    stack.stop_servers()
+    stack.start_servers()
+    stack.ends(flow_run, "COMPLETED", 300)
+    assert stack.client.get_run(run_id).info.status == "FINISHED"
+    assert steps(stack, run_id) == list(range(1, 6001))
+
+
 def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:
     flow_run = stack.start(*LONG)
     run_id = stack.trains(flow_run)
@@ -256,6 +340,26 @@ def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:
     stack.ends(flow_run, "COMPLETED", 300)
     assert stack.client.get_run(run_id).info.status == "FINISHED"
     assert steps(stack, run_id) == list(range(1, 6001))
+
+
+def test_a_run_whose_machine_goes_away_is_done_by_another_worker(stack: Stack) -> None:
+    (first,) = stack.workers
+    text = (PROJECT / "deploy" / "automations.yaml").read_text()
+    soon = stack.folder / "automations.yaml"
+    # Two heartbeats missed are enough here.
+    soon.write_text(text.replace("within: 300", "within: 70"))
+    stack.prefect_cli("automation", "create", "--from-file", str(soon))
+    flow_run = stack.start("training.max_steps=20000", "checkpoint.every_seconds=2", "evaluation.every_steps=5000")
+    run_id = stack.trains(flow_run)
+    time.sleep(30)  # until it was heard of
+    for process in (*psutil.Process(first.pid).children(recursive=True), psutil.Process(first.pid)):
+        process.kill()
+    first.wait()
+    stack.workers.clear()
+    stack.start_worker()
+    stack.ends(flow_run, "CRASHED", 240)
+    until(lambda: stack.client.get_run(run_id).info.status == "FINISHED", 300, "the recovered run")
+    assert steps(stack, run_id) == list(range(1, 20001))
 
 
 def test_the_champion_is_served_over_http(stack: Stack) -> None:
@@ -291,3 +395,24 @@ def test_the_champion_is_served_over_http(stack: Stack) -> None:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
+
+
+def test_a_backup_brings_everything_back(stack: Stack) -> None:
+    backup, artifacts = stack.folder / "backup", stack.folder / "server" / "artifacts"
+    backup.mkdir()
+    champion = stack.client.get_model_version_by_alias("charrnn", "champion")
+    losses = steps(stack, champion.run_id)
+    stack.database.back_up(backup)
+    shutil.copytree(artifacts, backup / "artifacts")
+    stack.stop_servers()
+    shutil.rmtree(artifacts)
+    stack.database.restore(backup)
+    shutil.copytree(backup / "artifacts", artifacts)
+    stack.start_servers()
+    assert stack.client.get_model_version_by_alias("charrnn", "champion").version == champion.version
+    assert steps(stack, champion.run_id) == losses
+    flow_run = stack.start(f"data.directory={stack.folder}/data of the backup")
+    stack.ends(flow_run, "COMPLETED")
+    run = stack.run_of(flow_run)
+    assert run is not None
+    assert run.data.tags["promotion"].startswith("stays behind version ")
