@@ -58,25 +58,27 @@ def main() -> int:
         if not wanted.intersection(rows):
             continue
         started = time.monotonic()
-        figures = _measure(name, rows, arguments.corpus, digest == TINYSHAKESPEARE, arguments.long)
+        try:
+            figures = _measure(name, arguments.corpus, digest == TINYSHAKESPEARE)
+        except NotMeasuredError as error:
+            print(f"{', '.join(map(str, rows))} {name}: not measured: {error}", flush=True)
+            continue
         for figure in figures:
             verdict = {True: "reached", False: "MISSED", None: ""}[figure.reached]
             print(f"{figure.row:4} {figure.what}: {figure.figure}  (to reach: {figure.target}) {verdict}", flush=True)
         print(f"     {time.monotonic() - started:.0f} s", flush=True)
         if not arguments.print_only:
-            keep([figure for figure in figures if figure.reached is not None])
+            keep(figures)
     return 0
 
 
-def _measure(name: str, rows: tuple[int, ...], corpus: Path, published: bool, long: bool) -> list[Figure]:
+def _measure(name: str, corpus: Path, published: bool) -> list[Figure]:
+    """Raises NotMeasuredError where the figures would not be worth printing."""
     module = importlib.import_module(f"benchmarks.{name}")
-    try:
-        need_quiet()
-        with tempfile.TemporaryDirectory() as folder:
-            found: list[Figure] = module.measure(Bench(corpus.resolve(), Path(folder), published, long))
-            return found
-    except NotMeasuredError as error:
-        return [Figure(str(row), name, "", f"not measured: {error}", None) for row in rows]
+    need_quiet()
+    with tempfile.TemporaryDirectory() as folder:
+        found: list[Figure] = module.measure(Bench(corpus.resolve(), Path(folder), published))
+        return found
 
 
 if __name__ == "__main__":

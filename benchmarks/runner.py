@@ -46,8 +46,8 @@ class Figure:
         row: its number; a group's parts have letters.
         what: was measured.
         target: what is to be reached, in words.
-        figure: what was, in words; why not where nothing was measured.
-        reached: whether the target is; None where nothing was measured or there is none.
+        figure: what was, in words.
+        reached: whether the target is; None where there is none to miss.
     """
 
     row: str
@@ -65,13 +65,11 @@ class Bench:
         corpus: a text file.
         folder: an empty folder for whatever it writes.
         published: the corpus is the one that published figures are quoted on.
-        long: take the time that the longest rows need.
     """
 
     corpus: Path
     folder: Path
     published: bool
-    long: bool
 
     def need_published(self) -> None:
         """Raise NotMeasuredError unless the corpus is the one targets are given for."""
