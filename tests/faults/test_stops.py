@@ -164,10 +164,12 @@ class Victim:
         while True:
             before = self.status
             ended = run_session(self.workplace, self.arguments(), stop)
-            if ended.stopped:
+            # What is asked to stop when all is done ends well; earlier, that would be a stop that was overlooked.
+            too_late = stop.phase == "the end" and ended.code == 0
+            if ended.stopped and not too_late:
                 self.check(stop, ended, before)
                 return ended
-            assert ended.code == 0, ended.log
+            assert (ended.code, self.status) == (0, "FINISHED"), ended.log
             stop = replace(stop, delay=stop.delay / 2, rename=(stop.rename + 1) // 2)
 
     def check(self, stop: Stop, ended: Ended, before: str | None) -> None:
