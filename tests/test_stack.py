@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -56,14 +57,12 @@ def until(found: Callable[[], Any], seconds: float, what: str) -> Any:
 class Database:
     """PostgreSQL with a database each for MLflow and Prefect; it refuses to run as root."""
 
-    def __init__(self, folder: Path) -> None:
-        self.data, self.port = folder / "pg", free_port()
+    def __init__(self) -> None:
+        # Not in pytest's folders, which are closed to other users.
+        self.data, self.port = Path(tempfile.mkdtemp(prefix="charrnn-postgres-")), free_port()
         self.user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
         self.where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "charrnn")
-        self.data.mkdir()
         if self.user:
-            for part in (self.data, *folder.parents[:3], folder):
-                part.chmod(0o755)
             shutil.chown(self.data, 65534, 65534)
         self._run("initdb", "-D", self.data, "-U", "charrnn", "--auth=trust", "-E", "UTF8", "--no-sync")
         self.start()
@@ -105,7 +104,7 @@ class Stack:
     """Both servers on one PostgreSQL, some workers, and ways to use it all as a team would."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.database = folder, Database(folder)
+        self.folder, self.database = folder, Database()
         self.prefect_port, self.mlflow_port = free_port(), free_port()
         self.prefect, self.mlflow = f"http://127.0.0.1:{self.prefect_port}", f"http://127.0.0.1:{self.mlflow_port}"
         self.server: subprocess.Popen[str] | None = None
@@ -152,6 +151,7 @@ class Stack:
             worker.wait(60)
         self.stop_servers()
         self.database.stop()
+        shutil.rmtree(self.database.data)
 
     @property
     def environment(self) -> dict[str, str]:
