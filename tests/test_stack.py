@@ -379,14 +379,16 @@ def test_the_champion_is_served_over_http(stack: Stack) -> None:
     address = f"http://127.0.0.1:{port}"
     try:
         until(lambda: httpx.get(f"{address}/ping").is_success, 120, "the model server")
-        rows = [{"prime": "QUEEN:", "length": 40, "seed": 1}, {"prime": "", "length": 20, "temperature": 0.0}]
+        rows = [{"prime": "QUEEN:", "length": 40, "seed": 1}, {"prime": "", "length": 40, "seed": 2}]
         answer = httpx.post(f"{address}/invocations", json={"dataframe_records": rows}, timeout=60)
         assert answer.status_code == 200, answer.text
-        assert [len(row["text"]) for row in answer.json()["predictions"]] == [40, 20]
+        assert [len(row["text"]) for row in answer.json()["predictions"]] == [40, 40]
         for wrong, reason in (
             ({"dataframe_records": [{"prime": "a", "length": -1}]}, "length"),
             ({"dataframe_records": [{"prime": 3}]}, "prime"),
             ({"dataframe_records": [{"length": 3}]}, "prime"),
+            # Whole numbers cannot be missing from some of the rows only.
+            ({"dataframe_records": [{"prime": "a", "seed": 1}, {"prime": "b"}]}, "seed"),
             ({"nothing": []}, "dataframe_records"),
         ):
             refused = httpx.post(f"{address}/invocations", json=wrong, timeout=60)
