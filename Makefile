@@ -19,7 +19,7 @@ help:  ## list the targets
 run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled model
 	@"$(BIN)/python" flows/pipeline.py $(ARGS)
 
-test-stack: $(INSTALLED_DEV)  ## the team's stack on a real PostgreSQL (five minutes; needs its programs)
+test-stack: $(INSTALLED_DEV)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,team]'
 	@"$(BIN)/python" -m pytest tests/test_stack.py --override-ini addopts= -v $(ARGS)
 
