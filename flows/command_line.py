@@ -172,9 +172,9 @@ def prune_parser() -> argparse.ArgumentParser:
     """Return the parser of `flows/prune.py`."""
     parser = _parser(
         "prune.py",
-        "Remove checkpoints that nobody needs any more, here and among the artifacts, of runs that ended long ago. The "
-        "best of each run stays, all that a run needs to go on unless it has finished, and everything of a run whose "
-        "model has an alias, such as the champion.",
+        "Remove checkpoints that nobody needs any more, here and among the artifacts, of runs that ended\n"
+        "long ago. The best of each run stays, all that a run needs to go on unless it has finished, and\n"
+        "everything of a run whose model has an alias, such as the champion.",
     )
     parser.add_argument(
         "--older-than", metavar="DAYS", type=float, default=30.0, help="only runs that ended before (default 30)"
