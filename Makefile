@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-run
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_TEAM := $(VENV)/.installed-team
 TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows
@@ -19,8 +20,7 @@ help:  ## list the targets
 run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled model
 	@"$(BIN)/python" flows/pipeline.py $(ARGS)
 
-test-stack: $(INSTALLED_DEV)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,team]'
+test-stack: $(INSTALLED_TEAM)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
 	@"$(BIN)/python" -m pytest tests/test_stack.py --override-ini addopts= -v $(ARGS)
 
 test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pytest
@@ -28,7 +28,7 @@ test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pyte
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/mypy" --strict $(PACKAGES)
 	@"$(BIN)/lint-imports"
-	@"$(BIN)/python" -m pytest --ignore tests/test_stack.py $(ARGS)
+	@"$(BIN)/python" -m pytest --ignore tests/test_stack.py --numprocesses 2 --dist worksteal $(ARGS)
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
@@ -78,4 +78,8 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(INSTALLED_DEV): $(INSTALLED)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch "$@"
+
+$(INSTALLED_TEAM): $(INSTALLED_DEV)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,team]'
 	@touch "$@"

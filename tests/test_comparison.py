@@ -1,13 +1,14 @@
 """Runs beside each other, without a store."""
 
 import re
+from typing import Any
 
 from tasks.comparison import METRICS, Comparison
 from tasks.tracking import RunRecord
 
 
 def record(number: int, **changes: object) -> RunRecord:
-    values = {
+    values: dict[str, Any] = {
         "run_id": f"{number}" * 32,
         "name": f"run {number}",
         "status": "FINISHED",
@@ -25,7 +26,7 @@ def record(number: int, **changes: object) -> RunRecord:
         },
         "sample": "To be, <or> not | to be",
     }
-    return RunRecord(**{**values, **changes})  # type: ignore[arg-type]
+    return RunRecord(**{**values, **changes})
 
 
 def test_only_parameters_that_differ_and_say_what_was_done_are_shown() -> None:

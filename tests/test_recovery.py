@@ -1,10 +1,12 @@
 """Which flow runs go on by themselves, on a real Prefect server, and how often."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.states import Cancelling, Crashed, Running
 
 from charrnn.errors import ParamsError, TrackingError
@@ -19,11 +21,11 @@ def nothing() -> None:
     """Somebody's flow."""
 
 
-def flow_run_that_was(*states: object) -> str:
+def flow_run_that_was(*states: State[Any]) -> str:
     with get_client(sync_client=True) as client:
         made = client.create_flow_run(nothing)
         for state in states:
-            client.set_flow_run_state(made.id, state, force=True)  # type: ignore[arg-type]
+            client.set_flow_run_state(made.id, state, force=True)
     return str(made.id)
 
 
