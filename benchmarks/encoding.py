@@ -1,14 +1,13 @@
 """Row 7: making vocabulary and ids of a text, in bytes a second and in memory; and training on a large one."""
 
-import resource
 import statistics
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from benchmarks.memory import peak
 from benchmarks.runner import Bench, Figure, need_memory, seconds
 from charrnn.corpus import fetch_corpus
 from charrnn.dataset import encode_corpus, split
@@ -67,14 +66,10 @@ def measure(bench: Bench) -> list[Figure]:
     ]
     need_memory(4)
     large = write(bench.folder / "large.txt", bench.corpus.read_bytes(), LARGE_SIZE)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.encoding", large], check=True, capture_output=True, text=True
-    )
-    memory = int(done.stdout) / 1e6
+    memory = peak([sys.executable, "-m", "benchmarks.encoding", str(large)]) / 1e3
     what = "memory to encode 2 GB and to train on it"
     return [*figures, Figure("7 (memory)", what, "<= 1 GB", f"{memory:.2f} GB", memory <= 1)]
 
 
 if __name__ == "__main__":
     use(Path(sys.argv[1]))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

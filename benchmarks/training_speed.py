@@ -4,14 +4,14 @@ import torch
 
 from benchmarks.models import PlainLSTM, plain_train
 from benchmarks.pipelines import encoded, run_pipeline, windows
-from benchmarks.runner import Bench, Figure, alternate, seconds
+from benchmarks.runner import Bench, Figure, seconds
 from charrnn.dataset import split
 from flows.temporary_server import temporary_server
 
-# layers, hidden_size, batch_size, seq_length
-SHAPES = ((2, 128, 50, 50), (2, 256, 32, 64), (3, 512, 50, 50))
-LONG_ENOUGH = 30.0
-PAIRS = 2
+# layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s). The last is slow: what it costs to look
+# at it once in the beginning and once in the end is spread over a training of a length that one would give it.
+SHAPES = ((2, 128, 50, 50, 60.0), (2, 256, 32, 64, 60.0), (3, 512, 50, 50, 300.0))
+BARE_SECONDS = 20.0
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -19,18 +19,22 @@ def measure(bench: Bench) -> list[Figure]:
         return [_compare(bench, *shape) for shape in SHAPES]
 
 
-def _compare(bench: Bench, layers: int, hidden_size: int, batch_size: int, seq_length: int) -> Figure:
+def _compare(
+    bench: Bench, layers: int, hidden_size: int, batch_size: int, seq_length: int, long_enough: float
+) -> Figure:
     params, dataset = encoded(bench)
     ids = torch.from_numpy(split(dataset.length, params.splits).select(dataset.ids(), "train"))
     pieces, size = windows(ids, batch_size, seq_length), dataset.vocabulary().size
 
     def bare(steps: int) -> float:
+        """Characters a second."""
         torch.manual_seed(1)
         model = PlainLSTM(size, hidden_size, layers)
-        return seconds(lambda: plain_train(model, pieces, steps))
+        return steps * batch_size * seq_length / seconds(lambda: plain_train(model, pieces, steps))
 
     bare(5)
-    steps = max(20, round(LONG_ENOUGH / bare(20) * 20))
+    a_second = bare(20) / (batch_size * seq_length)
+    steps, bare_steps = (max(20, round(length * a_second)) for length in (long_enough, BARE_SECONDS))
     changes = [
         f"model.num_layers={layers}",
         f"model.hidden_size={hidden_size}",
@@ -40,12 +44,14 @@ def _compare(bench: Bench, layers: int, hidden_size: int, batch_size: int, seq_l
         f"training.max_steps={steps}",
         "training.max_minutes=null",
     ]
-    slow, fast, ratio = alternate(lambda: bare(steps), lambda: run_pipeline(bench, *changes).training.seconds, PAIRS)
-    characters, shape = steps * batch_size * seq_length, f"{layers}x{hidden_size}"
+    before = bare(bare_steps)
+    fast = steps * batch_size * seq_length / run_pipeline(bench, *changes).training.seconds
+    slow = (before + bare(bare_steps)) / 2
+    shape = f"{layers}x{hidden_size}"
     return Figure(
         f"4 ({shape})",
-        f"training in the pipeline, {shape} B{batch_size} T{seq_length}, against a bare loop",
+        f"training in the pipeline for {long_enough:.0f} s, {shape} B{batch_size} T{seq_length}, against a bare loop",
         ">= 95 %",
-        f"{ratio:.0%} ({characters / fast:,.0f} characters/s against {characters / slow:,.0f})",
-        ratio >= 0.95,
+        f"{fast / slow:.0%} ({fast:,.0f} characters/s against {slow:,.0f})",
+        fast / slow >= 0.95,
     )

@@ -143,6 +143,10 @@ class TrainingParams(Section):
     """Update rule; adamw is adam with decoupled weight decay, sgd has momentum 0.9."""
     learning_rate: PositiveFloat = 0.006
     """Peak step size of the optimizer."""
+    beta1: Fraction = 0.9
+    """How much of its average gradient adam and adamw keep at each step (0 to 1); a short training wants less."""
+    beta2: Fraction = 0.999
+    """The same of the average squared gradient (0 to 1)."""
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
     """How the rate falls: cosine over the run's steps (over its time, if only max_minutes is set), step by
     decay_factor every decay_epochs, plateau by decay_factor when val/loss has not improved for decay_patience."""
@@ -190,6 +194,9 @@ class EvaluationParams(Section):
     """Steps between evaluations on the validation split (count); null for none by steps."""
     every_seconds: PositiveFloat | None = 15.0
     """Seconds between evaluations (s); null for none by time. There is always one at the end."""
+    max_share: Probability = 0.03
+    """Most of the training time that evaluations by time may take (above 0, to 1): a slow model is looked at less often
+    than every_seconds says."""
     max_characters: PositiveInt | None = 50_000
     """Characters of the validation split that an evaluation during training reads (count), spread over the split;
     null for all."""

@@ -23,6 +23,8 @@ from charrnn.vocabulary import Vocabulary, describe
 PRIME_PIECE = 4096
 # Random numbers made at once for each text.
 DRAWS = 256
+# Below it nothing changes, since no two float32 scores are so close; divided by it, none overflows.
+LOWEST_TEMPERATURE = 1e-100
 NO_LIMIT = np.iinfo(np.int64).max
 
 
@@ -79,7 +81,6 @@ def sample_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[Sampl
     return ["".join(text) for text in zip(*stream_many(model, vocabulary, requests), strict=True)]
 
 
-@torch.inference_mode()
 def stream_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[SampleRequest]) -> Iterator[list[str]]:
     """Yield the next character of every text, '' for those that have their length.
 
@@ -114,6 +115,7 @@ def _first_character(vocabulary: Vocabulary, generator: np.random.Generator) -> 
     return vocabulary.characters[int(generator.integers(len(vocabulary.characters)))]
 
 
+@torch.inference_mode()
 def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, State]:
     """Read each prime from the zero state: scores after it (texts, vocabulary_size) and state, side by side.
 
@@ -141,7 +143,9 @@ class _Draws:
         self.generators = [np.random.default_rng(request.seed) for request in requests]
         self._padding_id = padding_id
         # Temperature 0 is the likeliest character only, at a temperature that is of no account.
-        self._temperatures = np.array([[r.temperature or 1.0] for r in requests])
+        self._temperatures = np.array(
+            [[max(r.temperature, LOWEST_TEMPERATURE) if r.temperature else 1.0] for r in requests]
+        )
         top_k = [1 if r.temperature == 0 else r.top_k or NO_LIMIT for r in requests]
         top_p = [math.inf if r.top_p is None else r.top_p for r in requests]
         self._top_k, self._top_p = np.array(top_k)[:, None], np.array(top_p)[:, None]
@@ -157,9 +161,8 @@ class _Draws:
         if not np.isfinite(highest).all():
             raise DivergedError("the model's scores are not finite numbers: its training diverged")
         logits -= highest
-        # Nothing above zero is divided: the smallest temperature cannot overflow.
-        with np.errstate(over="ignore"):
-            weights = np.exp(logits / self._temperatures)
+        logits /= self._temperatures
+        weights = np.exp(logits)
         if self._restricted:
             # Equal scores stay in the order of their ids, so that top_k = 1 draws what temperature 0 takes.
             order = np.argsort(-logits, axis=1, kind="stable")

@@ -38,6 +38,7 @@ class Progress:
         smooth_loss: running average of the training loss, against which a jump is seen; None before the first.
         probe_loss: the newest probe; None before the first.
         evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
+        evaluation_seconds: what all evaluations took, whoever watches included (s).
         checkpointed_step: step of the last checkpoint, and checkpointed_at its time (s of `elapsed`).
     """
 
@@ -58,6 +59,7 @@ class Progress:
     probe_loss: float | None = None
     evaluated_step: int = 0
     evaluated_at: float = 0.0
+    evaluation_seconds: float = 0.0
     checkpointed_step: int = 0
     checkpointed_at: float = 0.0
 
@@ -258,12 +260,12 @@ def new_state(
 def make_optimizer(model: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
     """Return the optimizer `params` ask for; its rate is set before every step."""
     parameters = list(model.parameters())
-    rate, decay = params.learning_rate, params.weight_decay
+    rate, decay, betas = params.learning_rate, params.weight_decay, (params.beta1, params.beta2)
     match params.optimizer:
         case "adam":
-            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+            return torch.optim.Adam(parameters, lr=rate, betas=betas, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay, fused=True)
         case "sgd":
             return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, momentum=SGD_MOMENTUM, fused=True)
         case "rmsprop":

@@ -119,7 +119,9 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
     while True:
         done = is_finished(training, at, streams.num_windows)
         if at.step and at.evaluated_step != at.step and (done or _is_due_evaluation(params, at)):
+            evaluation_began = time.monotonic()
             yield from _evaluate(state, streams, val_streams, params, resumed_at)
+            at.evaluation_seconds += time.monotonic() - evaluation_began
             continue  # patience may have run out
         if at.step and at.checkpointed_step != at.step and (done or _is_due_checkpoint(params, at)):
             at.checkpointed_step, at.checkpointed_at = at.step, at.elapsed
@@ -245,7 +247,9 @@ def _evaluate(
 
 
 def _is_due_evaluation(params: Params, at: Progress) -> bool:
-    return _is_due(params.evaluation.every_steps, params.evaluation.every_seconds, at, at.evaluated_at)
+    looks = params.evaluation
+    affordable = at.evaluation_seconds <= looks.max_share * at.elapsed
+    return _is_due(looks.every_steps, looks.every_seconds if affordable else None, at, at.evaluated_at)
 
 
 def _is_due_checkpoint(params: Params, at: Progress) -> bool:

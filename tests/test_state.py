@@ -229,8 +229,8 @@ def test_a_fresh_state_depends_on_nothing_but_its_seed() -> None:
 @pytest.mark.parametrize(
     ("optimizer", "kind", "settings"),
     [
-        ("adam", torch.optim.Adam, {"weight_decay": 0.01, "decoupled_weight_decay": False}),
-        ("adamw", torch.optim.AdamW, {"weight_decay": 0.01, "decoupled_weight_decay": True}),
+        ("adam", torch.optim.Adam, {"weight_decay": 0.01, "betas": (0.8, 0.99), "decoupled_weight_decay": False}),
+        ("adamw", torch.optim.AdamW, {"weight_decay": 0.01, "betas": (0.8, 0.99), "decoupled_weight_decay": True}),
         ("sgd", torch.optim.SGD, {"weight_decay": 0.01, "momentum": 0.9}),
         ("rmsprop", torch.optim.RMSprop, {"weight_decay": 0.01, "alpha": 0.95}),
     ],
@@ -238,7 +238,7 @@ def test_a_fresh_state_depends_on_nothing_but_its_seed() -> None:
 def test_the_optimizer_is_the_one_asked_for_over_every_weight(
     optimizer: str, kind: type[torch.optim.Optimizer], settings: dict[str, object]
 ) -> None:
-    state = fresh(params_for(optimizer))
+    state = fresh(params_for(optimizer, "training.beta1=0.8", "training.beta2=0.99"))
     (group,) = state.optimizer.param_groups
     assert type(state.optimizer) is kind
     assert {name: group[name] for name in settings} == settings

@@ -178,6 +178,29 @@ def test_training_ends_at_the_first_limit_with_an_evaluation_and_a_checkpoint(
     assert list(train(state, streams, val, params)) == []
 
 
+@pytest.mark.parametrize(("share", "looks"), [(1.0, 23), (0.25, 9), (0.001, 2)])
+def test_evaluations_by_time_take_no_more_than_their_share(
+    monkeypatch: pytest.MonkeyPatch, share: float, looks: int
+) -> None:
+    """Here everything reported takes a second: each of 24 steps, and each evaluation."""
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 1e-6
+        return now
+
+    monkeypatch.setattr("charrnn.training.time.monotonic", clock)
+    limits = ["evaluation.every_steps=null", "evaluation.every_seconds=0.5", f"evaluation.max_share={share}"]
+    params = still(*limits, "training.max_steps=24", "training.log_every=1", "checkpoint.every_steps=null")
+    state, streams, val = start(params)
+    found = []
+    for event in train(state, streams, val, params):
+        now += 1.0
+        found.append(event)
+    assert len(evaluations(found)) == looks
+
+
 def test_the_best_evaluation_is_the_lowest_so_far() -> None:
     params = often(changed(params_for("lstm", "adam", "constant"), "training.learning_rate=0.1"))
     state, streams, val = start(params)
