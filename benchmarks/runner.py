@@ -7,7 +7,6 @@ both; never compared with a number from another day.
 import contextlib
 import gc
 import json
-import math
 import os
 import platform
 import statistics
@@ -140,7 +139,7 @@ def machine() -> dict[str, str]:
 
 def keep(figures: Sequence[Figure]) -> None:
     """Add `figures` to the results, in place of older ones of the same rows, and write the table of the page anew."""
-    now = {"measured": datetime.now(UTC).strftime("%Y-%m-%d"), **machine()}
+    now = {"measured on": datetime.now(UTC).strftime("%Y-%m-%d"), **machine()}
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     kept |= {figure.row: {**asdict(figure), "on": now} for figure in figures}
     ordered = dict(sorted(kept.items(), key=lambda item: _order(item[0])))
@@ -163,9 +162,11 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     for row in results.values():
         place = ", ".join(f"{name} {value}" for name, value in row["on"].items())
         places.setdefault(place, []).append(row["row"])
-    return "\n".join(lines + [""] + [f"Rows {', '.join(rows)}: {place}.  " for place, rows in places.items()])
+    if len(places) == 1:
+        return "\n".join([*lines, "", f"All {next(iter(places))}."])
+    return "\n".join([*lines, "", *(f"Rows {', '.join(rows)}: {place}.  " for place, rows in places.items())])
 
 
 def _order(row: str) -> tuple[float, str]:
-    digits = "".join(character for character in row if character.isdigit())
-    return (float(digits) if digits else math.inf, row)
+    number, _, part = row.partition(" ")
+    return (float(number), part)

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmarks.attempts import measure_attempts
 from benchmarks.pipelines import encoded
 from benchmarks.runner import Bench, Figure, seconds
 from charrnn.dataset import split
@@ -32,7 +33,7 @@ def measure(bench: Bench) -> list[Figure]:
         figures.append(
             Figure(f"5 ({name})", what, "as near to 100 % as it goes", f"{ratio:.0%} ({milliseconds})", None)
         )
-    return figures
+    return [*figures, *measure_attempts()]
 
 
 def _times(

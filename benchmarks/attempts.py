@@ -1,0 +1,144 @@
+"""Row 5, continued: what each attempt at a faster step is worth, against the step as it is."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.runner import Figure, alternate, seconds, threads
+
+VOCABULARY = 66
+# num_layers, hidden_size, batch_size, seq_length, steps
+SHAPES = ((2, 128, 50, 50, 20), (1, 128, 32, 16, 120))
+PAIRS = 5
+
+State = tuple[Tensor, Tensor]
+Cell = Callable[[Tensor, State, nn.LSTM], tuple[Tensor, State]]
+
+
+def unrolled(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
+    """nn.LSTM of one or two layers, written out."""
+    hs, cs = [], []
+    for layer in range(weights.num_layers):
+        w_ih, w_hh, b_ih, b_hh = weights.all_weights[layer]
+        x, h, c = layer_loop(F.linear(x, w_ih, b_ih + b_hh), state[0][layer], state[1][layer], w_hh)
+        hs.append(h)
+        cs.append(c)
+    return x, (torch.stack(hs), torch.stack(cs))
+
+
+def layer_loop(gates: Tensor, h: Tensor, c: Tensor, w_hh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    outputs = []
+    for step in range(gates.shape[0]):
+        i, f, g, o = (gates[step] + h @ w_hh.t()).chunk(4, dim=1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        outputs.append(h)
+    return torch.stack(outputs), h, c
+
+
+scripted_loop = torch.jit.script(layer_loop)
+
+
+def scripted(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
+    """The same, its loop compiled by TorchScript."""
+    hs, cs = [], []
+    for layer in range(weights.num_layers):
+        w_ih, w_hh, b_ih, b_hh = weights.all_weights[layer]
+        x, h, c = scripted_loop(F.linear(x, w_ih, b_ih + b_hh), state[0][layer], state[1][layer], w_hh)
+        hs.append(h)
+        cs.append(c)
+    return x, (torch.stack(hs), torch.stack(cs))
+
+
+def library(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
+    output, (h, c) = weights(x, state)
+    return output, (h, c)
+
+
+def stepper(
+    shape: tuple[int, int, int, int, int],
+    *,
+    cell: Cell = library,
+    optimizer: str = "fused",
+    one_hot: bool = False,
+    item: bool = False,
+    loss_by_step: bool = False,
+    clip: bool = True,
+    keep_grads: bool = False,
+) -> Callable[[], float]:
+    """Return what makes a shape's number of steps, as the pipeline does but for what is said, and times them (s)."""
+    layers, hidden, batch, length, steps = shape
+    torch.manual_seed(1)
+    vectors, rnn, linear = nn.Embedding(VOCABULARY, 64), nn.LSTM(64, hidden, layers), nn.Linear(hidden, VOCABULARY)
+    if one_hot:
+        rnn = nn.LSTM(VOCABULARY, hidden, layers)
+    parts = [rnn, linear] if one_hot else [vectors, rnn, linear]
+    parameters = [weight for part in parts for weight in part.parameters()]
+    kinds = {"fused": {"fused": True}, "foreach": {"foreach": True}, "loop": {"foreach": False}}
+    update = torch.optim.Adam(parameters, lr=0.002, **kinds[optimizer])  # type: ignore[arg-type]  # by name
+    ids = torch.randint(VOCABULARY, (length + 1, batch))
+    state = (torch.zeros(layers, batch, hidden), torch.zeros(layers, batch, hidden))
+
+    def step() -> None:
+        nonlocal state
+        x = F.one_hot(ids[:-1], VOCABULARY).float() if one_hot else vectors(ids[:-1])
+        output, (h, c) = cell(x, state, rnn)
+        logits = linear(output)
+        if loss_by_step:
+            loss = torch.stack([F.cross_entropy(*pair) for pair in zip(logits, ids[1:], strict=True)]).mean()
+        else:
+            loss = F.cross_entropy(logits.flatten(0, 1), ids[1:].flatten())
+        update.zero_grad(set_to_none=not keep_grads)
+        torch.autograd.backward(loss)
+        if clip:
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+        update.step()
+        state = (h.detach(), c.detach())
+        if item:
+            loss.item()
+
+    def timed() -> float:
+        return seconds(lambda: [step() for _ in range(steps)])
+
+    step()
+    return timed
+
+
+def one_thread(shape: tuple[int, int, int, int, int]) -> Callable[[], float]:
+    made = stepper(shape)
+
+    def timed() -> float:
+        with threads(1):
+            return made()
+
+    return timed
+
+
+# What is tried, in words, and how it is made.
+ATTEMPTS: dict[str, Callable[[tuple[int, int, int, int, int]], Callable[[], float]]] = {
+    "one thread": one_thread,
+    "Adam by foreach": lambda shape: stepper(shape, optimizer="foreach"),
+    "Adam in a loop": lambda shape: stepper(shape, optimizer="loop"),
+    "one-hot input instead of an embedding": lambda shape: stepper(shape, one_hot=True),
+    "a look at the loss in each step": lambda shape: stepper(shape, item=True),
+    "a log-softmax for each character of the window": lambda shape: stepper(shape, loss_by_step=True),
+    "no clipping": lambda shape: stepper(shape, clip=False),
+    "gradients kept and zeroed": lambda shape: stepper(shape, keep_grads=True),
+    "the cell written out": lambda shape: stepper(shape, cell=unrolled),
+    "the cell written out, by TorchScript": lambda shape: stepper(shape, cell=scripted),
+}
+
+
+def measure_attempts() -> list[Figure]:
+    figures = []
+    for name, make in ATTEMPTS.items():
+        ratios = []
+        for shape in SHAPES:
+            _, _, ratio = alternate(make(shape), stepper(shape), PAIRS)
+            ratios.append(f"{ratio:.0%} at {shape[0]}x{shape[1]} B{shape[2]} T{shape[3]}")
+        figures.append(
+            Figure(f"5 ({name})", f"a step with {name}, against the step as it is", "", "; ".join(ratios), None)
+        )
+    return figures
