@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_SERVER_EPHEMERAL_ENABLED,
@@ -46,6 +47,16 @@ def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
 def _check(url: str) -> None:
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
+        if problem is None:
+            try:
+                client.api_version()  # which, unlike its health, it tells no stranger
+            except PrefectHTTPStatusError as error:
+                problem = error
+    if isinstance(problem, PrefectHTTPStatusError) and problem.response.status_code in (401, 403):
+        raise ServerError(
+            f"PREFECT_API_URL {redact(url)}: the Prefect server answers {problem.response.status_code}; "
+            "it wants PREFECT_API_AUTH_STRING=USER:PASSWORD"
+        )
     if problem is not None:
         raise ServerError(f"PREFECT_API_URL {redact(url)}: the Prefect server does not answer: {redact(str(problem))}")
 

@@ -4,8 +4,10 @@ import hashlib
 import re
 import shutil
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -288,6 +290,30 @@ def test_a_prefect_server_that_does_not_answer_is_one_line(finished: Finished, m
     with temporary_settings({PREFECT_API_URL: url}):
         line = one_line(call(*finished.workplace.options))
     assert line.startswith(f"PREFECT_API_URL {url}: the Prefect server does not answer: ")
+
+
+def test_a_prefect_server_that_wants_a_password_is_one_line(finished: Finished) -> None:
+    class WantsPassword(BaseHTTPRequestHandler):
+        """Its health it tells anyone, as Prefect's server does."""
+
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path.endswith("/health") else 401)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"true")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is told."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), WantsPassword) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/api"
+        with temporary_settings({PREFECT_API_URL: url}):
+            line = one_line(call(*finished.workplace.options))
+        server.shutdown()
+    assert (
+        line == f"PREFECT_API_URL {url}: the Prefect server answers 401; it wants PREFECT_API_AUTH_STRING=USER:PASSWORD"
+    )
 
 
 def test_a_task_that_takes_too_long_is_one_line_and_a_failed_run(finished: Finished) -> None:
