@@ -10,7 +10,7 @@ from torch import Tensor
 
 from charrnn.checkpoint import load_checkpoint
 
-TIMES = ("elapsed", "evaluated_at", "checkpointed_at")
+TIMES = ("elapsed", "evaluated_at", "evaluation_seconds", "checkpointed_at")
 """What the state holds of time, which passes differently."""
 CLOCKED = ("train/chars_per_second",)
 """Metrics whose values are times; their steps must agree all the same."""
