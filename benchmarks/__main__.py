@@ -59,7 +59,7 @@ def main() -> int:
             continue
         started = time.monotonic()
         try:
-            figures = _measure(name, arguments.corpus, digest == TINYSHAKESPEARE)
+            figures = _measure(name, arguments.corpus, digest == TINYSHAKESPEARE, wanted)
         except NotMeasuredError as error:
             print(f"{', '.join(map(str, rows))} {name}: not measured: {error}", flush=True)
             continue
@@ -72,12 +72,12 @@ def main() -> int:
     return 0
 
 
-def _measure(name: str, corpus: Path, published: bool) -> list[Figure]:
+def _measure(name: str, corpus: Path, published: bool, wanted: set[int]) -> list[Figure]:
     """Raises NotMeasuredError where the figures would not be worth printing."""
     module = importlib.import_module(f"benchmarks.{name}")
     need_quiet()
     with tempfile.TemporaryDirectory() as folder:
-        found: list[Figure] = module.measure(Bench(corpus.resolve(), Path(folder), published))
+        found: list[Figure] = module.measure(Bench(corpus.resolve(), Path(folder), published, frozenset(wanted)))
         return found
 
 

@@ -64,11 +64,13 @@ class Bench:
         corpus: a text file.
         folder: an empty folder for whatever it writes.
         published: the corpus is the one that published figures are quoted on.
+        rows: those asked for, of the table; a file may measure only these of its own.
     """
 
     corpus: Path
     folder: Path
     published: bool
+    rows: frozenset[int] = frozenset()
 
     def need_published(self) -> None:
         """Raise NotMeasuredError unless the corpus is the one targets are given for."""
