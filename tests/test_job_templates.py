@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,10 +37,14 @@ async def job(kind: type[BaseJobConfiguration], template: Path, values: dict[str
 
 
 @pytest.mark.parametrize(("kind", "template"), [("docker", DOCKER), ("kubernetes", KUBERNETES)])
-@pytest.mark.usefixtures("api_url")
-def test_a_work_pool_can_be_made_with_the_template(kind: str, template: Path) -> None:
+def test_a_work_pool_can_be_made_with_the_template(kind: str, template: Path, api_url: str) -> None:
     command = ["work-pool", "create", f"pool-{kind}", "--type", kind, "--base-job-template", str(template)]
-    done = subprocess.run([sys.executable, "-m", "prefect", "--no-prompt", *command], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", *command],
+        env={**os.environ, "PREFECT_API_URL": api_url},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     with get_client(sync_client=True) as client:
         assert client.read_work_pool(f"pool-{kind}").base_job_template == json.loads(template.read_text())
@@ -56,7 +61,7 @@ async def _container(**values: object) -> dict[str, Any]:
 def test_a_container_asks_for_a_gpu_and_knows_where_runs_are_recorded() -> None:
     arguments = asyncio.run(_container())
     assert arguments["image"] == "charrnn:0.1.0"
-    assert "MLFLOW_TRACKING_URI=http://mlflow:5000" in arguments["environment"]
+    assert arguments["environment"]["MLFLOW_TRACKING_URI"] == "http://mlflow:5000"
     (request,) = arguments["host_config"]["DeviceRequests"]
     assert (request["Driver"], request["Count"], request["Capabilities"]) == ("nvidia", 1, [["gpu"]])
 

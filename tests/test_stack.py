@@ -145,13 +145,22 @@ class Stack:
         return worker
 
     def close(self) -> None:
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
-            worker.wait(60)
+        self.stop_workers()
         self.stop_servers()
         self.database.stop()
         shutil.rmtree(self.database.data)
+
+    def stop_workers(self) -> None:
+        """Ask the workers to stop; one that still waits for a run after a while is killed, the run with it."""
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            try:
+                worker.wait(45)
+            except subprocess.TimeoutExpired:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+        self.workers.clear()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -277,10 +286,7 @@ def test_a_schedule_starts_a_run_by_itself(stack: Stack) -> None:
 
 
 def test_a_schedule_that_passed_while_nobody_was_there_is_made_up_for_by_one_run(stack: Stack) -> None:
-    (worker,) = stack.workers
-    worker.terminate()
-    worker.wait(60)
-    stack.workers.clear()
+    stack.stop_workers()
     with scheduled(stack, 20, "the past") as deployment:
 
         def flow_runs(state: str) -> list[dict[str, Any]]:
