@@ -15,17 +15,7 @@ PAIRS = 5
 
 State = tuple[Tensor, Tensor]
 Cell = Callable[[Tensor, State, nn.LSTM], tuple[Tensor, State]]
-
-
-def unrolled(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
-    """nn.LSTM of one or two layers, written out."""
-    hs, cs = [], []
-    for layer in range(weights.num_layers):
-        w_ih, w_hh, b_ih, b_hh = weights.all_weights[layer]
-        x, h, c = layer_loop(F.linear(x, w_ih, b_ih + b_hh), state[0][layer], state[1][layer], w_hh)
-        hs.append(h)
-        cs.append(c)
-    return x, (torch.stack(hs), torch.stack(cs))
+Loop = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 def layer_loop(gates: Tensor, h: Tensor, c: Tensor, w_hh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,18 +28,19 @@ def layer_loop(gates: Tensor, h: Tensor, c: Tensor, w_hh: Tensor) -> tuple[Tenso
     return torch.stack(outputs), h, c
 
 
-scripted_loop = torch.jit.script(layer_loop)
+def written_out(loop: Loop) -> Cell:
+    """Return nn.LSTM of one or two layers, written out around `loop`."""
 
+    def cell(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
+        hs, cs = [], []
+        for layer in range(weights.num_layers):
+            w_ih, w_hh, b_ih, b_hh = weights.all_weights[layer]
+            x, h, c = loop(F.linear(x, w_ih, b_ih + b_hh), state[0][layer], state[1][layer], w_hh)
+            hs.append(h)
+            cs.append(c)
+        return x, (torch.stack(hs), torch.stack(cs))
 
-def scripted(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
-    """The same, its loop compiled by TorchScript."""
-    hs, cs = [], []
-    for layer in range(weights.num_layers):
-        w_ih, w_hh, b_ih, b_hh = weights.all_weights[layer]
-        x, h, c = scripted_loop(F.linear(x, w_ih, b_ih + b_hh), state[0][layer], state[1][layer], w_hh)
-        hs.append(h)
-        cs.append(c)
-    return x, (torch.stack(hs), torch.stack(cs))
+    return cell
 
 
 def library(x: Tensor, state: State, weights: nn.LSTM) -> tuple[Tensor, State]:
@@ -76,8 +67,8 @@ def stepper(
         rnn = nn.LSTM(VOCABULARY, hidden, layers)
     parts = [rnn, linear] if one_hot else [vectors, rnn, linear]
     parameters = [weight for part in parts for weight in part.parameters()]
-    kinds = {"fused": {"fused": True}, "foreach": {"foreach": True}, "loop": {"foreach": False}}
-    update = torch.optim.Adam(parameters, lr=0.002, **kinds[optimizer])  # type: ignore[arg-type]  # by name
+    foreach = None if optimizer == "fused" else optimizer == "foreach"
+    update = torch.optim.Adam(parameters, lr=0.002, fused=optimizer == "fused", foreach=foreach)
     ids = torch.randint(VOCABULARY, (length + 1, batch))
     state = (torch.zeros(layers, batch, hidden), torch.zeros(layers, batch, hidden))
 
@@ -126,8 +117,10 @@ ATTEMPTS: dict[str, Callable[[tuple[int, int, int, int, int]], Callable[[], floa
     "a log-softmax for each character of the window": lambda shape: stepper(shape, loss_by_step=True),
     "no clipping": lambda shape: stepper(shape, clip=False),
     "gradients kept and zeroed": lambda shape: stepper(shape, keep_grads=True),
-    "the cell written out": lambda shape: stepper(shape, cell=unrolled),
-    "the cell written out, by TorchScript": lambda shape: stepper(shape, cell=scripted),
+    "the cell written out": lambda shape: stepper(shape, cell=written_out(layer_loop)),
+    "the cell written out, by TorchScript": lambda shape: stepper(
+        shape, cell=written_out(torch.jit.script(layer_loop))
+    ),
 }
 
 

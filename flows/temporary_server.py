@@ -46,19 +46,16 @@ def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
 
 def _check(url: str) -> None:
     with get_client(sync_client=True) as client:
-        problem = client.api_healthcheck()
-        if problem is None:
-            try:
-                client.api_version()  # which, unlike its health, it tells no stranger
-            except PrefectHTTPStatusError as error:
-                problem = error
-    if isinstance(problem, PrefectHTTPStatusError) and problem.response.status_code in (401, 403):
-        raise ServerError(
-            f"PREFECT_API_URL {redact(url)}: the Prefect server answers {problem.response.status_code}; "
-            "it wants PREFECT_API_AUTH_STRING=USER:PASSWORD"
-        )
-    if problem is not None:
-        raise ServerError(f"PREFECT_API_URL {redact(url)}: the Prefect server does not answer: {redact(str(problem))}")
+        try:
+            client.api_version()  # its health it would tell anyone, with the password or without
+        except PrefectHTTPStatusError as error:
+            status = error.response.status_code
+            wanted = "; it wants PREFECT_API_AUTH_STRING=USER:PASSWORD" if status == 401 else ""
+            raise ServerError(f"PREFECT_API_URL {redact(url)}: the Prefect server answers {status}{wanted}") from None
+        except httpx.HTTPError as error:
+            raise ServerError(
+                f"PREFECT_API_URL {redact(url)}: the Prefect server does not answer: {redact(str(error))}"
+            ) from None
 
 
 def _wait(url: str) -> None:

@@ -82,7 +82,6 @@ def test_a_job_of_kubernetes_is_one_that_its_own_schema_allows_and_asks_for_a_gp
     assert container["args"] == ["prefect", "flow-run", "execute"]
 
 
-@pytest.mark.usefixtures("api_url")
 def test_the_template_and_the_containers_of_compose_have_the_same_names() -> None:
     compose = yaml.safe_load((PROJECT / "compose.yaml").read_text())
     docker = {

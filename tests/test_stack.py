@@ -151,7 +151,7 @@ class Stack:
         shutil.rmtree(self.database.data)
 
     def stop_workers(self) -> None:
-        """Ask the workers to stop; one that still waits for a run after a while is killed, the run with it."""
+        """Ask the workers to stop as `flows/server.py` does: one that does not in time is killed, its run with it."""
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
