@@ -1,5 +1,7 @@
 """The process of a temporary Prefect server: where it is not wanted, and how it ends."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -14,11 +16,11 @@ def test_where_the_environment_names_a_server_none_is_started(monkeypatch: pytes
 
 def test_it_answers_at_its_address_and_ends_when_it_is_dismissed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    registered: list[tuple[object, ...]] = []
+    registered: list[tuple[Any, ...]] = []
     monkeypatch.setattr(server_process.atexit, "register", lambda *call: registered.append(call))
     started = start_server()
     assert started is not None
     assert httpx.get(f"{started.url}/health", timeout=180).json() is True
     ((dismiss, process),) = registered
-    dismiss(process)  # type: ignore[operator]
-    assert process.wait(30) == 0  # type: ignore[attr-defined]
+    dismiss(process)
+    assert process.wait(30) == 0

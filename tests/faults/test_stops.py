@@ -99,13 +99,13 @@ class Stop:
 class Ended:
     """How a session ended: its exit code and log, and whether the stop came before it ended by itself.
 
-    `sampled`: whether its log had come to the samples when the stop came, so that little or nothing was left to stop.
+    `registered`: whether its log had come to its last lines when the stop came, so that nothing was left to stop.
     """
 
     code: int
     log: str
     stopped: bool
-    sampled: bool = False
+    registered: bool = False
 
 
 def planned_stops(draw: random.Random) -> list[list[Stop]]:
@@ -169,7 +169,7 @@ class Victim:
             before = self.status
             ended = run_session(self.workplace, self.arguments(), stop)
             # What is asked to stop when all is done ends well; earlier, that would be a stop that was overlooked.
-            too_late = ended.sampled and ended.code == 0
+            too_late = ended.registered and ended.code == 0
             if ended.stopped and not too_late:
                 self.check(stop, ended, before)
                 return ended
@@ -205,13 +205,13 @@ def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -
     printer = threading.Thread(target=process.stdout.read, daemon=True)
     for thread in (reader, printer):
         thread.start()
-    stopped = sampled = False
+    stopped = registered = False
     try:
         if die:
             stopped = process.wait(300) == 9
         elif stop is not None and _wait_for(PHASES[stop.phase][0], process, lines):
             time.sleep(stop.delay)
-            sampled = any(line.startswith("sample ") for line in list(lines))
+            registered = any(line.startswith("register ") for line in list(lines))
             stopped = process.poll() is None
             for number in stop.signals:
                 process.send_signal(number)
@@ -221,7 +221,7 @@ def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -
         process.wait()
     for thread in (reader, printer):
         thread.join()
-    return Ended(process.returncode, "".join(lines), stopped, sampled)
+    return Ended(process.returncode, "".join(lines), stopped, registered)
 
 
 def _wait_for(pattern: str, process: subprocess.Popen[str], lines: list[str]) -> bool:
