@@ -21,14 +21,14 @@ run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled m
 	@"$(BIN)/python" flows/pipeline.py $(ARGS)
 
 test-stack: $(INSTALLED_TEAM)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
-	@"$(BIN)/python" -m pytest tests/test_stack.py tests/test_job_templates.py --override-ini addopts= -v $(ARGS)
+	@"$(BIN)/python" -m pytest tests/test_stack.py --override-ini addopts= -v $(ARGS)
 
 test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pytest
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/mypy" --strict $(PACKAGES)
 	@"$(BIN)/lint-imports"
-	@"$(BIN)/python" -m pytest --ignore tests/test_stack.py --ignore tests/test_job_templates.py --numprocesses 2 --dist worksteal $(ARGS)
+	@"$(BIN)/python" -m pytest --ignore tests/test_stack.py --numprocesses 2 --dist worksteal $(ARGS)
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
@@ -77,7 +77,7 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch "$@"
 
 $(INSTALLED_DEV): $(INSTALLED)
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,containers]'
 	@touch "$@"
 
 $(INSTALLED_TEAM): $(INSTALLED_DEV)
