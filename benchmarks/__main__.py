@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
 from benchmarks.runner import TINYSHAKESPEARE, Bench, Figure, NotMeasuredError, keep, need_quiet
+from charrnn.errors import CharrnnError
 
 # Which file measures which rows, in the order of the table.
 FILES = {
@@ -34,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="a text file; targets are given for tinyshakespeare")
     parser.add_argument("--rows", default="", help="such as 4,8 (default: all but the long ones)")
-    parser.add_argument("--long", action="store_true", help="also the rows that take half an hour and more")
+    parser.add_argument("--long", action="store_true", help="also the row that takes an hour and a half")
     parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
     try:
@@ -60,7 +61,7 @@ def main() -> int:
         started = time.monotonic()
         try:
             figures = _measure(name, arguments.corpus, digest == TINYSHAKESPEARE, wanted)
-        except NotMeasuredError as error:
+        except (NotMeasuredError, CharrnnError) as error:
             print(f"{', '.join(map(str, rows))} {name}: not measured: {error}", flush=True)
             continue
         for figure in figures:

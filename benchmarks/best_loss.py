@@ -5,12 +5,15 @@ from benchmarks.runner import Bench, Figure
 from flows.temporary_server import temporary_server
 
 TARGET = 1.4697
+SEEDS = (1, 2, 3)
 
 
 def measure(bench: Bench) -> list[Figure]:
     bench.need_published()
     with temporary_server():
-        run = run_pipeline(bench, overlays=(overlay("best"),))
-    loss = run.scores["val"].loss
-    figure = f"{loss:.4f} ({run.training.seconds / 60:.1f} minutes)"
-    return [Figure("3", "val loss after 30 minutes of training", f"<= {TARGET}", figure, loss <= TARGET)]
+        runs = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("best"),)) for seed in SEEDS]
+    losses = [run.scores["val"].loss for run in runs]
+    longest = max(run.training.seconds for run in runs)
+    figure = f"{', '.join(f'{loss:.4f}' for loss in losses)} ({longest / 60:.1f} minutes)"
+    reached = max(losses) <= TARGET and longest <= 30 * 60
+    return [Figure("3", "val loss after 30 minutes of training", f"<= {TARGET}", figure, reached)]

@@ -10,6 +10,9 @@ from charrnn.model import CharRNN
 from charrnn.params import ModelParams
 from charrnn.vocabulary import Vocabulary
 
+# Of the plain training loop.
+LEARNING_RATE = 0.002
+
 CHARACTERS = "".join(sorted("\n !$&',-.3:;?" + string.ascii_letters))
 
 
@@ -57,7 +60,7 @@ def plain_train(model: PlainLSTM, windows: Tensor, steps: int) -> None:
         windows: (number, seq_length + 1, batch_size) int64; begins anew when they are used up.
         steps: updates (count).
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     state: tuple[Tensor, Tensor] | None = None
     for step in range(steps):
         window = windows[step % len(windows)]

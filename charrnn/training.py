@@ -121,6 +121,7 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
         if at.step and at.evaluated_step != at.step and (done or _is_due_evaluation(params, at)):
             evaluation_began = time.monotonic()
             yield from _evaluate(state, streams, val_streams, params, resumed_at)
+            at.evaluations += 1
             at.evaluation_seconds += time.monotonic() - evaluation_began
             continue  # patience may have run out
         if at.step and at.checkpointed_step != at.step and (done or _is_due_checkpoint(params, at)):
@@ -248,7 +249,9 @@ def _evaluate(
 
 def _is_due_evaluation(params: Params, at: Progress) -> bool:
     looks = params.evaluation
-    affordable = at.evaluation_seconds <= looks.max_share * at.elapsed
+    # With the next one, as long as those before it were on average. What the first takes nobody knows yet.
+    seconds = at.evaluation_seconds * (at.evaluations + 1) / max(1, at.evaluations)
+    affordable = seconds <= looks.max_share * at.elapsed
     return _is_due(looks.every_steps, looks.every_seconds if affordable else None, at, at.evaluated_at)
 
 

@@ -2,12 +2,20 @@
 
 import importlib
 import os
+import shutil
 import tempfile
 
 from hypothesis import settings
 
+# Whatever makes a temporary file, here or in a process of a test that is killed: it goes when the session ends. The
+# folders of pytest's own, which tell what a test that failed left, stay where pytest has them.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+TEMPORARY = tempfile.mkdtemp(prefix="charrnn-tests-")
+os.chmod(TEMPORARY, 0o711)  # others may pass: PostgreSQL does not run as root
+os.environ["TMPDIR"] = tempfile.tempdir = TEMPORARY
+
 # Read when prefect and mlflow are imported, so before any test module is.
-os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="charrnn-tests-prefect-")
+os.environ["PREFECT_HOME"] = f"{TEMPORARY}/prefect"
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 # The models of the tests are so small that threads only wait for each other. Read when torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,3 +30,7 @@ pytest_plugins = ["tests.pipeline_fixtures", "tests.source_fixtures"]
 # A busy machine is no failure. What lands a change is given the same examples each time; `make faults` draws new ones.
 settings.register_profile("charrnn", deadline=None, derandomize="CHARRNN_FAULTS" not in os.environ)
 settings.load_profile("charrnn")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(TEMPORARY, ignore_errors=True)

@@ -210,6 +210,15 @@ class Stack:
 
         return str(until(at_work, 120, "the first step"))
 
+    def heard_of(self, flow_run: str) -> bool:
+        """Whether the server has got a heartbeat of the flow run."""
+        events = {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "resource": {"id": [f"prefect.flow-run.{flow_run}"]},
+        }
+        found = httpx.post(f"{self.prefect}/api/events/filter", json={"filter": events, "limit": 1})
+        return bool(found.raise_for_status().json()["events"])
+
     def process(self, run_id: str) -> psutil.Process:
         return psutil.Process(int(self.client.get_run(run_id).data.tags["charrnn.pid"]))
 
@@ -281,7 +290,7 @@ def finished_by(stack: Stack, name: str) -> list[str]:
 
 
 def test_a_schedule_starts_a_run_by_itself(stack: Stack) -> None:
-    with scheduled(stack, 60, "schedule"):
+    with scheduled(stack, 30, "schedule"):
         assert until(lambda: finished_by(stack, "schedule"), 180, "the scheduled run")
 
 
@@ -311,7 +320,7 @@ def test_a_cancelled_run_is_killed_with_a_checkpoint_and_does_not_go_on(stack: S
     until(lambda: stack.state(flow_run)["type"] == "CANCELLED", 120, "CANCELLED")
     until(lambda: stack.client.get_run(run_id).info.status == "KILLED", 30, "KILLED")
     before = steps(stack, run_id)
-    time.sleep(20)
+    time.sleep(10)
     assert steps(stack, run_id) == before
     assert stack.client.get_run(run_id).info.status == "KILLED"
 
@@ -355,9 +364,9 @@ def test_a_run_whose_machine_goes_away_is_done_by_another_worker(stack: Stack) -
     # Two heartbeats missed are enough here.
     soon.write_text(text.replace("within: 300", "within: 70"))
     stack.prefect_cli("automation", "create", "--from-file", str(soon))
-    flow_run = stack.start("training.max_steps=20000", "checkpoint.every_seconds=2", "evaluation.every_steps=5000")
+    flow_run = stack.start(*LONG, "training.max_steps=12000")
     run_id = stack.trains(flow_run)
-    time.sleep(30)  # until it was heard of
+    until(lambda: stack.heard_of(flow_run), 60, "the first heartbeat")
     for process in (*psutil.Process(first.pid).children(recursive=True), psutil.Process(first.pid)):
         process.kill()
     first.wait()
@@ -365,7 +374,7 @@ def test_a_run_whose_machine_goes_away_is_done_by_another_worker(stack: Stack) -
     stack.start_worker()
     stack.ends(flow_run, "CRASHED", 240)
     until(lambda: stack.client.get_run(run_id).info.status == "FINISHED", 300, "the recovered run")
-    assert steps(stack, run_id) == list(range(1, 20001))
+    assert steps(stack, run_id) == list(range(1, 12001))
 
 
 def test_the_champion_is_served_over_http(stack: Stack) -> None:
