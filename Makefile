@@ -8,7 +8,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TEAM := $(VENV)/.installed-team
 TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
-PACKAGES := charrnn tasks flows
+PACKAGES := charrnn tasks flows benchmarks
 
 .PHONY: help run test test-stack faults bench bench-long ui server deploy docs clean
 

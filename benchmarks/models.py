@@ -67,6 +67,6 @@ def plain_train(model: PlainLSTM, windows: Tensor, steps: int) -> None:
         logits, (h, c) = model(window[:-1], state)
         loss = F.cross_entropy(logits.flatten(0, 1), window[1:].flatten())
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         state = (h.detach(), c.detach())

@@ -10,8 +10,8 @@ from benchmarks.runner import Bench, Figure, seconds
 from charrnn.dataset import split
 from flows.temporary_server import temporary_server
 
-# layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: what it
-# costs to look at it once in the beginning and once in the end is spread over a training of a length one would give it.
+# layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: a look
+# at it in the beginning and one in the end are spread over a training of a length that one would give it.
 SHAPES = ((2, 128, 50, 50, 60.0, 2), (2, 256, 32, 64, 60.0, 2), (3, 512, 50, 50, 300.0, 1))
 BARE_SECONDS = 20.0
 

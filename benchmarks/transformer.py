@@ -34,7 +34,8 @@ class Block(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.attention_out(found.transpose(1, 2).reshape(batch, length, WIDTH))
-        return x + self.down(F.gelu(self.up(self.norm_2(x))))
+        x = x + self.down(F.gelu(self.up(self.norm_2(x))))
+        return x
 
 
 class Transformer(nn.Module):
@@ -77,7 +78,7 @@ def train_reference(train_ids: Tensor, val_ids: Tensor, vocabulary_size: int) ->
         windows = train_ids[torch.randint(len(train_ids) - CONTEXT, (BATCH, 1)) + reach]
         loss = F.cross_entropy(model(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten())
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     return Reference(time.perf_counter() - started, _loss(model, val_ids))
@@ -97,6 +98,6 @@ def _loss(model: Transformer, ids: Tensor) -> float:
     targets = ids[1 : windows.numel() + 1].view(-1, CONTEXT)
     losses = [
         F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum")
-        for x, y in zip(windows.split(256), targets.split(256), strict=True)
+        for x, y in zip(torch.split(windows, 256), torch.split(targets, 256), strict=True)
     ]
     return float(torch.stack(losses).sum()) / targets.numel()

@@ -1,5 +1,6 @@
 """Settings of the test session: nothing outside it is read or written, Prefect's log stays quiet, one CPU thread."""
 
+import atexit
 import importlib
 import os
 import shutil
@@ -11,6 +12,8 @@ from hypothesis import settings
 # folders of pytest's own, which tell what a test that failed left, stay where pytest has them.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
 TEMPORARY = tempfile.mkdtemp(prefix="charrnn-tests-")
+# Registered first, so that it is the last: others still hold folders of theirs in it.
+atexit.register(shutil.rmtree, TEMPORARY, ignore_errors=True)
 os.chmod(TEMPORARY, 0o711)  # others may pass: PostgreSQL does not run as root
 os.environ["TMPDIR"] = tempfile.tempdir = TEMPORARY
 
@@ -30,7 +33,3 @@ pytest_plugins = ["tests.pipeline_fixtures", "tests.source_fixtures"]
 # A busy machine is no failure. What lands a change is given the same examples each time; `make faults` draws new ones.
 settings.register_profile("charrnn", deadline=None, derandomize="CHARRNN_FAULTS" not in os.environ)
 settings.load_profile("charrnn")
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(TEMPORARY, ignore_errors=True)
