@@ -54,11 +54,11 @@ deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that
 docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
 	@"$(BIN)/python" -m charrnn.reference
 
-clean:  ## remove what runs made (asks before mlruns/ goes)
+clean:  ## remove what runs made, nothing else of data/ (asks before mlruns/ goes)
 	@if compgen -G 'data/outbox/*/*.json' >/dev/null; then \
 		echo 'data/outbox/ holds what runs could not tell their tracking store yet; send it: python flows/sync.py'; exit 1; \
 	fi
-	@rm -rf data build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	@if [ -d mlruns ]; then \
 		read -r -p 'Remove mlruns/ with every run and model in it? [y/N] ' answer; \

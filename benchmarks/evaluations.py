@@ -1,4 +1,4 @@
-"""Row 10: what an evaluation every second costs."""
+"""Row 10: what it costs to ask for an evaluation every second, of which `evaluation.max_share` allows some."""
 
 from benchmarks.pipelines import run_pipeline
 from benchmarks.runner import Bench, Figure, alternate
@@ -15,5 +15,5 @@ def measure(bench: Bench) -> list[Figure]:
 
     with temporary_server():
         _, _, ratio = alternate(lambda: run(1), lambda: run(15), PAIRS)
-    what = "training with an evaluation every second, against every 15 s"
+    what = "training with an evaluation asked for every second, against every 15 s"
     return [Figure("10", what, "<= 110 %", f"{ratio:.1%}", ratio <= 1.10)]

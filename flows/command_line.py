@@ -13,7 +13,7 @@ from charrnn.param_files import PROJECT, load_params
 
 PIPELINE_EXAMPLES = """\
 examples:
-  python flows/pipeline.py                                            all of Shakespeare, about four minutes
+  python flows/pipeline.py                                            all of Shakespeare, about three minutes
   python flows/pipeline.py --set 'data.sources=[my novel.txt]'        your own text
   python flows/pipeline.py --params params/smoke.yaml                 the whole flow in seconds
   python flows/pipeline.py --params params/gpu.yaml --set training.max_minutes=30 --name big
@@ -21,7 +21,7 @@ examples:
   python flows/pipeline.py --init-from charrnn --set 'data.sources=[my novel.txt]'
                                                                       fine-tune a trained model on your own text
 
-Parameters: docs/parameters.md. The run id goes to standard output, everything else to standard error.
+Parameters: docs/parameters.md. With --quiet, standard output has the run id alone; progress goes to standard error.
 """
 
 SAMPLE_EXAMPLES = """\
@@ -153,7 +153,7 @@ def compare_parser() -> argparse.ArgumentParser:
     parser.add_argument("--experiment", metavar="NAME", help="the experiment of --last (tracking.experiment)")
     parser.add_argument("--markdown", metavar="FILE", help="write the tables and samples as Markdown")
     parser.add_argument("--picture", metavar="FILE", help="write the curves as PNG")
-    parser.add_argument("--html", metavar="FILE", help="write everything as a page that stands alone")
+    parser.add_argument("--html", metavar="FILE", help="write everything as a self-contained page")
     add_params_options(parser)
     return parser
 

@@ -18,7 +18,7 @@ from tasks.tracking import BEST, RunRef
 logger = logging.getLogger("charrnn")
 
 # What `charrnn.serving` imports; the model pins these, not the whole pipeline.
-REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "pyyaml")
+REQUIREMENTS = ("torch", "numpy", "pandas", "psutil", "pydantic", "pyyaml")
 
 
 @task(cache_policy=NO_CACHE)

@@ -32,6 +32,15 @@ def go_on(place: Workplace, run_id: str, max_steps: int) -> None:
     assert answer.code == 0, answer.err
 
 
+def test_a_run_that_is_over_says_what_would_let_it_go_on(
+    place: Workplace, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="charrnn"):
+        go_on(place, run_id, 20)
+    assert any(message.startswith("train     goes on from step 20, its last; for more,") for message in caplog.messages)
+    assert steps(place, run_id, "train/loss") == list(range(1, 21))
+
+
 def test_without_the_folder_a_run_goes_on_from_its_artifacts(
     place: Workplace, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
