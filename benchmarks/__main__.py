@@ -13,6 +13,7 @@ from pathlib import Path
 import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
 from benchmarks.runner import TINYSHAKESPEARE, Bench, Figure, NotMeasuredError, keep, need_quiet
 from charrnn.errors import CharrnnError
+from flows.temporary_server import temporary_server
 
 # Which file measures which rows, in the order of the table.
 FILES = {
@@ -55,12 +56,18 @@ def main() -> int:
         return 2
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     logging.getLogger("charrnn").setLevel(logging.ERROR)
+    with temporary_server():
+        _measure_all(arguments, digest == TINYSHAKESPEARE, wanted)
+    return 0
+
+
+def _measure_all(arguments: argparse.Namespace, published: bool, wanted: set[int]) -> None:
     for name, rows in FILES.items():
         if not wanted.intersection(rows):
             continue
         started = time.monotonic()
         try:
-            figures = _measure(name, arguments.corpus, digest == TINYSHAKESPEARE, wanted)
+            figures = _measure(name, arguments.corpus, published, wanted)
         except (NotMeasuredError, CharrnnError) as error:
             print(f"{', '.join(map(str, rows))} {name}: not measured: {error}", flush=True)
             continue
@@ -70,7 +77,6 @@ def main() -> int:
         print(f"     {time.monotonic() - started:.0f} s", flush=True)
         if not arguments.print_only:
             keep(figures)
-    return 0
 
 
 def _measure(name: str, corpus: Path, published: bool, wanted: set[int]) -> list[Figure]:

@@ -2,7 +2,6 @@
 
 from benchmarks.pipelines import overlay, run_pipeline
 from benchmarks.runner import Bench, Figure
-from flows.temporary_server import temporary_server
 
 TARGET = 1.4697
 SEEDS = (1, 2, 3)
@@ -10,8 +9,7 @@ SEEDS = (1, 2, 3)
 
 def measure(bench: Bench) -> list[Figure]:
     bench.need_published()
-    with temporary_server():
-        runs = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("best"),)) for seed in SEEDS]
+    runs = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("best"),)) for seed in SEEDS]
     losses = [run.scores["val"].loss for run in runs]
     longest = max(run.training.seconds for run in runs)
     figure = f"{', '.join(f'{loss:.4f}' for loss in losses)} ({longest / 60:.1f} minutes)"

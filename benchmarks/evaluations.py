@@ -2,7 +2,6 @@
 
 from benchmarks.pipelines import run_pipeline
 from benchmarks.runner import Bench, Figure, alternate
-from flows.temporary_server import temporary_server
 
 STEPS = 1500
 PAIRS = 2
@@ -13,7 +12,6 @@ def measure(bench: Bench) -> list[Figure]:
         changes = (f"training.max_steps={STEPS}", "training.max_minutes=null", f"evaluation.every_seconds={every}")
         return run_pipeline(bench, *changes).training.seconds
 
-    with temporary_server():
-        _, _, ratio = alternate(lambda: run(1), lambda: run(15), PAIRS)
+    _, _, ratio = alternate(lambda: run(1), lambda: run(15), PAIRS)
     what = "training with an evaluation asked for every second, against every 15 s"
     return [Figure("10", what, "<= 110 %", f"{ratio:.1%}", ratio <= 1.10)]

@@ -1,11 +1,17 @@
 """The real pipeline, with everything on, and the same text for what it is measured against."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
-from benchmarks.runner import Bench
+import tasks.train
+from benchmarks.runner import Bench, NotMeasuredError
 from charrnn.corpus import fetch_corpus
 from charrnn.dataset import Dataset, encode_corpus
 from charrnn.param_files import load_params
@@ -20,8 +26,9 @@ HALVES = ("splits.val_fraction=0.1", "splits.test_fraction=0")
 
 
 def overrides(bench: Bench) -> list[str]:
-    """The parameters that keep a run in the benchmark's own folder."""
+    """The parameters that keep a run in the benchmark's own folder, and on what it is compared with: the processor."""
     return [
+        "training.device=cpu",
         f"data.sources=['{bench.corpus}']",
         f"data.directory={bench.folder}/data",
         f"tracking.uri=sqlite:///{bench.folder}/mlruns/mlflow.db",
@@ -29,8 +36,30 @@ def overrides(bench: Bench) -> list[str]:
 
 
 def run_pipeline(bench: Bench, *changes: str, overlays: tuple[str, ...] = ()) -> Summary:
-    """Run the flow; a temporary server must be there."""
+    """Run the flow."""
     return pipeline(overlays=list(overlays), overrides=[*overrides(bench), *changes])
+
+
+@contextmanager
+def training_clock() -> Iterator[list[float]]:
+    """Gather how long trainings take (s), whoever watches them included: from their first checkpoint to their last."""
+    taken: list[float] = []
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            result = function(*arguments)
+            taken.append(time.perf_counter() - started)
+            return result
+
+        return run
+
+    watcher = tasks.train._Watcher
+    with (
+        patch.object(watcher, "save_beginning", timed(watcher.save_beginning)),
+        patch.object(watcher, "watch", timed(watcher.watch)),
+    ):
+        yield taken
 
 
 def encoded(bench: Bench, *changes: str) -> tuple[Params, Dataset]:
@@ -42,6 +71,8 @@ def windows(ids: Tensor, batch_size: int, seq_length: int) -> Tensor:
     """Cut `ids` as the pipeline does: (number, seq_length + 1, batch_size) int64, contiguous streams."""
     length = (len(ids) - 1) // batch_size
     number = length // seq_length
+    if not number:
+        raise NotMeasuredError(f"needs a corpus of {batch_size * seq_length + 1} characters and more to train on")
     rows = ids[: batch_size * length + 1].long().as_strided((batch_size, length + 1), (length, 1))
     pieces = [rows[:, start * seq_length : (start + 1) * seq_length + 1].t() for start in range(number)]
     return torch.stack(pieces).contiguous()

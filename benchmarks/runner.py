@@ -1,7 +1,7 @@
 """What all benchmarks share: a quiet machine, runs in turn, medians, and the table they end in.
 
-Every figure is a ratio of two things measured side by side, in turn (A B A B), or a figure the same machine gives for
-both; never compared with a number from another day.
+A ratio is one of two things measured side by side, mostly in turn (A B A B), never of numbers from two days. What has
+no other side (seconds, MB/s, a loss) is a plain figure of this machine.
 """
 
 import contextlib

@@ -8,7 +8,6 @@ from benchmarks.pipelines import HALVES, encoded, overlay, run_pipeline
 from benchmarks.runner import Bench, Figure, NotMeasuredError
 from benchmarks.transformer import PUBLISHED_LOSS, train_reference
 from charrnn.dataset import split
-from flows.temporary_server import temporary_server
 
 SEEDS = (1, 2, 3)
 TOLERANCE = 0.03
@@ -16,28 +15,29 @@ TOLERANCE = 0.03
 
 def measure(bench: Bench) -> list[Figure]:
     bench.need_published()
-    with temporary_server():
-        figures = [_against_a_transformer(bench)] if 1 in bench.rows else []
-        return [*figures, _two_minutes(bench)] if 2 in bench.rows else figures
+    figures = [_against_a_transformer(bench)] if 1 in bench.rows else []
+    return [*figures, _two_minutes(bench)] if 2 in bench.rows else figures
 
 
 def _against_a_transformer(bench: Bench) -> Figure:
     params, dataset = encoded(bench, *HALVES)
     splits, ids = split(dataset.length, params.splits), torch.from_numpy(dataset.ids()).long()
     size = dataset.vocabulary().size
-    reference = train_reference(ids[: splits.train], ids[splits.train :], size)
-    if abs(reference.loss - PUBLISHED_LOSS) > TOLERANCE:
-        raise NotMeasuredError(f"the transformer ends at {reference.loss:.4f}, too far from {PUBLISHED_LOSS}")
+    before = train_reference(ids[: splits.train], ids[splits.train :], size)
+    if abs(before.loss - PUBLISHED_LOSS) > TOLERANCE:
+        raise NotMeasuredError(f"the transformer ends at {before.loss:.4f}, too far from {PUBLISHED_LOSS}")
     runs = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("fast"),)) for seed in SEEDS]
+    after = train_reference(ids[: splits.train], ids[splits.train :], size)
     losses = [run.scores["val"].loss for run in runs]
     seconds = statistics.median(run.training.seconds for run in runs)
-    ratio = reference.seconds / seconds
+    theirs = (before.seconds + after.seconds) / 2
+    ratio = theirs / seconds
     words = ", ".join(f"{loss:.3f}" for loss in losses)
     return Figure(
         "1",
-        "training time until val <= 1.8857, against a transformer of nanoGPT's CPU configuration",
+        "training time to val <= 1.8857, against the whole of nanoGPT's CPU configuration, which ends there",
         "<= 1/25",
-        f"1/{ratio:.1f} ({seconds:.1f} s against {reference.seconds:.0f} s; val {words} against {reference.loss:.3f})",
+        f"1/{ratio:.1f} ({seconds:.1f} s against {theirs:.0f} s; val {words} against {before.loss:.3f})",
         ratio >= 25 and max(losses) <= PUBLISHED_LOSS,
     )
 

@@ -4,11 +4,10 @@ import statistics
 
 import torch
 
-from benchmarks.models import LEARNING_RATE, PlainLSTM, plain_train
-from benchmarks.pipelines import encoded, run_pipeline, windows
+from benchmarks.pipelines import encoded, run_pipeline, training_clock, windows
+from benchmarks.plain import LEARNING_RATE, PlainLSTM, plain_train
 from benchmarks.runner import Bench, Figure, seconds
 from charrnn.dataset import split
-from flows.temporary_server import temporary_server
 
 # layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: a look
 # at it in the beginning and one in the end are spread over a training of a length that one would give it.
@@ -17,8 +16,7 @@ BARE_SECONDS = 20.0
 
 
 def measure(bench: Bench) -> list[Figure]:
-    with temporary_server():
-        return [_compare(bench, *shape) for shape in SHAPES]
+    return [_compare(bench, *shape) for shape in SHAPES]
 
 
 def _compare(
@@ -48,11 +46,12 @@ def _compare(
         f"training.max_steps={steps}",
         "training.max_minutes=null",
     ]
-    trained, plain = 0.0, [bare(bare_steps)]
-    for _ in range(times):
-        trained += run_pipeline(bench, *changes).training.seconds
-        plain.append(bare(bare_steps))
-    fast, slow = times * steps * batch_size * seq_length / trained, statistics.mean(plain)
+    plain = [bare(bare_steps)]
+    with training_clock() as taken:
+        for _ in range(times):
+            run_pipeline(bench, *changes)
+            plain.append(bare(bare_steps))
+    fast, slow = times * steps * batch_size * seq_length / sum(taken), statistics.mean(plain)
     shape = f"{layers}x{hidden_size}"
     return Figure(
         f"4 ({shape})",

@@ -14,7 +14,7 @@ def choose_device(params: TrainingParams) -> torch.device:
     """Return the device `training.device` asks for; auto takes the GPU when there is one.
 
     Raises:
-        DeviceError: CUDA or a precision is asked for and not there.
+        DeviceError: CUDA or a precision is asked for that is not there, or not on this device.
     """
     available = torch.cuda.is_available()
     if params.device == "cuda" and not available:
@@ -24,6 +24,10 @@ def choose_device(params: TrainingParams) -> torch.device:
     device = torch.device("cuda" if available and params.device != "cpu" else "cpu")
     if params.precision == "tf32" and device.type == "cpu":
         raise DeviceError("training.precision: tf32 needs a CUDA GPU; use float32 on the CPU")
+    if params.precision == "bfloat16" and device.type == "cuda":
+        # PyTorch's autocast casts what goes through cuDNN's recurrent layers to float16, whatever it was asked for
+        # (aten/src/ATen/cudnn/AutocastRNN.cpp), and small gradients are lost in that.
+        raise DeviceError("training.precision: bfloat16 is for the CPU; use tf32 on a GPU")
     return device
 
 

@@ -178,7 +178,7 @@ class TrainingParams(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes the GPU when there is one."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """Arithmetic: tf32 and bfloat16 (autocast) are faster on recent GPUs and slightly less exact."""
+    """Arithmetic: tf32 is faster on recent GPUs and slightly less exact; bfloat16 (autocast) is for CPUs."""
     seed: Seed = 1
     """Seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
     threads: PositiveInt | None = None

@@ -255,6 +255,9 @@ def new_state(
     average = None
     if training.ema_decay is not None:
         average = copy.deepcopy(model).requires_grad_(False)
+        for module in average.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # a copy is not in one piece, as cuDNN wants it
     return TrainState(model, average, make_optimizer(model, training), model.initial_state(batch_size))
 
 

@@ -41,6 +41,7 @@ class Steps:
         epoch: passes through the training text, in fractions.
         progress: share of the run that is done, 0 to 1; None where nothing says when it ends.
         elapsed: training time so far (s).
+        diverged: the update after them did; the state already has it and is not to be saved.
     """
 
     first_step: int
@@ -51,6 +52,7 @@ class Steps:
     epoch: float
     progress: float | None
     elapsed: float
+    diverged: bool
 
     @property
     def last_step(self) -> int:
@@ -232,6 +234,8 @@ def _evaluate(
                 yield Pause(at.step)
                 said_at = time.monotonic()
         loss = float(summed) / read
+        if not math.isfinite(loss):
+            raise DivergedError(f"training diverged at step {at.step}: validation loss {loss}", at.step + 1)
     probe = params.evaluation.probe_window
     probe_sum = probe_loss(state.best_model, streams, probe) if probe is not None else None
     improved = loss is None or at.best_loss is None or loss < at.best_loss
@@ -314,5 +318,6 @@ class _Block:
             epoch=at.epoch + at.window / num_windows,
             progress=run_progress(training, at, num_windows),
             elapsed=at.elapsed,
+            diverged=diverged is not None,
         )
         return event, diverged

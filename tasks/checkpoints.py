@@ -93,14 +93,17 @@ class CheckpointFolder:
         except TrackingError:
             return 0  # the store is away; the run goes on with what is here
 
-    def last_here(self) -> Checkpoint | None:
-        """Return the newest checkpoint of the local folder that can be read, or None."""
+    def last_here(self, before: int | None = None) -> Checkpoint | None:
+        """Return the newest checkpoint of the local folder, of a step below `before`, that can be read, or None."""
         for name in (LAST, PREVIOUS, BEST):
             if (self.folder / name).exists():
                 try:
-                    return load_checkpoint(self.folder / name)
+                    found = load_checkpoint(self.folder / name)
                 except CheckpointError as error:
                     logger.warning("warning   %s; trying an older one", error)
+                    continue
+                if before is None or found.step < before:
+                    return found
         return None
 
     def _copy_last(self, step: int) -> None:

@@ -64,9 +64,10 @@ class Sender:
     def flush(self) -> None:
         """Return when every row is on disk. Raises FileError as `append` does."""
         with self._gathering:
-            rows, self._rows = self._rows, []
-            for start in range(0, len(rows), BATCH):
-                self.append(Metrics(tuple(rows[start : start + BATCH])))
+            while self._rows:
+                # Gone from here when they are on disk, and not before.
+                self.append(Metrics(tuple(self._rows[:BATCH])))
+                del self._rows[:BATCH]
             self._flushed_at = time.monotonic()
 
     def append(self, operation: Operation, attachment: Path | None = None) -> None:

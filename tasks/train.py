@@ -218,7 +218,7 @@ class _Watcher:
                     if event.keep:
                         self.folder.keep(self._checkpoint())
                     self.folder.save_last(self._checkpoint())
-                if stop.signal is not None:
+                if stop.signal is not None and not (isinstance(event, Steps) and event.diverged):
                     self.folder.save_last(self._checkpoint())
                     break
         except DivergedError as error:
@@ -240,7 +240,8 @@ class _Watcher:
         each of them once.
         """
         at = self.state.progress
-        checkpoint = self.folder.last_here()
+        # One that was made just before has the update that did it.
+        checkpoint = self.folder.last_here(before=error.step - 1) or self.folder.last_here()
         if checkpoint is None:
             raise error
         self.state.load_dict(checkpoint.state)
@@ -287,9 +288,9 @@ class _Watcher:
             self.tracker.metric("val/bits_per_char", bits_per_char(event.loss), event.step)
         if event.probe_loss is not None:
             self.tracker.metric("probe/loss_sum", event.probe_loss, event.step)
+        self._sample(event.step)  # first: weights that are no numbers write no text, and are not kept
         if event.improved:
             self.folder.save_best(self._checkpoint())
-        self._sample(event.step)
         figures = [f"val loss {event.loss:.4f}"] if event.loss is not None else []
         figures += [f"probe {event.probe_loss:.1f}"] if event.probe_loss is not None else []
         best = " (best)" if event.improved and event.loss is not None else ""
@@ -301,7 +302,10 @@ class _Watcher:
             sampling = self.params.sampling
             prime, _ = known_prime(sampling.prime, self.vocabulary)
             request = SampleRequest(prime=prime, length=length, temperature=0.8, seed=sampling.seed)
-            text = sample(self.state.best_model, self.vocabulary, request)
+            try:
+                text = sample(self.state.best_model, self.vocabulary, request)
+            except DivergedError as error:
+                raise DivergedError(str(error), step + 1) from None
             self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
 
     def _checkpoint(self) -> SavedCheckpoint:

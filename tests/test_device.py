@@ -63,6 +63,13 @@ def test_what_is_not_there_is_refused_in_one_line(params: dict[str, str], messag
 
 
 @pytest.mark.usefixtures("a_gpu")
+def test_bfloat16_is_refused_on_a_gpu_which_would_compute_in_float16() -> None:
+    with pytest.raises(DeviceError, match="bfloat16 is for the CPU; use tf32 on a GPU"):
+        choose_device(TrainingParams(device="auto", precision="bfloat16"))
+    assert choose_device(TrainingParams(device="cpu", precision="bfloat16")) == CPU
+
+
+@pytest.mark.usefixtures("a_gpu")
 def test_tf32_is_refused_on_the_cpu_of_a_machine_with_a_gpu() -> None:
     with pytest.raises(DeviceError, match="tf32 needs a CUDA GPU"):
         choose_device(TrainingParams(device="cpu", precision="tf32"))

@@ -6,18 +6,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+import torch
 import yaml
 from mlflow.entities import Run
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 
+import tasks.train
+from charrnn import training
 from charrnn.checkpoint import load_checkpoint
 from charrnn.param_files import flatten
+from charrnn.state import TrainState
+from charrnn.training import Steps, TrainEvent
+from tasks.stopping import StopRequest
 from tests.pipeline_fixtures import Finished, Workplace, call
 
 TASKS = ["download", "encode", "train", "evaluate", "sample", "register", "promote"]
@@ -309,6 +318,60 @@ def test_a_diverged_run_goes_back_and_on_at_half_the_rate(
     rates = {row.step: row.value for row in client.get_metric_history(run_id, "train/learning_rate")}
     assert rates[60] == rate / 2 ** len(rollbacks)
     assert sum("back to the checkpoint of step" in message for message in caplog.messages) == len(rollbacks)
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, after: int, factor: float) -> None:
+    """Have update number `after` multiply the decoder's weights, once."""
+    step = training._step
+    spoilt = False
+
+    def spoiling(state: TrainState, *others: Any) -> Any:
+        nonlocal spoilt
+        result = step(state, *others)
+        if state.progress.step == after and not spoilt:
+            spoilt = True
+            with torch.no_grad():
+                state.model.decoder.weight *= factor
+        return result
+
+    monkeypatch.setattr(training, "_step", spoiling)
+
+
+def test_an_update_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has_it(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil(monkeypatch, after=35, factor=1e4)
+    answer = call(*workplace.options, "--set", "checkpoint.every_steps=5", "--quiet")
+    assert answer.code == 0, answer.err
+    back = [message for message in caplog.messages if "back to the checkpoint" in message]
+    assert len(back) == 1
+    assert "back to the checkpoint of step 30," in back[0]
+
+
+def test_a_stop_while_training_diverges_saves_the_weights_from_before(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop comes with the last good losses, when the state already has the update that was none."""
+    spoil(monkeypatch, after=35, factor=math.nan)
+    request, events = StopRequest(), tasks.train.train_events
+
+    @contextmanager
+    def requests(**_: bool) -> Iterator[StopRequest]:
+        yield request
+
+    def stopping(*arguments: Any) -> Iterator[TrainEvent]:
+        for event in events(*arguments):
+            if isinstance(event, Steps) and event.diverged:
+                request.signal = signal.SIGINT
+            yield event
+
+    monkeypatch.setattr(tasks.train, "stop_requests", requests)
+    monkeypatch.setattr(tasks.train, "train_events", stopping)
+    assert call(*workplace.options, "--quiet").code == 130
+    (run_id,) = workplace.runs()
+    assert workplace.client.get_run(run_id).data.metrics["train/rollbacks"] == 1
+    (path,) = workplace.folder.rglob(f"checkpoints/{run_id}/last.ckpt")
+    assert all(bool(tensor.isfinite().all()) for tensor in load_checkpoint(path).state["model"].values())
 
 
 def test_the_seeds_overlay_logs_its_probe(workplace: Workplace) -> None:

@@ -1,11 +1,11 @@
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from charrnn.errors import TrackingError
+from charrnn.errors import FileError, TrackingError
 from tasks.operations import Metrics, Operation, RefusedError, Row, SetTags
 from tasks.outbox import Outbox
 from tasks.sender import BATCH, Sender
@@ -49,6 +49,13 @@ def sender(store: Store, tmp_path: Path) -> Iterator[Sender]:
     store.may_answer.set()
     store.failures = 0
     sender.wait(60)
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def function(*_: object) -> None:
+        raise error
+
+    return function
 
 
 def tags(number: int) -> SetTags:
@@ -101,6 +108,22 @@ def test_a_connection_that_breaks_once_is_not_told(
         assert sender.wait(60) == 0
     assert store.sent == [tags(0), tags(1), tags(2)]
     assert caplog.messages == []
+
+
+def test_rows_that_could_not_be_written_down_are_with_the_next_ones(
+    sender: Sender, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Row("train/loss", 1.0, 0, step) for step in range(3)]
+    with monkeypatch.context() as full:
+        full.setattr(Outbox, "append", raising(FileError("no room")))
+        for row in rows[:2]:
+            sender.gather(row)
+        with pytest.raises(FileError):
+            sender.flush()
+    sender.gather(rows[2])
+    sender.flush()
+    assert sender.wait(60) == 0
+    assert store.sent == [Metrics(tuple(rows))]
 
 
 def test_who_has_waited_long_enough_gets_to_know_how_much_is_left(sender: Sender, store: Store) -> None:

@@ -373,6 +373,20 @@ def test_a_loss_that_is_no_number_is_told_with_its_step(log_every: int) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_validation_loss_that_is_no_number_is_no_best_one() -> None:
+    params = changed(params_for("lstm", "adam", "constant"), "training.log_every=1", "checkpoint.every_steps=null")
+    state, streams, val = start(params)
+    events = train(state, streams, val, params)
+    while steps([next(events)])[0].last_step < 5:
+        pass
+    with torch.no_grad():
+        state.best_model.decoder.bias[0] = torch.nan
+    with pytest.raises(DivergedError, match="at step 5: validation loss nan") as caught:
+        list(events)
+    assert caught.value.step == 6
+    assert (state.progress.best_loss, state.progress.evaluated_step) == (None, 0)
+
+
 def test_in_bfloat16_training_learns_and_going_on_gives_the_same_curve() -> None:
     params = changed(params_for("lstm", "adam", "constant"), "training.precision=bfloat16", "model.dropout=0")
     params = changed(params, "training.learning_rate=0.05", "training.max_steps=60", "training.patience=null")
