@@ -123,7 +123,6 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
         if at.step and at.evaluated_step != at.step and (done or _is_due_evaluation(params, at)):
             evaluation_began = time.monotonic()
             yield from _evaluate(state, streams, val_streams, params, resumed_at)
-            at.evaluations += 1
             at.evaluation_seconds += time.monotonic() - evaluation_began
             continue  # patience may have run out
         if at.step and at.checkpointed_step != at.step and (done or _is_due_checkpoint(params, at)):
@@ -247,6 +246,7 @@ def _evaluate(
     if params.training.schedule == "plateau" and at.stale_evaluations >= params.training.decay_patience:
         at.decays, at.stale_evaluations = at.decays + 1, 0
     at.elapsed = time.monotonic() - resumed_at
+    at.evaluations += 1
     at.evaluated_step, at.evaluated_at = at.step, at.elapsed
     yield Evaluation(at.step, loss, probe_sum, improved, at.elapsed)
 
