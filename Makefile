@@ -23,7 +23,7 @@ run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled m
 test-stack: $(INSTALLED_TEAM)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
 	@"$(BIN)/python" -m pytest tests/test_stack.py --override-ini addopts= -v $(ARGS)
 
-test: $(INSTALLED_DEV)  ## everything CI checks: ruff, mypy, import-linter, pytest
+test: $(INSTALLED_DEV)  ## ruff, mypy, import-linter, pytest: what CI checks, beside test-stack
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/mypy" --strict $(PACKAGES)

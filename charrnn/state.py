@@ -38,7 +38,7 @@ class Progress:
         smooth_loss: running average of the training loss, against which a jump is seen; None before the first.
         probe_loss: the newest probe; None before the first.
         evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
-        evaluations: looks at the model so far, and evaluation_seconds what they took, whoever watches included (s).
+        evaluation_seconds: what all evaluations took, whoever watches included (s).
         checkpointed_step: step of the last checkpoint, and checkpointed_at its time (s of `elapsed`).
     """
 
@@ -59,7 +59,6 @@ class Progress:
     probe_loss: float | None = None
     evaluated_step: int = 0
     evaluated_at: float = 0.0
-    evaluations: int = 0
     evaluation_seconds: float = 0.0
     checkpointed_step: int = 0
     checkpointed_at: float = 0.0

@@ -2,7 +2,8 @@
 
 Truncated back-propagation through time (Williams & Peng 1990): each window starts from the hidden state the last one
 ended in, without gradients through it. To stop, close the generator; at every event the state is complete and can be
-saved, and training goes on from it as if nothing had happened. There is an event at least every second or so.
+saved, unless a `Steps` says `diverged`, and training goes on from it as if nothing had happened. There is an event at
+least every second or so.
 """
 
 import math
@@ -246,16 +247,13 @@ def _evaluate(
     if params.training.schedule == "plateau" and at.stale_evaluations >= params.training.decay_patience:
         at.decays, at.stale_evaluations = at.decays + 1, 0
     at.elapsed = time.monotonic() - resumed_at
-    at.evaluations += 1
     at.evaluated_step, at.evaluated_at = at.step, at.elapsed
     yield Evaluation(at.step, loss, probe_sum, improved, at.elapsed)
 
 
 def _is_due_evaluation(params: Params, at: Progress) -> bool:
     looks = params.evaluation
-    # With the next one, as long as those before it were on average. What the first takes nobody knows yet.
-    seconds = at.evaluation_seconds * (at.evaluations + 1) / max(1, at.evaluations)
-    affordable = seconds <= looks.max_share * at.elapsed
+    affordable = at.evaluation_seconds <= looks.max_share * at.elapsed
     return _is_due(looks.every_steps, looks.every_seconds if affordable else None, at, at.evaluated_at)
 
 

@@ -21,7 +21,7 @@ from charrnn.dataset import Dataset, split
 from charrnn.device import choose_device, computing, describe_device
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation import bits_per_char
-from charrnn.params import Params, TrainingParams
+from charrnn.params import Params
 from charrnn.sampling import SampleRequest, known_prime, sample
 from charrnn.state import TrainState, new_state
 from charrnn.streams import Streams
@@ -98,7 +98,9 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         folder = CheckpointFolder(params, tracker)
         if parent := folder.initial():
             state.load_weights(warm_start(parent, vocabulary, state.model))
-        _resume(state, folder, dataset, tracker, training, streams)
+        _resume(state, folder, dataset, tracker)
+        if is_finished(training, state.progress, streams.num_windows):
+            logger.info("train     is over; for more, raise training.epochs, max_steps, max_minutes or patience")
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
         with (
@@ -125,14 +127,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         )
 
 
-def _resume(
-    state: TrainState,
-    folder: CheckpointFolder,
-    dataset: Dataset,
-    tracker: Tracker,
-    training: TrainingParams,
-    streams: Streams,
-) -> None:
+def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
     checkpoint = folder.last()
     if checkpoint is None:
         return
@@ -142,9 +137,7 @@ def _resume(
             f"now {dataset.key}); start a new run"
         )
     state.load_dict(checkpoint.state)
-    over = is_finished(training, state.progress, streams.num_windows)
-    more = ", its last; for more, raise training.epochs, max_steps, max_minutes or patience" if over else ""
-    logger.info("train     goes on from step %d%s", state.progress.step, more)
+    logger.info("train     goes on from step %d", state.progress.step)
     if checkpoint.device != describe_device(state.device):
         logger.warning(
             "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",

@@ -348,6 +348,20 @@ def test_an_update_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has
     assert "back to the checkpoint of step 30," in back[0]
 
 
+def test_weights_that_are_no_numbers_are_not_the_best_where_nothing_validates_them(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, after=40, factor=math.nan)
+    options = ["splits.val_fraction=0", "training.ema_decay=null"]
+    answer = call(*workplace.options, *(part for text in options for part in ("--set", text)), "--quiet")
+    assert answer.code == 0, answer.err
+    run_id = answer.out.strip()
+    (rollback,) = workplace.client.get_metric_history(run_id, "train/rollbacks")
+    assert rollback.step == 41
+    (path,) = workplace.folder.rglob(f"checkpoints/{run_id}/best.ckpt")
+    assert all(bool(tensor.isfinite().all()) for tensor in load_checkpoint(path).state["model"].values())
+
+
 def test_a_stop_while_training_diverges_saves_the_weights_from_before(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -320,7 +320,7 @@ def test_a_cancelled_run_is_killed_with_a_checkpoint_and_does_not_go_on(stack: S
     until(lambda: stack.state(flow_run)["type"] == "CANCELLED", 120, "CANCELLED")
     until(lambda: stack.client.get_run(run_id).info.status == "KILLED", 30, "KILLED")
     before = steps(stack, run_id)
-    time.sleep(10)
+    time.sleep(20)
     assert steps(stack, run_id) == before
     assert stack.client.get_run(run_id).info.status == "KILLED"
 

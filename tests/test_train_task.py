@@ -37,7 +37,7 @@ def test_a_run_that_is_over_says_what_would_let_it_go_on(
 ) -> None:
     with caplog.at_level("INFO", logger="charrnn"):
         go_on(place, run_id, 20)
-    assert any(message.startswith("train     goes on from step 20, its last; for more,") for message in caplog.messages)
+    assert "train     is over; for more, raise training.epochs, max_steps, max_minutes or patience" in caplog.messages
     assert steps(place, run_id, "train/loss") == list(range(1, 21))
 
 
@@ -48,6 +48,7 @@ def test_without_the_folder_a_run_goes_on_from_its_artifacts(
     with caplog.at_level("INFO", logger="charrnn"):
         go_on(place, run_id, 30)
     assert "train     goes on from step 20" in caplog.messages
+    assert not any("is over" in message for message in caplog.messages)
     assert steps(place, run_id, "train/loss") == list(range(1, 31))
 
 
