@@ -58,6 +58,7 @@ def stepper(
     loss_by_step: bool = False,
     clip: bool = True,
     keep_grads: bool = False,
+    bfloat16: bool = False,
 ) -> Callable[[], float]:
     """Return what makes a shape's number of steps, as the pipeline does but for what is said, and times them (s)."""
     layers, hidden, batch, length, steps = shape
@@ -74,9 +75,10 @@ def stepper(
 
     def step() -> None:
         nonlocal state
-        x = F.one_hot(ids[:-1], VOCABULARY).float() if one_hot else vectors(ids[:-1])
-        output, (h, c) = cell(x, state, rnn)
-        logits = linear(output)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            x = F.one_hot(ids[:-1], VOCABULARY).float() if one_hot else vectors(ids[:-1])
+            output, (h, c) = cell(x, state, rnn)
+            logits = linear(output).float()
         if loss_by_step:
             loss = torch.stack([F.cross_entropy(*pair) for pair in zip(logits, ids[1:], strict=True)]).mean()
         else:
@@ -113,6 +115,7 @@ def one_thread(shape: tuple[int, int, int, int, int]) -> Callable[[], float]:
 
 # What is tried, in words, and how it is made.
 ATTEMPTS: dict[str, Callable[[tuple[int, int, int, int, int]], Callable[[], float]]] = {
+    "bfloat16 instead of float32": lambda shape: stepper(shape, bfloat16=True),
     "one thread": one_thread,
     "Adam by foreach": lambda shape: stepper(shape, optimizer="foreach"),
     "Adam in a loop": lambda shape: stepper(shape, optimizer="loop"),

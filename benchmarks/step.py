@@ -48,6 +48,7 @@ def _times(
         f"training.seq_length={seq_length}",
         "training.max_minutes=null",
         "training.max_steps=1",
+        "training.precision=float32",
         "training.log_every=1000",
     )
     cpu, steps = torch.device("cpu"), STEPS[hidden_size]

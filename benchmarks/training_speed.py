@@ -41,6 +41,7 @@ def _compare(
         "model.embedding_size=null",
         f"training.batch_size={batch_size}",
         f"training.seq_length={seq_length}",
+        "training.precision=float32",
         # The bare loop's: the default is that of a small model, with which a large one does not train.
         f"training.learning_rate={LEARNING_RATE}",
         f"training.max_steps={steps}",

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from charrnn.device import describe_device
 from charrnn.errors import CharrnnError, CheckpointError
-from charrnn.files import explain, write_bytes
+from charrnn.files import atomic_file, explain
 from charrnn.model import CharRNN
 from charrnn.param_files import redacted_values, validate_params
 from charrnn.params import Params
@@ -132,9 +132,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
         },
         buffer,
     )
-    content = buffer.getvalue()
+    content = buffer.getbuffer()
     digest = hashlib.sha256(content)
-    write_bytes(path, MAGIC + f"{VERSION}\n".encode() + digest.digest() + content)
+    with atomic_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(MAGIC + f"{VERSION}\n".encode() + digest.digest())
+        file.write(content)
     return digest.hexdigest()
 
 

@@ -177,8 +177,9 @@ class TrainingParams(Section):
     """Times a diverged training goes back to its last good checkpoint and on at half the learning rate; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes the GPU when there is one."""
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """Arithmetic: tf32 is faster on recent GPUs and slightly less exact; bfloat16 (autocast) is for CPUs."""
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
+    """Arithmetic of training: auto is bfloat16 (autocast) on a CPU that multiplies it (AVX512-BF16, AMX), tf32 on a
+    GPU, else float32. Evaluation and sampling on a CPU are always in float32."""
     seed: Seed = 1
     """Seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
     threads: PositiveInt | None = None

@@ -46,8 +46,8 @@ class Summary:
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             *self._started_from(ui),
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
-            f"{training.seconds:.0f} s on {training.device}; {training.dropped} characters left over"
-            + self._rollbacks(),
+            f"{training.seconds:.0f} s on {training.device}, {training.precision}; "
+            f"{training.dropped} characters left over" + self._rollbacks(),
             f"**Result** {'; '.join(self._results())}",
             f"**Kept** best checkpoint of step {training.best_step}, {self._registered()}",
         ]

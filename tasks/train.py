@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from charrnn.checkpoint import Checkpoint as SavedCheckpoint
 from charrnn.checkpoint import checkpoint_of
 from charrnn.dataset import Dataset, split
-from charrnn.device import choose_device, computing, describe_device
+from charrnn.device import choose_device, choose_precision, computing, describe_device
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation import bits_per_char
 from charrnn.params import Params
@@ -57,6 +57,7 @@ class Training:
         dropped: characters of the training split that no stream has.
         num_parameters: trainable numbers.
         device: in words.
+        precision: of its arithmetic.
     """
 
     steps: int
@@ -70,6 +71,7 @@ class Training:
     dropped: int
     num_parameters: int
     device: str
+    precision: str
 
 
 @task(cache_policy=NO_CACHE)
@@ -124,6 +126,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             dropped=streams.dropped,
             num_parameters=state.model.num_parameters,
             device=describe_device(device),
+            precision=choose_precision(params.training, device),
         )
 
 
@@ -149,7 +152,7 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
 def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
     model, training = params.model, params.training
     logger.info(
-        "train     %s %dx%d, %s parameters, %d streams of %s characters, windows of %d, %s",
+        "train     %s %dx%d, %s parameters, %d streams of %s characters, windows of %d, %s, %s",
         model.cell,
         model.num_layers,
         model.hidden_size,
@@ -158,6 +161,7 @@ def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
         f"{streams.stream_length:,}",
         streams.seq_length,
         describe_device(state.device),
+        choose_precision(training, state.device),
     )
     if streams.batch_size < training.batch_size:
         logger.warning(

@@ -3,7 +3,14 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from charrnn.device import autocast, choose_device, computing, describe_device
+from charrnn.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    computing,
+    describe_device,
+    multiplies_bfloat16,
+)
 from charrnn.errors import DeviceError
 from charrnn.params import TrainingParams
 
@@ -76,7 +83,9 @@ def test_tf32_is_refused_on_the_cpu_of_a_machine_with_a_gpu() -> None:
 
 
 @pytest.mark.usefixtures("settings")
-@pytest.mark.parametrize(("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16", False)])
+@pytest.mark.parametrize(
+    ("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16", False), ("auto", True)]
+)
 def test_settings_hold_while_the_block_runs_and_no_longer(precision: str, tf32: bool) -> None:
     before = in_force()
     with computing(TrainingParams(threads=1, precision=precision)):
@@ -107,6 +116,29 @@ def test_only_bfloat16_multiplies_in_bfloat16(precision: str, dtype: torch.dtype
     assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("able", "device", "chosen"),
+    [
+        ({"avx512_bf16": True}, "cpu", "bfloat16"),
+        ({"amx_bf16": True}, "cpu", "bfloat16"),
+        ({"avx512_bf16": False, "avx2": True}, "cpu", "float32"),
+        ({"architecture": "aarch64", "bf16": True}, "cpu", "float32"),
+        ({"avx512_bf16": True}, "cuda", "tf32"),
+    ],
+)
+def test_auto_is_the_fastest_arithmetic_the_device_has(
+    able: dict[str, object], device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert choose_precision(TrainingParams(precision="auto"), torch.device(device)) == chosen
+    assert choose_precision(TrainingParams(precision="float32"), torch.device(device)) == "float32"
+
+
 @pytest.mark.usefixtures("settings")
-def test_the_cpu_is_described_with_its_threads() -> None:
-    assert describe_device(CPU) == f"CPU ({torch.backends.cpu.get_cpu_capability()}), 2 threads"
+@pytest.mark.parametrize(("able", "words"), [(True, " with bfloat16"), (False, "")])
+def test_the_cpu_is_described_with_what_changes_the_last_bit(
+    able: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    assert multiplies_bfloat16() == able
+    assert describe_device(CPU) == f"CPU ({torch.backends.cpu.get_cpu_capability()}{words}), 2 threads"

@@ -157,7 +157,7 @@ CHOICES = {
     "training.schedule": ["constant", "cosine", "step", "plateau"],
     "training.loss_reduction": ["mean", "sum"],
     "training.device": ["auto", "cpu", "cuda"],
-    "training.precision": ["float32", "tf32", "bfloat16"],
+    "training.precision": ["auto", "float32", "tf32", "bfloat16"],
     "tracking.upload_checkpoints": ["all", "best", "none"],
 }
 
