@@ -6,8 +6,10 @@ is kept under a key made of the text's digest, the parameters and this code, and
 
 import hashlib
 import json
+import os
 import unicodedata
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -180,7 +182,11 @@ def _encode(
         with open(temporary / "ids.bin", "wb") as file:
             for piece in pieces():
                 file.write(vocabulary.encode_known(piece))
-        check_unchanged(corpus)
+            file.flush()
+            with ThreadPoolExecutor(1) as disk:  # which is waited for while the text is read once more
+                synced = disk.submit(os.fsync, file.fileno())
+                check_unchanged(corpus)
+            synced.result()
         dataset = Dataset(directory, key, sum(vocabulary.counts), dropped, corpus.sha256, cached=False)
         vocabulary.save(temporary / "vocabulary.json")
         description = {name: value for name, value in asdict(dataset).items() if name not in ("directory", "cached")}

@@ -195,7 +195,7 @@ class EvaluationParams(Section):
     """Steps between evaluations on the validation split (count); null for none by steps."""
     every_seconds: PositiveFloat | None = 15.0
     """Seconds between evaluations (s); null for none by time. There is always one at the end."""
-    max_share: Probability = 0.03
+    max_share: Probability = 0.025
     """Most of the training time that evaluations by time may take (above 0, to 1): a slow model is looked at less often
     than every_seconds says."""
     max_characters: PositiveInt | None = 50_000
