@@ -36,7 +36,7 @@ faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with
 bench: $(INSTALLED)  ## measure how fast it is (CORPUS=file, ROWS=4,8), into docs/performance.md
 	@"$(BIN)/python" -m benchmarks --corpus "$(CORPUS)" --rows "$(ROWS)" $(ARGS)
 
-bench-long: $(INSTALLED)  ## the same, with the row that takes an hour and a half
+bench-long: $(INSTALLED)  ## the same, with the row that takes three quarters of an hour
 	@"$(BIN)/python" -m benchmarks --corpus "$(CORPUS)" --rows "$(ROWS)" --long $(ARGS)
 
 ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)

@@ -36,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="a text file; targets are given for tinyshakespeare")
     parser.add_argument("--rows", default="", help="such as 4,8 (default: all but the long ones)")
-    parser.add_argument("--long", action="store_true", help="also the row that takes an hour and a half")
+    parser.add_argument("--long", action="store_true", help="also the row that takes three quarters of an hour")
     parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
     try:
