@@ -80,6 +80,8 @@ $(INSTALLED_DEV): $(INSTALLED)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,containers]'
 	@touch "$@"
 
-$(INSTALLED_TEAM): $(INSTALLED_DEV)
+# All at once, where nothing is installed yet: what the other two are for is in it.
+$(INSTALLED_TEAM): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo 'Installing the locked dependencies of everything into $(VENV)/ (once, a few minutes)' >&2
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,team,containers]'
-	@touch "$@"
+	@touch "$(INSTALLED)" "$(INSTALLED_DEV)" "$@"
