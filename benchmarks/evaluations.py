@@ -3,7 +3,7 @@
 from benchmarks.pipelines import run_pipeline
 from benchmarks.runner import Bench, Figure, alternate
 
-STEPS = 1500
+STEPS = 3000
 PAIRS = 2
 
 
