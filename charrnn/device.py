@@ -33,7 +33,7 @@ def choose_device(params: TrainingParams) -> torch.device:
 
 
 def choose_precision(params: TrainingParams, device: torch.device) -> Literal["float32", "tf32", "bfloat16"]:
-    """Return the arithmetic that `training.precision` means on `device`; auto is the fastest that loses nothing there.
+    """Return the arithmetic that `training.precision` means on `device`; auto is the fastest it has.
 
     Weights, their average and the optimizer's state are float32 in each (Micikevicius et al. 2018).
     """

@@ -134,6 +134,15 @@ def test_auto_is_the_fastest_arithmetic_the_device_has(
     assert choose_precision(TrainingParams(precision="float32"), torch.device(device)) == "float32"
 
 
+@pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_multiplies_in_bfloat16_where_the_processor_does(
+    able: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    with autocast(TrainingParams(), CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(("able", "words"), [(True, " with bfloat16"), (False, "")])
 def test_the_cpu_is_described_with_what_changes_the_last_bit(

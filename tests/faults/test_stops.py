@@ -36,11 +36,11 @@ SETTINGS = [
 # Each kind of stop: the signals sent one right after the other, and how many stops of it a default run makes. To die
 # before a rename is to have written a file, but not under its name.
 KINDS = {
-    "SIGKILL": ((signal.SIGKILL,), 3),
-    "SIGTERM": ((signal.SIGTERM,), 2),
+    "SIGKILL": ((signal.SIGKILL,), 5),
+    "SIGTERM": ((signal.SIGTERM,), 5),
     "SIGINT": ((signal.SIGINT,), 1),
     "SIGINT twice": ((signal.SIGINT, signal.SIGINT), 1),
-    "death before a rename": ((), 1),
+    "death before a rename": ((), 4),
 }
 MOST_RENAMES = 8
 # Runs the script named after the number of the rename before which it is to die.
