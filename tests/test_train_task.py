@@ -41,6 +41,18 @@ def test_a_run_that_is_over_says_what_would_let_it_go_on(
     assert steps(place, run_id, "train/loss") == list(range(1, 21))
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_says_what_it_computes_in(precision: str, place: Workplace, caplog: pytest.LogCaptureFixture) -> None:
+    options = [*place.options, "--set", f"training.precision={precision}", "--set", "training.max_steps=1"]
+    with caplog.at_level("INFO", logger="charrnn"):
+        answer = call(*options)
+    assert answer.code == 0, answer.err
+    (line,) = (message for message in caplog.messages if message.startswith("train     lstm "))
+    assert line.endswith(f" threads, {precision}")
+    newest = place.client.get_run(place.runs()[0])
+    assert f" threads, {precision}; " in newest.data.tags["mlflow.note.content"]
+
+
 def test_without_the_folder_a_run_goes_on_from_its_artifacts(
     place: Workplace, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
