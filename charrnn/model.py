@@ -1,7 +1,5 @@
 """CharRNN: characters in, scores for the next character out, hidden state carried by the caller."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,8 +11,6 @@ State = tuple[Tensor, ...]
 dtype; bfloat16 after a window that was read under autocast."""
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-# The same with weights that are handed over.
-FUNCTIONS: dict[str, Callable[..., tuple[Tensor, ...]]] = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
 
 
 class CharRNN(nn.Module):
@@ -93,33 +89,13 @@ class CharRNN(nn.Module):
         first = 0
         for rnn, norm, depth in zip(self.rnns, self.norms, self.depths, strict=True):
             part = tuple(tensor[first : first + depth].contiguous() for tensor in state)
-            assert isinstance(rnn, nn.RNNBase)
-            x, new = self._read(rnn, x, part)
-            after.append(new)
+            x, new = rnn(x, part if len(part) == 2 else part[0])
+            after.append(new if isinstance(new, tuple) else (new,))
             x = self.dropout(norm(x))
             first += depth
         return self.decoder(x), tuple(
             torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*after, strict=True)
         )
-
-    def _read(self, rnn: nn.RNNBase, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read the window `x` with `rnn`, in training without the share `weight_dropout` of its recurrent weights.
-
-        One mask for all steps of the window, so that the state itself stays whole: the weight-dropped LSTM of Merity et
-        al. 2018 (https://arxiv.org/abs/1708.02182).
-        """
-        given = state if len(state) == 2 else state[0]
-        share = self.params.weight_dropout
-        if not (self.training and share):
-            x, after = rnn(x, given)
-            return x, after if isinstance(after, tuple) else (after,)
-        weights = [
-            F.dropout(weight, share) if name.startswith("weight_hh") else weight
-            for name, weight in rnn.named_parameters()
-        ]
-        function = FUNCTIONS[self.params.cell]
-        x, *parts = function(x, given, weights, True, rnn.num_layers, rnn.dropout, True, False, False)
-        return x, tuple(parts)
 
     @property
     def num_parameters(self) -> int:

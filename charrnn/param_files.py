@@ -317,7 +317,7 @@ def check_resumable(before: Params, now: Params) -> None:
 
 
 # What may differ from the trained model that a run starts from: what decides no weight's shape or start.
-MAY_CHANGE_IN_MODEL = ("model.dropout", "model.weight_dropout")
+MAY_CHANGE_IN_MODEL = "model.dropout"
 
 
 def load_warm_start_params(files: Sequence[str | Path], overrides: Iterable[str], model: ModelParams) -> Params:
@@ -330,7 +330,7 @@ def load_warm_start_params(files: Sequence[str | Path], overrides: Iterable[str]
     if changed := _changes(params.model_copy(update={"model": model}), params, MAY_CHANGE_IN_MODEL):
         raise _error(
             f"--init-from: a trained model keeps its parameters, but these differ: {', '.join(changed)}; "
-            f"leave them out, only {' and '.join(MAY_CHANGE_IN_MODEL)} may change"
+            f"leave them out, only {MAY_CHANGE_IN_MODEL} may change"
         )
     return params
 

@@ -108,9 +108,6 @@ class ModelParams(Section):
     """Size of the learnt character vectors; null feeds one-hot vectors, which start slower."""
     dropout: Fraction = 0.0
     """Share of each layer's outputs set to zero in training (0 to 1); raise it when val/loss rises again."""
-    weight_dropout: Fraction = 0.0
-    """Share of the weights between one step and the next set to zero in training, anew for each window (0 to 1): holds
-    back a model that trains long on little text; a step takes a little longer."""
     layer_norm: bool = False
     """Normalise each layer's outputs (LayerNorm between layers; the cells stay those of cuDNN and oneDNN)."""
     tie_weights: bool = False

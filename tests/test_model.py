@@ -11,8 +11,6 @@ from charrnn.params import ModelParams
 CELLS = ["lstm", "gru", "rnn"]
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 VOCABULARY_SIZE = 7
-# A share of dropped weights that none will be in, but that is not zero.
-NEXT_TO_NOTHING = 1e-12
 VARIANTS = {
     "embedding": {},
     "one-hot": {"embedding_size": None},
@@ -161,60 +159,12 @@ def test_dropout_acts_in_training_only_after_every_layer(variant: str, layers: i
     assert torch.equal(losses_of(model, text, 50), losses_of(without, text, 50))
 
 
-@pytest.mark.parametrize("weight_dropout", [0.0, NEXT_TO_NOTHING])
 @pytest.mark.parametrize("variant", ["embedding", "layer norm"])
-def test_dropout_acts_between_layers_and_not_on_the_state_of_the_first(
-    variant: str, weight_dropout: float, text: Tensor
-) -> None:
-    model = build("gru", variant, dropout=0.5, weight_dropout=weight_dropout)
+def test_dropout_acts_between_layers_and_not_on_the_state_of_the_first(variant: str, text: Tensor) -> None:
+    model = build("gru", variant, dropout=0.5)
     (once,), (again,) = (model(text, model.initial_state(3))[1] for _ in range(2))
     assert torch.equal(once[0], again[0])
     assert not torch.equal(once[1], again[1])
-
-
-@pytest.mark.parametrize(("cell", "variant"), list(itertools.product(CELLS, VARIANTS)))
-def test_weights_that_no_weight_dropout_hits_are_those_of_the_model(cell: str, variant: str, text: Tensor) -> None:
-    model, plain = build(cell, variant, weight_dropout=NEXT_TO_NOTHING), build(cell, variant)
-    assert torch.equal(losses_of(model, text, 25), losses_of(plain, text, 25))
-
-
-@pytest.mark.parametrize(("cell", "variant"), list(itertools.product(CELLS, VARIANTS)))
-def test_weight_dropout_acts_on_weights_between_steps_anew_for_each_window(
-    cell: str, variant: str, text: Tensor
-) -> None:
-    model = build(cell, variant, weight_dropout=0.2)
-
-    def unused() -> dict[str, Tensor]:
-        model.zero_grad()
-        losses_of(model, text, 50).mean().backward()
-        return {name: parameter.grad == 0 for name, parameter in model.rnns.named_parameters()}
-
-    first, second = unused(), unused()
-    for name, zeros in first.items():
-        recurrent = ".weight_hh_" in name
-        assert (0 < zeros.float().mean() < 0.5) if recurrent else not zeros.any(), name
-        assert torch.equal(zeros, second[name]) != recurrent, name
-
-
-def test_weights_that_weight_dropout_leaves_make_up_for_the_others(text: Tensor) -> None:
-    shape: dict[str, object] = {"hidden_size": 1, "num_layers": 1}
-    model, expected = build("rnn", "embedding", weight_dropout=0.75, **shape), []
-    for factor in (0, 4):
-        plain = build("rnn", "embedding", **shape)
-        plain.rnns[0].weight_hh_l0.data *= factor
-        expected.append(losses_of(plain, text, 50))
-    got = [losses_of(model, text, 50) for _ in range(20)]
-    same = torch.tensor([[torch.equal(losses, one) for one in expected] for losses in got])
-    assert same.any(1).all()
-    assert same.any(0).all()
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_weight_dropout_ends_with_training(cell: str, text: Tensor) -> None:
-    model = build(cell, "embedding", weight_dropout=0.5)
-    assert not torch.equal(losses_of(model, text, 50), losses_of(model, text, 50))
-    model.eval()
-    assert torch.equal(losses_of(model, text, 50), losses_of(build(cell, "embedding"), text, 50))
 
 
 @pytest.mark.parametrize(("cell", "variant"), list(itertools.product(CELLS, VARIANTS)))

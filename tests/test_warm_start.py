@@ -169,7 +169,7 @@ def test_the_average_is_not_the_weights_themselves() -> None:
 
 def test_dropout_may_differ() -> None:
     params, vocabulary = params_for(), vocabulary_of("abc")
-    fresh = fresh_model(params_for(dropout=0.5, weight_dropout=0.5), vocabulary)
+    fresh = fresh_model(params_for(dropout=0.5), vocabulary)
     assert torch.equal(
         warm_start(trained(params, vocabulary), vocabulary, fresh)["decoder.bias"],
         trained(params, vocabulary).model().decoder.bias,

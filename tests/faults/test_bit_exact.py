@@ -42,7 +42,6 @@ def parameters(draw: st.DrawFn) -> Params:
         "embedding_size": hidden_size if tied else draw(st.none() | st.integers(1, 5)),
         "tie_weights": tied,
         "dropout": draw(st.sampled_from([0.0, 0.3])),
-        "weight_dropout": draw(st.sampled_from([0.0, 0.3])),
         "layer_norm": draw(st.booleans()),
     }
     schedule = draw(st.sampled_from(["constant", "cosine", "step", "plateau"]))
