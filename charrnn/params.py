@@ -202,7 +202,8 @@ class EvaluationParams(Section):
     """Characters of the validation split that an evaluation during training reads (count), spread over the split;
     null for all."""
     batch_size: PositiveInt = 64
-    """Parallel streams when evaluating; more is faster, each starts without context."""
+    """Parallel streams when evaluating; more is faster, but each starts without context, which a model that was trained
+    long may not know well: a val/loss that jumps may be gone with 16."""
     sample_length: Count = 300
     """Characters sampled and logged at each evaluation (count); 0 for none."""
     probe_window: PositiveInt | None = None
