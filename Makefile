@@ -21,14 +21,14 @@ run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled m
 	@"$(BIN)/python" flows/pipeline.py $(ARGS)
 
 test-stack: $(INSTALLED_TEAM)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
-	@"$(BIN)/python" -m pytest tests/test_stack.py --override-ini addopts= -v $(ARGS)
+	@"$(BIN)/python" -m pytest tests/stack/test_stack.py --override-ini addopts= -v $(ARGS)
 
 test: $(INSTALLED_DEV)  ## ruff, mypy, import-linter, pytest: what CI checks, beside test-stack
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/mypy" --strict $(PACKAGES)
 	@"$(BIN)/lint-imports"
-	@"$(BIN)/python" -m pytest --ignore tests/test_stack.py --numprocesses 2 --dist worksteal $(ARGS)
+	@"$(BIN)/python" -m pytest --ignore tests/stack/test_stack.py --numprocesses 2 --dist worksteal $(ARGS)
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
@@ -52,7 +52,7 @@ deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that
 		|| "$(BIN)/prefect" automation create --from-file deploy/automations.yaml; }
 
 docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
-	@"$(BIN)/python" -m charrnn.reference
+	@"$(BIN)/python" -m charrnn.config.reference
 
 clean:  ## remove what runs made, nothing else of data/ (asks before mlruns/ goes)
 	@if compgen -G 'data/outbox/*/*.json' >/dev/null; then \

@@ -13,7 +13,7 @@ from pathlib import Path
 import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
 from benchmarks.runner import TINYSHAKESPEARE, Bench, Figure, NotMeasuredError, keep, need_quiet
 from charrnn.errors import CharrnnError
-from flows.temporary_server import temporary_server
+from flows.servers.temporary_server import temporary_server
 
 # Which file measures which rows, in the order of the table.
 FILES = {

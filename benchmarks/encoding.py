@@ -9,12 +9,12 @@ import torch
 
 from benchmarks.memory import peak
 from benchmarks.runner import Bench, Figure, need_memory, seconds
-from charrnn.corpus import fetch_corpus
-from charrnn.dataset import encode_corpus, split
-from charrnn.params import Params
-from charrnn.state import new_state
-from charrnn.streams import Streams
-from charrnn.training import train
+from charrnn.config.schema import Params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import encode_corpus, split
+from charrnn.data.streams import Streams
+from charrnn.training.loop import train
+from charrnn.training.state import new_state
 
 MEGABYTE = 2**20
 SIZE, LARGE_SIZE = 200 * MEGABYTE, 2048 * MEGABYTE

@@ -4,9 +4,9 @@ import string
 
 import torch
 
-from charrnn.model import CharRNN
-from charrnn.params import ModelParams
-from charrnn.vocabulary import Vocabulary
+from charrnn.config.schema import ModelParams
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.char_rnn import CharRNN
 
 CHARACTERS = "".join(sorted("\n !$&',-.3:;?" + string.ascii_letters))
 

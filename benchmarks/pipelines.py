@@ -12,12 +12,12 @@ from torch import Tensor
 
 import tasks.train
 from benchmarks.runner import Bench, NotMeasuredError
-from charrnn.corpus import fetch_corpus
-from charrnn.dataset import Dataset, encode_corpus
-from charrnn.param_files import load_params
-from charrnn.params import Params
+from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import Dataset, encode_corpus
 from flows.pipeline import pipeline
-from tasks.summary import Summary
+from flows.summary import Summary
 
 PROJECT = Path(__file__).resolve().parents[1]
 

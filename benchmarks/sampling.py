@@ -7,7 +7,7 @@ import torch
 from benchmarks.models import untrained, vocabulary
 from benchmarks.plain import PlainLSTM, plain_sample
 from benchmarks.runner import Bench, Figure, alternate, seconds, threads
-from charrnn.sampling import SampleRequest, sample, sample_many
+from charrnn.generation.sampling import SampleRequest, sample, sample_many
 
 LENGTHS = {128: 3000, 256: 2000, 512: 800}
 TEXTS, TEXT_LENGTH = 128, 400

@@ -11,12 +11,12 @@ import matplotlib.pyplot as plt
 
 from benchmarks.encoding import params_for
 from benchmarks.runner import PAGE, Bench, Figure, seconds
-from charrnn.corpus import fetch_corpus
-from charrnn.dataset import encode_corpus, split
-from charrnn.params import Params
-from charrnn.state import new_state
-from charrnn.streams import Streams
-from charrnn.training import train
+from charrnn.config.schema import Params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import encode_corpus, split
+from charrnn.data.streams import Streams
+from charrnn.training.loop import train
+from charrnn.training.state import new_state
 
 PICTURE = PAGE.with_name("scaling.png")
 SECONDS = 4.0

@@ -9,11 +9,11 @@ from torch import Tensor
 from benchmarks.attempts import measure_attempts
 from benchmarks.pipelines import encoded
 from benchmarks.runner import Bench, Figure, seconds
-from charrnn.dataset import split
-from charrnn.device import computing
-from charrnn.state import new_state
-from charrnn.streams import Streams
-from charrnn.training import train
+from charrnn.data.dataset import split
+from charrnn.data.streams import Streams
+from charrnn.training.device import computing
+from charrnn.training.loop import train
+from charrnn.training.state import new_state
 
 # layers, hidden_size, batch_size, seq_length
 SHAPES = ((2, 128, 50, 50), (1, 256, 16, 48), (3, 512, 50, 50))

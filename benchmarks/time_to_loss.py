@@ -7,7 +7,7 @@ import torch
 from benchmarks.pipelines import HALVES, encoded, overlay, run_pipeline
 from benchmarks.runner import Bench, Figure, NotMeasuredError
 from benchmarks.transformer import PUBLISHED_LOSS, train_reference
-from charrnn.dataset import split
+from charrnn.data.dataset import split
 
 SEEDS = (1, 2, 3)
 TOLERANCE = 0.03

@@ -17,8 +17,8 @@ import psutil
 import tasks.train
 from benchmarks.pipelines import run_pipeline, training_clock
 from benchmarks.runner import Bench, Figure
-from charrnn.training import TrainEvent, train
-from tasks.sender import Sender
+from charrnn.training.loop import TrainEvent, train
+from tasks.tracking.outbox.sender import Sender
 
 CHANGES = ("training.max_steps=6000", "training.max_minutes=null")
 THREADS = ("system metrics", "GlobalEventLoopThread", "EventsWorkerThread")

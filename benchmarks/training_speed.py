@@ -7,7 +7,7 @@ import torch
 from benchmarks.pipelines import encoded, run_pipeline, training_clock, windows
 from benchmarks.plain import LEARNING_RATE, PlainLSTM, plain_train
 from benchmarks.runner import Bench, Figure, seconds
-from charrnn.dataset import split
+from charrnn.data.dataset import split
 
 # layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: a look
 # at it in the beginning and one in the end are spread over a training of a length that one would give it.

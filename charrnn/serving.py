@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_scalar
 
-from charrnn.checkpoint import load_checkpoint
 from charrnn.errors import ParamsError
-from charrnn.sampling import SampleRequest, known_prime, sample_many
+from charrnn.generation.sampling import SampleRequest, known_prime, sample_many
+from charrnn.training.checkpoint import load_checkpoint
 
 MAX_LENGTH = 100_000
 KINDS = {"prime": str, "length": int, "temperature": float, "top_k": int, "top_p": float, "seed": int}

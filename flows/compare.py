@@ -10,10 +10,10 @@ from pathlib import Path
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError
 from charrnn.files import write_bytes, write_text
-from charrnn.param_files import load_params
-from flows.command_line import compare_parser, guarded
+from flows.cli.command_line import compare_parser, guarded
 
 DEFAULT_LAST = 5
 
@@ -29,8 +29,8 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.overrides.append(f"tracking.experiment={arguments.experiment}")
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
-    from tasks.comparison import METRICS, Comparison
-    from tasks.tracking import find_run, last_runs, read_run
+    from tasks.tracking.comparison import METRICS, Comparison
+    from tasks.tracking.mlflow import find_run, last_runs, read_run
 
     found = [find_run(params, run_id) for run_id in arguments.run_ids] or last_runs(params, last)
     if not found:

@@ -18,11 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
     # Help, a dry run, mistakes and Ctrl-C are answered before the seconds that the imports below take.
-    from flows.command_line import interruptible
+    from flows.cli.command_line import interruptible
 
     interruptible()
-    from flows.preflight import preflight
-    from flows.server_process import start_server
+    from flows.cli.preflight import preflight
+    from flows.servers.server_process import start_server
 
     ARGUMENTS = preflight(sys.argv[1:])
     SERVER = start_server()  # which takes as long as the imports, beside them
@@ -33,43 +33,35 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
 from prefect.task_engine import TaskRunTimeoutError
 
-from charrnn.corpus import Corpus
-from charrnn.dataset import Dataset, split
-from charrnn.device import choose_device
+from charrnn.config.loading import load_params
+from charrnn.config.resume_rules import check_resumable, load_warm_start_params
+from charrnn.config.schema import Params
+from charrnn.config.writing import flatten, to_yaml
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import Dataset, split
 from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, TrackingError
-from charrnn.param_files import check_resumable, flatten, load_params, load_warm_start_params, to_yaml
-from charrnn.params import Params
-from flows.command_line import guarded, sync_command
-from flows.late_runs import drop_late_runs
-from flows.recovery import check_crashed, count_recovery
-from flows.server_process import ServerProcess
-from flows.temporary_server import temporary_server
-from tasks.checkpoints import CheckpointFolder
+from charrnn.stopping import StopRequest, signals_noted, stop_requests
+from charrnn.training.device import choose_device
+from flows.cli.command_line import guarded, sync_command
+from flows.deployed.late_runs import drop_late_runs
+from flows.deployed.recovery import check_crashed, count_recovery
+from flows.retrying import options
+from flows.servers.server_process import ServerProcess
+from flows.servers.temporary_server import temporary_server
+from flows.summary import Summary
 from tasks.download import download
 from tasks.encode import encode
-from tasks.environment import environment_tags, installed_packages
 from tasks.evaluate import evaluate
-from tasks.models import Origin, Parent, find_parent, parent_of
-from tasks.outbox import outbox_folder
 from tasks.promote import promote
 from tasks.register import register
-from tasks.retrying import options
 from tasks.sample import sample
-from tasks.stopping import StopRequest, signals_noted, stop_requests
-from tasks.summary import Summary
-from tasks.tracker import STOP_SECONDS, Tracker, send_pending
-from tasks.tracking import (
-    FLOW_RUN_ID,
-    FLOW_RUN_TAG,
-    PARAMS_FILE,
-    RunRef,
-    connect,
-    find_run,
-    reopen_run,
-    run_params,
-    start_run,
-    take_over,
-)
+from tasks.tracking.checkpoints import CheckpointFolder
+from tasks.tracking.environment import environment_tags, installed_packages
+from tasks.tracking.mlflow import connect, find_run, reopen_run, run_params, start_run, take_over
+from tasks.tracking.models import Origin, Parent, find_parent, parent_of
+from tasks.tracking.outbox.queue import outbox_folder
+from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, RunRef
+from tasks.tracking.tracker import STOP_SECONDS, Tracker, send_pending
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -92,7 +84,7 @@ def pipeline(
             model as NAME, NAME@alias or NAME/VERSION.
     """
     drop_late_runs(str(flow_run.id), deployment.id)
-    with signals_noted() as noted:
+    with signals_noted(TerminationSignal) as noted:
         return _pipeline(overlays or [], overrides or [], resume, init_from, noted)
 
 
@@ -112,7 +104,7 @@ def _pipeline(
         tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or start_run(params, _run_name(params, corpus, origin), tags)
     with _ending(run):
-        stop.raise_if_requested()
+        stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(params, Tracker(run)).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset)
@@ -121,7 +113,7 @@ def _pipeline(
         samples = sample.with_options(**again)(params, run)
         version = register.with_options(**again)(params, run)
         promotion = promote.with_options(**again)(dataset, params, run, version)
-        noted.raise_if_requested()
+        noted.raise_if_requested(TerminationSignal)
         seconds = time.monotonic() - started
         summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, promotion, seconds)
         Tracker(run).describe(summary.markdown())

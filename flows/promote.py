@@ -10,8 +10,8 @@ from pathlib import Path
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from charrnn.param_files import load_params
-from flows.command_line import guarded, promote_parser
+from charrnn.config.loading import load_params
+from flows.cli.command_line import guarded, promote_parser
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def main(arguments: argparse.Namespace) -> int:
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
     from tasks.promote import CHAMPION
-    from tasks.tracking import alias_version, set_champion
+    from tasks.tracking.mlflow import alias_version, set_champion
 
     before = alias_version(params.tracking, arguments.name, CHAMPION)
     set_champion(params.tracking, arguments.name, arguments.version, f"champion: {arguments.reason}", CHAMPION)

@@ -11,9 +11,9 @@ from pathlib import Path
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError
-from charrnn.param_files import load_params
-from flows.command_line import guarded, prune_parser
+from flows.cli.command_line import guarded, prune_parser
 
 MS_PER_DAY = 24 * 60 * 60 * 1000
 
@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise ParamsError(f"--older-than: must be a number of days >= 0, got {arguments.older_than:g}")
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
-    from tasks.prune import spare_checkpoints
+    from tasks.tracking.prune import spare_checkpoints
 
     size = runs = 0
     for spare in spare_checkpoints(params, int(time.time() * 1000 - arguments.older_than * MS_PER_DAY)):

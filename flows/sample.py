@@ -13,19 +13,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
     # Help, mistakes and Ctrl-C are answered before the seconds that the imports below take.
-    from flows.command_line import interruptible, sample_parser
+    from flows.cli.command_line import interruptible, sample_parser
 
     interruptible()
     ARGUMENTS = sample_parser().parse_args()
 
 from dataclasses import replace
 
-from charrnn.checkpoint import Checkpoint, load_checkpoint
+from charrnn.config.loading import load_params
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
-from charrnn.param_files import load_params
-from charrnn.sampling import SampleRequest, known_prime, stream_many
-from flows.command_line import guarded
+from charrnn.generation.sampling import SampleRequest, known_prime, stream_many
+from charrnn.training.checkpoint import Checkpoint, load_checkpoint
+from flows.cli.command_line import guarded
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -78,9 +78,9 @@ def _load(arguments: argparse.Namespace) -> Checkpoint:
         return load_checkpoint(Path(arguments.checkpoint))
     params = load_params(arguments.params, arguments.overrides)
     # A checkpoint file needs no MLflow, and is not made to wait for its import.
-    from tasks.checkpoints import load_from_run
-    from tasks.models import load_registered
-    from tasks.tracking import find_run
+    from tasks.tracking.checkpoints import load_from_run
+    from tasks.tracking.mlflow import find_run
+    from tasks.tracking.models import load_registered
 
     if arguments.run is not None:
         return load_from_run(params, find_run(params, arguments.run))

@@ -10,10 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError
-from charrnn.param_files import load_params
-from charrnn.sampling import SampleRequest, known_prime, sample_many
-from tasks.models import find_parent
+from charrnn.generation.sampling import SampleRequest, known_prime, sample_many
+from tasks.tracking.models import find_parent
 
 
 @flow(name="sample")

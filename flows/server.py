@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
 
+from charrnn.config.loading import PROJECT
 from charrnn.errors import ServerError
-from charrnn.param_files import PROJECT
-from flows.command_line import guarded, server_parser
+from flows.cli.command_line import guarded, server_parser
 from tasks import SETTINGS
 
 POOL = "charrnn"

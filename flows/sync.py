@@ -10,13 +10,13 @@ from pathlib import Path
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from charrnn.config.loading import load_params
+from charrnn.config.redaction import redact
+from charrnn.config.schema import Params
 from charrnn.errors import TrackingError
-from charrnn.param_files import load_params
-from charrnn.params import Params
-from charrnn.redaction import redact
-from flows.command_line import guarded, sync_parser
-from tasks.outbox import Outbox, outbox_folder, outboxes
-from tasks.stores import tracking_uri
+from flows.cli.command_line import guarded, sync_parser
+from tasks.tracking.address import tracking_uri
+from tasks.tracking.outbox.queue import Outbox, outbox_folder, outboxes
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -33,8 +33,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _sync(box: Outbox, params: Params) -> int:
     # MLflow takes seconds to import: not before mistakes are answered, and not for nothing.
-    from tasks.tracker import send_pending
-    from tasks.tracking import run_at
+    from tasks.tracking.mlflow import run_at
+    from tasks.tracking.tracker import send_pending
 
     run_id = box.folder.name
     try:

@@ -5,9 +5,9 @@ import logging
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from charrnn.corpus import Corpus, fetch_corpus
-from charrnn.params import DataParams
-from tasks.terminal import bar
+from charrnn.config.schema import DataParams
+from charrnn.data.corpus import Corpus, fetch_corpus
+from charrnn.terminal import bar
 
 logger = logging.getLogger("charrnn")
 

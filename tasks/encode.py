@@ -5,10 +5,10 @@ import logging
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from charrnn.corpus import Corpus
-from charrnn.dataset import Dataset, check_length, encode_corpus, split
-from charrnn.params import Params
-from tasks.terminal import bar
+from charrnn.config.schema import Params
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import Dataset, check_length, encode_corpus, split
+from charrnn.terminal import bar
 
 logger = logging.getLogger("charrnn")
 

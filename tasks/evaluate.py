@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from charrnn.baselines import Baselines, compute_baselines
-from charrnn.dataset import Dataset, split
-from charrnn.device import choose_device, computing
-from charrnn.evaluation import Report
-from charrnn.evaluation import evaluate as evaluate_model
-from charrnn.params import Params
-from charrnn.streams import Streams
-from tasks.checkpoints import load_from_run
-from tasks.tracker import Tracker
-from tasks.tracking import RunRef
+from charrnn.config.schema import Params
+from charrnn.data.dataset import Dataset, split
+from charrnn.data.streams import Streams
+from charrnn.evaluation.metrics import Report
+from charrnn.evaluation.metrics import evaluate as evaluate_model
+from charrnn.evaluation.ngram import Baselines, compute_baselines
+from charrnn.training.device import choose_device, computing
+from tasks.tracking.checkpoints import load_from_run
+from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
 

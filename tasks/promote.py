@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from charrnn.dataset import Dataset, split
-from charrnn.device import computing
+from charrnn.config.schema import Params
+from charrnn.data.dataset import Dataset, split
 from charrnn.errors import CheckpointError, TrackingError
-from charrnn.paired import compare, text_losses
-from charrnn.params import Params
-from tasks.checkpoints import load_from_run
-from tasks.models import load_registered
-from tasks.tracker import Tracker
-from tasks.tracking import RunRef, alias_version, set_champion
+from charrnn.evaluation.bootstrap import compare, text_losses
+from charrnn.training.device import computing
+from tasks.tracking.checkpoints import load_from_run
+from tasks.tracking.mlflow import alias_version, set_champion
+from tasks.tracking.models import load_registered
+from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
 

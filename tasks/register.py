@@ -8,12 +8,12 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from charrnn.checkpoint import save_checkpoint
-from charrnn.params import Params
-from charrnn.sampling import known_prime
-from tasks.checkpoints import load_from_run
-from tasks.tracker import Tracker
-from tasks.tracking import BEST, RunRef
+from charrnn.config.schema import Params
+from charrnn.generation.sampling import known_prime
+from charrnn.training.checkpoint import save_checkpoint
+from tasks.tracking.checkpoints import load_from_run
+from tasks.tracking.runs import BEST, RunRef
+from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
 

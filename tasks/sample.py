@@ -7,12 +7,12 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from charrnn.device import computing
-from charrnn.params import Params
-from charrnn.sampling import SampleRequest, known_prime, sample_many
-from tasks.checkpoints import load_from_run
-from tasks.tracker import Tracker
-from tasks.tracking import SAMPLES_FILE, RunRef
+from charrnn.config.schema import Params
+from charrnn.generation.sampling import SampleRequest, known_prime, sample_many
+from charrnn.training.device import computing
+from tasks.tracking.checkpoints import load_from_run
+from tasks.tracking.runs import SAMPLES_FILE, RunRef
+from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
 

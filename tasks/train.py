@@ -14,26 +14,27 @@ from uuid import UUID
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import TerminationSignal
 
-from charrnn.checkpoint import Checkpoint as SavedCheckpoint
-from charrnn.checkpoint import checkpoint_of
-from charrnn.dataset import Dataset, split
-from charrnn.device import choose_device, choose_precision, computing, describe_device
+from charrnn.config.schema import Params
+from charrnn.data.dataset import Dataset, split
+from charrnn.data.streams import Streams
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DivergedError
-from charrnn.evaluation import bits_per_char
-from charrnn.params import Params
-from charrnn.sampling import SampleRequest, known_prime, sample
-from charrnn.state import TrainState, new_state
-from charrnn.streams import Streams
-from charrnn.training import Checkpoint, Evaluation, Steps, is_finished
-from charrnn.training import train as train_events
-from charrnn.vocabulary import Vocabulary
-from charrnn.warm_start import warm_start
-from tasks.checkpoints import CheckpointFolder
-from tasks.stopping import StopRequest, stop_requests
-from tasks.terminal import Bar, bar
-from tasks.tracker import Tracker
-from tasks.tracking import RunRef
+from charrnn.evaluation.metrics import bits_per_char
+from charrnn.generation.sampling import SampleRequest, known_prime, sample
+from charrnn.stopping import StopRequest, stop_requests
+from charrnn.terminal import Bar, bar
+from charrnn.training.checkpoint import Checkpoint as SavedCheckpoint
+from charrnn.training.checkpoint import checkpoint_of
+from charrnn.training.device import choose_device, choose_precision, computing, describe_device
+from charrnn.training.loop import Checkpoint, Evaluation, Steps, is_finished
+from charrnn.training.loop import train as train_events
+from charrnn.training.state import TrainState, new_state
+from charrnn.training.warm_start import warm_start
+from tasks.tracking.checkpoints import CheckpointFolder
+from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
 
@@ -226,7 +227,7 @@ class _Watcher:
             return False
         self.tracker.flush()
         self.folder.upload_at_end(self.state.progress.step)
-        stop.raise_if_requested()
+        stop.raise_if_requested(TerminationSignal)
         update_progress_artifact(self.artifact, 100.0)
         return True
 

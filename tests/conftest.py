@@ -5,8 +5,16 @@ import importlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from charrnn.config.schema import Params
+    from tests.workplace import Finished, Workplace
 
 # Whatever makes a temporary file, here or in a process of a test that is killed: it goes when the session ends. The
 # folders of pytest's own, which tell what a test that failed left, stay where pytest has them.
@@ -28,8 +36,54 @@ for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
 # The project's own settings, before prefect reads its environment.
 importlib.import_module("tasks")
 
-pytest_plugins = ["tests.pipeline_fixtures", "tests.source_fixtures"]
+pytest_plugins = ["tests.source_fixtures"]
 
 # A busy machine is no failure. What lands a change is given the same examples each time; `make faults` draws new ones.
 settings.register_profile("charrnn", deadline=None, derandomize="CHARRNN_FAULTS" not in os.environ)
 settings.load_profile("charrnn")
+
+
+# Fixtures of whole pipelines import what they need when they are asked for: tests of the library load neither Prefect
+# nor MLflow.
+
+
+@pytest.fixture(scope="session")
+def api_url() -> Iterator[str]:
+    """A real Prefect server with an empty database, for the whole session."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> "Params":
+    """Parameters that point to one SQLite store for all tests that only need runs of their own in it."""
+    from charrnn.config.loading import load_params
+
+    folder = tmp_path_factory.mktemp("a store")
+    return load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db", f"data.directory={folder}/data"])
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, api_url: str) -> "Workplace":
+    from tests.texts import made_up_play
+    from tests.workplace import Workplace
+
+    text = tmp_path / "a play.txt"
+    text.write_text(made_up_play(20_000), encoding="utf-8")
+    return Workplace(tmp_path, text, api_url)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> "Finished":
+    from flows.pipeline import pipeline
+    from tests.texts import made_up_play
+    from tests.workplace import SMOKE, Finished, Workplace
+
+    folder = tmp_path_factory.mktemp("a finished run")
+    text = folder / "a play.txt"
+    text.write_text(made_up_play(60_000), encoding="utf-8")
+    workplace = Workplace(folder, text, api_url)
+    return Finished(workplace, pipeline(overlays=[str(SMOKE)], overrides=workplace.overrides))

@@ -1,170 +1,113 @@
-"""Registered models: made from a checkpoint, found, promoted."""
+"""Trained models, found by what a person calls them: a run, a checkpoint file, a registered model.
 
+Also what a run that started from one keeps of it: a checkpoint of its own, so that it can go on without it.
+"""
+
+import os
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
-import pandas as pd
-from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput
-from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import ColSpec, Schema
-from mlflow.utils import get_results_from_paginated_fn
+from charrnn.config.schema import Params, TrackingParams
+from charrnn.errors import CheckpointError, TrackingError
+from charrnn.training.checkpoint import Checkpoint, load_checkpoint
+from tasks.tracking.checkpoints import load_from_run
+from tasks.tracking.mlflow import download_model, find_run
+from tasks.tracking.runs import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef
+from tasks.tracking.tracker import Tracker
 
-import charrnn
-from charrnn.errors import TrackingError
-from charrnn.params import TrackingParams
-from charrnn.redaction import redact
-from tasks.operations import Register
-from tasks.stores import tracking_uri, waiting_out_locks
-from tasks.tracking.runs import RunRef
-from tasks.tracking.store import client_of, connect, is_refusal, reason, reporting
-
-SHA256_TAG = "checkpoint.sha256"
-# Models asked for at once.
-PAGE = 100
+RUN_ID = re.compile("[0-9a-f]{32}")
 
 
-def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
-    """Log a pyfunc model loaded from code (`charrnn.serving`) and register it; goes on with one that is half made.
+@dataclass(frozen=True)
+class Origin:
+    """Where the weights that a run starts from are from.
 
-    Model.log would do the first half, but would make another model each time.
+    Attributes:
+        reference: what they were found by: a run id, the path of a file, a registered model.
+        run_id: the run that trained them; '' outside of one.
+        step: the updates they had.
+        ui_path: that run's page in the MLflow UI, from the server's address on; '' where the store has no such run.
     """
-    _create_registered_model(client, wanted.name)
-    if registered_version(run, wanted.name, wanted.sha256):
-        return
-    tags = {SHA256_TAG: wanted.sha256}
-    models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
-    mine = [model for model in models if model.source_run_id == run.run_id]
-    model = mine[0] if mine else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
-    outputs = client.get_run(run.run_id).outputs
-    if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
-        client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
-        mlflow.pyfunc.save_model(
-            folder,
-            loader_module="charrnn.serving",
-            data_path=str(checkpoint),
-            code_paths=[str(Path(charrnn.__file__).parent)],
-            mlflow_model=Model(
-                artifact_path=model.artifact_location,
-                run_id=run.run_id,
-                model_uuid=model.model_id,
-                model_id=model.model_id,
-            ),
-            signature=_signature(),
-            input_example=pd.DataFrame([wanted.example]),
-            pip_requirements=list(wanted.requirements),
-        )
-        client.log_model_artifacts(model.model_id, str(folder))
-    client.finalize_logged_model(model.model_id, "READY")
-    source = f"models:/{model.model_id}"
-    with _set_process_wide(run.uri):
-        client.create_model_version(wanted.name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
+
+    reference: str
+    run_id: str
+    step: int
+    ui_path: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the run that starts from it says about it."""
+        return {INIT_FROM_TAG: self.reference} | ({PARENT_TAG: self.run_id} if self.run_id else {})
+
+    def words(self, run: str = "") -> str:
+        """Return one phrase; `run` stands for the run id, such as a link."""
+        step = f"step {self.step:,} of run {run or self.run_id or 'unknown'}"
+        return step if self.reference == self.run_id else f"{step} ({self.reference})"
 
 
-def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
-    """Copy the files of registered model `NAME`, `NAME@alias` or `NAME/VERSION` into `folder`; return where.
+@dataclass(frozen=True)
+class Parent:
+    """The trained model that a run starts from: a checkpoint with nothing but its weights, and where it is from."""
+
+    origin: Origin
+    checkpoint: Checkpoint
+
+
+def find_parent(params: Params, wanted: str) -> Parent:
+    """Return the model of checkpoint file, run (an id, or `last`) or registered model `wanted`.
 
     Raises:
-        TrackingError: there is no such model, alias or version.
+        CheckpointError: the file or the run's checkpoint is damaged, or the run has none.
+        FileError: the file cannot be read.
+        TrackingError: there is no such run or registered model, or the store does not answer.
     """
-    client, _ = connect(params)
-    uri = tracking_uri(params)
-    name, _, alias = wanted.partition("@")
-    try:
-        if alias:
-            version = client.get_model_version_by_alias(name, alias).version
-        elif "/" in name:
-            name, version = name.split("/", 1)
-        else:
-            versions = client.search_model_versions(f"name = '{name}'")
-            version = str(max((int(item.version) for item in versions), default=""))
-            if not version:
-                raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(uri)}")
-        location = client.get_model_version_download_uri(name, version)
-        return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
-    except MlflowException as error:
-        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
-
-
-@waiting_out_locks
-def alias_version(params: TrackingParams, name: str, alias: str) -> str:
-    """Return the version of model `name` that has `alias`; '' if none has. Raises TrackingError."""
-    client, uri = client_of(params), tracking_uri(params)
-    with reporting(uri):
+    if os.path.isfile(wanted) or Path(wanted).suffix == ".ckpt":
+        checkpoint, reference = load_checkpoint(Path(wanted)), str(Path(wanted).absolute())
+    elif wanted == "last" or RUN_ID.fullmatch(wanted):
+        run = find_run(params, wanted)
+        checkpoint, reference = load_from_run(params, run), run.run_id
+    else:
         try:
-            return str(client.get_model_version_by_alias(name, alias).version)
-        except MlflowException as error:
-            if not is_refusal(error):
-                raise
-            return ""
+            checkpoint, reference = load_registered(params.tracking, wanted), wanted
+        except TrackingError as error:
+            raise TrackingError(f"{str(error).rstrip('.')}; nor is it a checkpoint file or a run id") from None
+    return _parent(params, reference, checkpoint)
 
 
-@waiting_out_locks
-def aliased_runs(params: TrackingParams) -> set[str]:
-    """Return the ids of the runs whose model has an alias, in any registered model. Raises TrackingError."""
-    client, uri = client_of(params), tracking_uri(params)
-    with reporting(uri):
-        models = get_results_from_paginated_fn(
-            lambda size, page: client.search_registered_models(max_results=size, page_token=page), PAGE
-        )
-        return {
-            str(client.get_model_version(model.name, version).run_id)
-            for model in models
-            for version in model.aliases.values()
-        }
-
-
-@waiting_out_locks
-def set_champion(params: TrackingParams, name: str, version: str, reason: str, alias: str | None) -> None:
-    """Write on a version of model `name` why it is, or is not, the one to use; give it `alias`, if one is given.
+def parent_of(params: Params, run: RunRef) -> Parent | None:
+    """Return what `run` started from, from what it kept of it; None when it started from nothing.
 
     Raises:
-        TrackingError: there is no such version, or the store does not answer.
+        CheckpointError: what it kept is gone.
     """
-    client, uri = client_of(params), tracking_uri(params)
-    with reporting(uri):
-        client.update_model_version(name, version, description=reason)
-        if alias is not None:
-            client.set_registered_model_alias(name, alias, version)
+    reference = Tracker(run).tag(INIT_FROM_TAG)
+    if not reference:
+        return None
+    return _parent(params, reference, load_from_run(params, run, (INITIAL,)))
 
 
-def registered_version(run: RunRef, name: str, sha256: str) -> str:
-    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none."""
-    with reporting(run.uri):
-        versions = MlflowClient(tracking_uri=run.uri).search_model_versions(f"run_id = '{run.run_id}'")
-    found = (item for item in versions if item.name == name and item.tags.get(SHA256_TAG) == sha256)
-    return next((str(version.version) for version in found), "")
+def load_registered(params: TrackingParams, wanted: str) -> Checkpoint:
+    """Return the checkpoint in registered model `NAME`, `NAME@alias` or `NAME/VERSION`.
+
+    Raises:
+        TrackingError: there is no such model, alias or version, or the store does not answer.
+        CheckpointError: it holds no checkpoint that can be read.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = download_model(params, wanted, Path(temporary))
+        found = sorted(folder.rglob("*.ckpt"))
+        if not found:
+            raise CheckpointError(f"model {wanted}: holds no charrnn checkpoint")
+        return load_checkpoint(found[0])
 
 
-def _create_registered_model(client: MlflowClient, name: str) -> None:
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
-@contextmanager
-def _set_process_wide(uri: str) -> Iterator[None]:
-    """Set the tracking URI of the process: a SQLite store looks for models:/<id> there, not where it is itself."""
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
-
-
-def _signature() -> ModelSignature:
-    types = {"prime": "string", "length": "long", "temperature": "double", "seed": "long"}
-    types |= {"top_k": "long", "top_p": "double"}
-    return ModelSignature(
-        inputs=Schema([ColSpec(kind, column, required=column == "prime") for column, kind in types.items()]),
-        outputs=Schema([ColSpec("string", "text")]),
-    )
+def _parent(params: Params, reference: str, checkpoint: Checkpoint) -> Parent:
+    ui_path = ""
+    if checkpoint.run_id:
+        try:
+            ui_path = find_run(params, checkpoint.run_id).ui_path
+        except TrackingError:
+            ui_path = ""  # trained elsewhere, or deleted for good
+    return Parent(Origin(reference, checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())

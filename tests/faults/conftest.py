@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.faults.ledger import FACTOR, LEDGER, table
-from tests.pipeline_fixtures import Workplace
+from tests.workplace import Workplace
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

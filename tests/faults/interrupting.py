@@ -1,4 +1,4 @@
-"""Ctrl-C in this process, at a line of the log: what `pipeline_fixtures.call` runs is stopped there."""
+"""Ctrl-C in this process, at a line of the log: what `workplace.call` runs is stopped there."""
 
 import logging
 import re

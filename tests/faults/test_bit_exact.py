@@ -13,14 +13,14 @@ import torch
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from charrnn import training
-from charrnn.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
-from charrnn.param_files import validate_params
-from charrnn.params import Params
-from charrnn.state import TrainState, new_state
-from charrnn.streams import Streams
-from charrnn.training import Checkpoint, Evaluation, Pause, Steps, TrainEvent, train
-from charrnn.vocabulary import Vocabulary
+from charrnn.config.loading import validate_params
+from charrnn.config.schema import Params
+from charrnn.data.streams import Streams
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.training import loop as training
+from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
+from charrnn.training.loop import Checkpoint, Evaluation, Pause, Steps, TrainEvent, train
+from charrnn.training.state import TrainState, new_state
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import differences, flat
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from charrnn.params import Params
+from charrnn.config.schema import Params
 from tests.faults.ledger import FACTOR, record
-from tests.pipeline_fixtures import Called, Finished, call, call_sample
+from tests.workplace import Called, Finished, call, call_sample
 
 KEYS = [
     (section, key)

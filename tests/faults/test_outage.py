@@ -11,16 +11,18 @@ import pytest
 from mlflow import MlflowClient
 
 import tasks.train
-from charrnn.checkpoint import load_checkpoint
+from charrnn.config.loading import load_params
 from charrnn.errors import TrackingError
-from charrnn.param_files import load_params
-from charrnn.training import Checkpoint, TrainEvent
-from tasks.outbox import Outbox
-from tasks.tracker import Tracker, send_pending
-from tasks.tracking import RunRef, start_run
+from charrnn.training.checkpoint import load_checkpoint
+from charrnn.training.loop import Checkpoint, TrainEvent
+from tasks.tracking.mlflow import start_run
+from tasks.tracking.outbox.queue import Outbox
+from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker, send_pending
 from tests.faults.ledger import FACTOR
 from tests.faults.tracking_server import Server, Way
-from tests.pipeline_fixtures import Workplace, call, call_sync, made_up_play
+from tests.texts import made_up_play
+from tests.workplace import Workplace, call, call_sync
 
 DETERMINISTIC = ("train/loss", "train/grad_norm", "train/learning_rate", "train/epoch", "val/loss", "best/loss")
 DETERMINISTIC += ("test/loss", "test/accuracy", "best/5gram_loss")
@@ -154,7 +156,7 @@ def test_a_run_ends_well_without_its_server_and_sync_sends_the_rest(
     workplace: Workplace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tasks.tracker.END_SECONDS", 3.0)
+    monkeypatch.setattr("tasks.tracking.tracker.END_SECONDS", 3.0)
     at_checkpoint |= {40: server.kill}
     answer = call(*at_server, "--quiet")
     assert answer.code == 0, answer.err
@@ -248,8 +250,8 @@ def test_a_run_stopped_while_its_store_is_locked_is_killed_all_the_same(
 @pytest.fixture
 def run(way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRef:
     """A run at the server, by the way on which things go wrong."""
-    monkeypatch.setattr("tasks.sender.FIRST_DELAY", 0.05)
-    monkeypatch.setattr("tasks.sender.LONGEST_DELAY", 0.1)
+    monkeypatch.setattr("tasks.tracking.outbox.sender.FIRST_DELAY", 0.05)
+    monkeypatch.setattr("tasks.tracking.outbox.sender.LONGEST_DELAY", 0.1)
     params = load_params([], [f"tracking.uri={way.uri}", "tracking.experiment=faults", f"data.directory={tmp_path}"])
     return start_run(params, "a run", {})
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.param_files import load_params
-from charrnn.params import Params
-from charrnn.training import Evaluation, Steps, TrainEvent
+from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
+from charrnn.training.loop import Evaluation, Steps, TrainEvent
 from tests.faults.test_bit_exact import Trainee
 
 Resumed = tuple[Trainee, list[TrainEvent]]

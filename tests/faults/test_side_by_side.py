@@ -10,8 +10,9 @@ import pytest
 
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import differences, read_run
-from tests.pipeline_fixtures import Workplace, call, made_up_play
 from tests.source_fixtures import Site
+from tests.texts import made_up_play
+from tests.workplace import Workplace, call
 
 # Started at once: eight are minutes of work for two cores.
 TOGETHER = 8 if FACTOR > 1 else 3

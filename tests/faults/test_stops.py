@@ -17,12 +17,12 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from charrnn.param_files import PROJECT, load_params
+from charrnn.config.loading import PROJECT, load_params
 from tasks.register import register
-from tasks.tracking import connect, run_params, start_run
+from tasks.tracking.mlflow import connect, run_params, start_run
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.pipeline_fixtures import SMOKE, Finished, Workplace, call
+from tests.workplace import SMOKE, Finished, Workplace, call
 
 SEED = int(os.environ.get("CHARRNN_FAULTS_SEED") or secrets.randbits(32))
 STEPS = 2000
@@ -294,8 +294,8 @@ def test_a_run_stopped_at_random_moments_is_the_run_it_would_have_been(
 
 MAKE_A_STORE = """
 import sys
-from tasks.tracking import connect
-from charrnn.params import TrackingParams
+from tasks.tracking.mlflow import connect
+from charrnn.config.schema import TrackingParams
 connect(TrackingParams(uri=sys.argv[1]))
 """
 

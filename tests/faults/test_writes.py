@@ -13,20 +13,21 @@ from typing import Any
 import pytest
 
 from charrnn import files
-from charrnn.checkpoint import load_checkpoint, save_checkpoint
-from charrnn.corpus import fetch_corpus
-from charrnn.dataset import Dataset, encode_corpus
+from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.errors import FileError
 from charrnn.files import keep_as, write_text
-from charrnn.param_files import load_params
-from charrnn.params import Params
-from tasks.tracker import Tracker
-from tasks.tracking import RunRef, start_run
+from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
+from tasks.tracking.mlflow import start_run
+from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker
 from tasks.train import train
 from tests.faults.interrupting import interrupted_at
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.pipeline_fixtures import SMOKE, Finished, Workplace, call
+from tests.workplace import SMOKE, Finished, Workplace, call
 
 NOBODY = 65534
 SMALL = ["training.max_steps=6", "checkpoint.every_steps=3", "evaluation.every_steps=3", "model.hidden_size=8"]

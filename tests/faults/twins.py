@@ -8,7 +8,7 @@ import torch
 from mlflow import MlflowClient
 from torch import Tensor
 
-from charrnn.checkpoint import load_checkpoint
+from charrnn.training.checkpoint import load_checkpoint
 
 TIMES = ("elapsed", "evaluated_at", "evaluation_seconds", "checkpointed_at")
 """What the state holds of time, which passes differently."""

@@ -1,0 +1,1 @@
+"""Every parameter: the schema, reading and writing them, what a resumed run may change."""

@@ -1,0 +1,257 @@
+"""Reads parameters: `params.yaml`, overlays merged over it, `key=value` overrides.
+
+Every mistake becomes one ParamsError that names where the value stood, its key, what was found and what is allowed.
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from charrnn.config.redaction import redact
+from charrnn.config.schema import Params, Text
+from charrnn.errors import ParamsError
+
+PROJECT = Path(__file__).resolve().parents[2]
+BASE_FILE = PROJECT / "params.yaml"
+
+NULLS = ("", "~", "null", "Null", "NULL")
+"""What YAML reads as null."""
+
+LISTS = ("[", "- ", '"', "'")
+"""What YAML begins a list with, or a text in quotes."""
+
+RULES = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be Unicode text",
+    "string_pattern_mismatch": "must not contain NUL",
+    "string_too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "too_short": "must not be an empty list",
+    "dict_type": "must be a map",
+    "model_type": "must be a map of parameters",
+    "model_attributes_type": "must be a map of parameters",
+}
+
+
+def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (), base: Params | None = None) -> Params:
+    """Read `params.yaml`, merge the overlay `files` over it in order, then the `overrides`.
+
+    Maps merge; lists and scalars replace. Relative paths are taken from the project folder when they stand in a
+    file, from the working directory when they come from an override.
+
+    Args:
+        files: YAML overlays.
+        overrides: `section.name=value`; the value is read as YAML and typed by the schema.
+        base: take these instead of `params.yaml`, as a resumed run does.
+
+    Raises:
+        ParamsError: a file that cannot be read or parsed, or a parameter that is unknown, of the wrong type or
+            out of range.
+    """
+    project = PROJECT if BASE_FILE.exists() else Path.cwd()
+    merged = _absolute_paths((base or Params()).model_dump(mode="json"), project)
+    origins: dict[str, str] = {}
+    first = [BASE_FILE] if BASE_FILE.exists() and base is None else []
+    layers = [(str(file), _absolute_paths(_read_yaml(Path(file)), project)) for file in [*first, *files]]
+    layers += [("--set", _absolute_paths(_parse_override(text), Path.cwd())) for text in overrides]
+    for origin, layer in layers:
+        merged = merge(merged, layer)
+        for key in _key_paths(layer):
+            origins.pop(key, None)  # the last to set a key comes last
+            origins[key] = origin
+    return validate_params(merged, origins)
+
+
+def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> Params:
+    """Turn nested `values` into Params; what is left out takes its default.
+
+    Args:
+        values: sections of parameters.
+        origins: dotted key -> the file it came from, the last one set last, for the message.
+
+    Raises:
+        ParamsError: names the key, what was found and what is allowed.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = _dotted(first["loc"])
+        origin = _origin(key, origins or {})
+        raise params_error(": ".join(part for part in (origin, key, _explain(first)) if part)) from None
+
+
+def _origin(key: str, origins: Mapping[str, str]) -> str:
+    """Return where `key` was set last, or a part of it, or else the list or map that it is an item of."""
+    parts = [origin for path, origin in origins.items() if path == key or path.startswith(key + ".")]
+    wholes = [origin for path, origin in origins.items() if key.startswith(path + ".")]
+    return (parts or wholes or [""])[-1]
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `under` with `over` on top: maps merge, everything else is replaced."""
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return result
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise params_error(f"{path}: cannot read parameters: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise params_error(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    content = _parse_yaml(text, str(path))
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise params_error(f"{path}: must be a map of sections such as 'training:', got {_show(content)}")
+    return content
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    """Read YAML as what JSON could hold: dates become text, and nothing contains itself."""
+    try:
+        return json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except yaml.YAMLError as error:
+        raise params_error(f"{where}{_yaml_problem(error)}") from None
+    # PyYAML lets through what the constructors of its scalars raise, such as for the 32nd of a month, or `!!bool x`.
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise params_error(f"{where}: is not valid YAML: {error}") from None
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{line}: is not valid YAML: {getattr(error, 'problem', None) or 'unreadable character'}"
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, separator, value = text.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (separator and dot and section and name):
+        raise params_error(
+            f"--set: must be section.name=value, such as training.learning_rate=0.002, got {_show(text)}"
+        )
+    head, *rest = name.split(".", 1)
+    if rest:
+        return {section: {head: {rest[0]: value}}}
+    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5", and what
+    # it passes for a list of texts is the only one, unless it is written as a list: "*.txt" is no alias.
+    kind = _annotation(section, name)
+    is_text = kind is str or (kind == str | None and value.strip() not in NULLS)
+    is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
+    return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
+
+
+def _annotation(section: str, name: str) -> Any:
+    kind = Params.model_fields[section].annotation if section in Params.model_fields else None
+    field = kind.model_fields.get(name) if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return field.annotation if field else None
+
+
+def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Make the relative paths of one layer absolute, from `base`."""
+
+    def absolute(path: Any) -> Any:
+        if isinstance(path, int | float) and not isinstance(path, bool):
+            path = str(path)  # a folder called 2024
+        try:
+            return str(base / os.path.expanduser(path)) if path and isinstance(path, str) else path
+        except ValueError:  # no user has such a name, and the schema does not allow it
+            return path
+
+    changes: dict[str, Any] = {}
+    data, tracking = layer.get("data"), layer.get("tracking")
+    if isinstance(data, dict):
+        fixed = dict(data)
+        if "directory" in data:
+            fixed["directory"] = absolute(data["directory"])
+        sources = [data["sources"]] if isinstance(data.get("sources"), str | int | float) else data.get("sources")
+        if isinstance(sources, list):
+            fixed["sources"] = [s if "://" in str(s) or str(s).startswith("pypi:") else absolute(s) for s in sources]
+        changes["data"] = fixed
+    if isinstance(tracking, dict) and isinstance(uri := tracking.get("uri"), str):
+        if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+            uri = "sqlite:///" + absolute(uri.removeprefix("sqlite:///"))
+        elif "://" not in uri and not uri.startswith("databricks"):
+            uri = absolute(uri.removeprefix("file:"))
+        changes["tracking"] = {**tracking, "uri": uri}
+    return {**layer, **changes}
+
+
+def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:
+    paths: list[str] = []
+    for key, value in layer.items():
+        path = f"{prefix}{key}"
+        paths.append(path)
+        if isinstance(value, Mapping):
+            paths += _key_paths(value, f"{path}.")
+    return paths
+
+
+def _dotted(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location if part != "[key]")
+
+
+def _explain(error: ErrorDetails) -> str:
+    """Turn pydantic's first complaint into one line."""
+    location, kind, found = error["loc"], error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return f"unknown parameter{_suggest([str(part) for part in location])}"
+    if kind == "value_error":
+        message = str(error["ctx"]["error"])
+        return message if isinstance(found, Mapping | BaseModel) else f"{message}, got {_show(found)}"
+    limits = {
+        "greater_than": "> {gt:g}",
+        "greater_than_equal": ">= {ge:g}",
+        "less_than": "< {lt:g}",
+        "less_than_equal": "<= {le:g}",
+    }
+    if kind in limits:
+        return f"must be {limits[kind].format(**error['ctx'])}, got {_show(found)}"
+    if kind == "literal_error":
+        return f"must be {error['ctx']['expected']}, got {_show(found)}"
+    return f"{RULES.get(kind, error['msg'])}, got {_show(found)}"
+
+
+def _suggest(path: list[str]) -> str:
+    """Return a hint at the parameter that was meant: of that section, else of that name in another."""
+    sections = {section: list(content) for section, content in Params().model_dump().items()}
+    # A name that two sections have means the first: it is training.seed rather than sampling.seed.
+    by_name = {name: f"{section}.{name}" for section, names in reversed(sections.items()) for name in names}
+    here = sections.get(path[0], []) if len(path) > 1 else list(sections)
+    close = [by_name[path[-1]]] if path[-1] in by_name else []
+    if not close:
+        close = [".".join([*path[:-1], name]) for name in difflib.get_close_matches(path[-1], here, n=1, cutoff=0.6)]
+    if not close:
+        close = [by_name[name] for name in difflib.get_close_matches(path[-1], by_name, n=1, cutoff=0.75)]
+    return f"; did you mean {close[0]}?" if close else "; see docs/parameters.md for those there are"
+
+
+def params_error(message: str) -> ParamsError:
+    """Return the error on one line, without credentials, whatever keys and values it quotes."""
+    return ParamsError(redact("".join(character if character.isprintable() else " " for character in message)))
+
+
+def _show(value: object) -> str:
+    text = redact(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,48 @@
+"""Writes parameters down, credentials redacted: as YAML, as the flat map that a tracking store records."""
+
+import json
+from typing import Any
+
+import yaml
+
+from charrnn.config.redaction import redact
+from charrnn.config.schema import Params
+
+
+def flatten(params: Params) -> dict[str, str]:
+    """Return dotted key -> value as text, lists and maps as JSON, credentials redacted: what MLflow records."""
+    flat: dict[str, str] = {}
+    for section, content in redacted_values(params).items():
+        for name, value in content.items():
+            flat[f"{section}.{name}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return flat
+
+
+def redacted_values(params: Params) -> dict[str, Any]:
+    """Return `params` as plain nested values, credentials redacted: what may be written down."""
+    values: dict[str, Any] = _redacted(params.model_dump(mode="json"))
+    return values
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def to_yaml(params: Params) -> str:
+    """Return `params` as YAML, credentials redacted; `load_params` reads it back."""
+    text: str = yaml.dump(redacted_values(params), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what one cannot see as an escape: PyYAML's other styles lose some of it, such as NEXT LINE."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)

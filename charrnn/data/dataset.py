@@ -1,0 +1,274 @@
+"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary; and its splits by position.
+
+Encoding takes two passes over the text in pieces, so that a corpus larger than memory is no special case. The result
+is kept under a key made of the text's digest, the parameters and this code, and found again by the next run.
+"""
+
+import hashlib
+import json
+import os
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from filelock import FileLock
+
+from charrnn.config.schema import DataParams, SplitParams, TrainingParams
+from charrnn.data import decoding as text_module
+from charrnn.data import vocabulary as vocabulary_module
+from charrnn.data.corpus import Corpus, check_unchanged
+from charrnn.data.decoding import read_text
+from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
+from charrnn.errors import CorpusError, VocabularyError
+from charrnn.files import atomic_directory, explain, sweep
+
+ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
+# A split someone asked for has at least this many characters, or a tenth of a text too small for that.
+SMALLEST_SPLIT = 65
+
+Progress = Callable[[int], None]
+"""Called with the number of characters read so far; each character is read twice."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An encoded corpus on disk; small, so that it can travel between tasks.
+
+    Attributes:
+        directory: holds `ids.bin`, `vocabulary.json` and `dataset.json`.
+        key: identifies text, parameters and code.
+        length: ids in all (characters).
+        dropped: characters left out because they are rarer than `data.min_count` (characters).
+        corpus_sha256: digest of the text it was made from.
+        cached: it was there already.
+    """
+
+    directory: Path
+    key: str
+    length: int
+    dropped: int
+    corpus_sha256: str
+    cached: bool
+
+    @property
+    def vocabulary_path(self) -> Path:
+        """Where the vocabulary is."""
+        return self.directory / "vocabulary.json"
+
+    def vocabulary(self) -> Vocabulary:
+        """Read the vocabulary. Raises FileError or VocabularyError."""
+        return Vocabulary.load(self.vocabulary_path)
+
+    def ids(self) -> Ids:
+        """Map the ids: (length,) of the vocabulary's dtype. Pages are read as they are touched; writes stay private.
+
+        Raises:
+            FileError: they cannot be read.
+            CorpusError: they are damaged.
+        """
+        path, dtype = self.directory / "ids.bin", self.vocabulary().dtype
+        try:
+            size = path.stat().st_size
+            if size != self.length * dtype.itemsize:
+                raise CorpusError(
+                    f"{path}: is damaged ({size} bytes for {self.length} ids of {dtype.itemsize}); "
+                    "delete the folder and run again"
+                )
+            return np.memmap(path, dtype=dtype, mode="c", shape=(self.length,))
+        except OSError as error:
+            raise explain(error, "read", path) from error
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Where each split ends (characters): training is [0, train), validation [train, val), test [val, test)."""
+
+    train: int
+    val: int
+    test: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Characters in each split."""
+        return {"train": self.train, "val": self.val - self.train, "test": self.test - self.val}
+
+    def select(self, ids: Ids, split: str) -> Ids:
+        """Return the ids of `split` (train, val or test) as a view."""
+        bounds = {"train": (0, self.train), "val": (self.train, self.val), "test": (self.val, self.test)}
+        start, end = bounds[split]
+        return ids[start:end]
+
+
+def split(length: int, params: SplitParams) -> Splits:
+    """Divide `length` characters by position.
+
+    Raises:
+        CorpusError: the text is too short to be split as asked.
+    """
+    smallest = min(SMALLEST_SPLIT, length // 10)
+    val = max(int(length * params.val_fraction), smallest) if params.val_fraction else 0
+    test = max(int(length * params.test_fraction), smallest) if params.test_fraction else 0
+    for name, size in (("val", val), ("test", test)):
+        if getattr(params, f"{name}_fraction") and size < 2:
+            raise CorpusError(
+                f"the text has {length} characters, too few for splits.{name}_fraction "
+                f"{getattr(params, f'{name}_fraction')}: use at least 20 characters, or set it to 0"
+            )
+    return Splits(train=length - val - test, val=length - test, test=length)
+
+
+def check_length(splits: Splits, params: TrainingParams) -> None:
+    """Check that the training split fills at least one window.
+
+    Raises:
+        CorpusError: it does not; says what to change.
+    """
+    if splits.train - 1 < params.seq_length:
+        shorter = f", or set training.seq_length to at most {splits.train - 1}" if splits.train > 1 else ""
+        raise CorpusError(
+            f"the training split has {splits.train} characters, fewer than one window of training.seq_length "
+            f"{params.seq_length} and the character after it: use a longer text{shorter}"
+        )
+
+
+def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None, known: str = "") -> Dataset:
+    """Encode `corpus`, or find it encoded already under `<data.directory>/encoded/`.
+
+    Args:
+        corpus: the text.
+        params: how it is read.
+        on_progress: told of every piece read.
+        known: characters that have an id whether the text has them or not, and however rare they are in it: those
+            of the model that training starts from.
+
+    Raises:
+        CorpusError: the text is empty, has fewer than two distinct characters, does not decode or changes meanwhile.
+        VocabularyError: it has more distinct characters than `data.max_vocabulary`.
+        FileError: something cannot be read or written.
+    """
+    key = _key(corpus, params, known)
+    directory = Path(params.directory) / "encoded" / key
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory.with_suffix(".lock")):
+            sweep(directory.parent)
+            if directory.exists():
+                return _load(directory, params, known)
+            dataset = _encode(corpus, params, known, directory, key, on_progress or (lambda _: None))
+    except OSError as error:
+        raise explain(error, "write", directory) from error
+    return dataset
+
+
+def _encode(
+    corpus: Corpus, params: DataParams, known: str, directory: Path, key: str, on_progress: Progress
+) -> Dataset:
+    read = 0
+
+    def pieces() -> Iterator[str]:
+        nonlocal read
+        for piece in read_text(corpus.path, params):
+            yield piece
+            read += len(piece)
+            on_progress(read)
+
+    vocabulary, dropped = _count(pieces(), corpus, params, known)
+    with atomic_directory(directory) as temporary:
+        with open(temporary / "ids.bin", "wb") as file:
+            for piece in pieces():
+                file.write(vocabulary.encode_known(piece))
+            file.flush()
+            with ThreadPoolExecutor(1) as disk:  # which is waited for while the text is read once more
+                synced = disk.submit(os.fsync, file.fileno())
+                check_unchanged(corpus)
+            synced.result()
+        dataset = Dataset(directory, key, sum(vocabulary.counts), dropped, corpus.sha256, cached=False)
+        vocabulary.save(temporary / "vocabulary.json")
+        description = {name: value for name, value in asdict(dataset).items() if name not in ("directory", "cached")}
+        (temporary / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+    return dataset
+
+
+def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams, known: str) -> tuple[Vocabulary, int]:
+    """Return the vocabulary of the text and how many characters are dropped as too rare."""
+    counts = np.zeros(CODE_POINTS, dtype=np.int64)
+    first_seen: dict[int, int] = {}
+    position = 0
+    for piece in pieces:
+        found = _bincount(code_points(piece))
+        new = np.flatnonzero((found > 0) & (counts[: len(found)] == 0))
+        first_seen.update({int(point): position + piece.index(chr(point)) for point in new})
+        counts[: len(found)] += found
+        position += len(piece)
+    if position == 0:
+        raise CorpusError(f"{corpus.source}: the text is empty")
+    wanted = counts >= params.min_count
+    wanted[code_points(known)] = True
+    kept = np.flatnonzero(wanted)
+    occurring = np.count_nonzero(counts[kept])
+    if occurring < 2:
+        raise CorpusError(
+            f"{corpus.source}: the text has {occurring} distinct characters that occur data.min_count "
+            f"{params.min_count} times or more; at least 2 are needed to learn from"
+        )
+    if len(kept) > params.max_vocabulary:
+        raise _too_many(len(kept), params, known)
+    points = [int(point) for point in kept]
+    vocabulary = Vocabulary(
+        characters="".join(map(chr, points)),
+        counts=tuple(int(counts[point]) for point in points),
+        first_seen=tuple(first_seen.get(point, -1) for point in points),
+    )
+    return vocabulary, position - sum(vocabulary.counts)
+
+
+def _bincount(points: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Count each code point; PyTorch does it three times as fast as NumPy, which makes 64-bit integers of all first."""
+    signed = points if points.dtype == np.uint8 else points.view(np.int32)
+    counts: npt.NDArray[np.int64] = torch.bincount(torch.from_numpy(signed)).numpy()
+    return counts
+
+
+def _too_many(found: int, params: DataParams, known: str) -> VocabularyError:
+    having = "the text and the model it starts from have" if known else "the text has"
+    return VocabularyError(
+        f"data.max_vocabulary: {having} {found} distinct characters, at most {params.max_vocabulary} are allowed; "
+        f"raise it, or raise data.min_count (now {params.min_count}) to drop rare ones"
+    )
+
+
+def _load(directory: Path, params: DataParams, known: str) -> Dataset:
+    """Read what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
+    path = directory / "dataset.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["length"] = int(values["length"])
+        dataset = Dataset(directory=directory, cached=True, **values)
+    except OSError as error:
+        raise explain(error, "read", path) from error
+    except (ValueError, TypeError, KeyError):
+        raise CorpusError(f"{path}: is damaged; delete the folder and run again") from None
+    found = dataset.vocabulary().size - 1
+    if found > params.max_vocabulary:
+        raise _too_many(found, params, known)
+    dataset.ids()  # which says if they are damaged
+    return dataset
+
+
+def _key(corpus: Corpus, params: DataParams, known: str) -> str:
+    """Return what identifies an encoding: the text, what shapes its encoding, and the code that does it."""
+    modules = [Path(str(module.__file__)) for module in (text_module, vocabulary_module)] + [Path(__file__)]
+    identity = {
+        "corpus": corpus.sha256,
+        "params": params.model_dump(mode="json", include=ENCODING_PARAMS),
+        "code": [hashlib.sha256(module.read_bytes()).hexdigest() for module in modules],
+        # Python's tables of lower case and normal forms.
+        "unicode": unicodedata.unidata_version,
+        **({"known": sorted(set(known))} if known else {}),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

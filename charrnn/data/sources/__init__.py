@@ -1,0 +1,1 @@
+"""Where a text can come from, a module for each kind."""

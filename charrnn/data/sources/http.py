@@ -1,0 +1,152 @@
+"""Downloads one URL into a file, going on where an earlier try was cut off. Knows nothing of what it fetches."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from charrnn.data.sources.source import UnreachableError, one_line
+from charrnn.errors import SourceError
+from charrnn.files import explain
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far and the bytes in all (None: unknown)."""
+
+MEGABYTE = 10**6
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-")
+
+
+@dataclass(frozen=True)
+class Download:
+    """One URL on its way into one file, byte for byte as served.
+
+    The server's validator lies beside the file, in `.etag`, so that parts of two versions are never joined.
+    """
+
+    url: str
+    """Where from, with its credentials."""
+    name: str
+    """What messages call it."""
+    part: Path
+    """The file to fill; what an earlier try left in it is not fetched again."""
+    max_bytes: int
+    """Largest file (bytes), checked before and while it streams."""
+    timeout: float
+    """Longest silence (s), when connecting and between two pieces."""
+
+    def fetch(self, on_progress: Progress | None = None) -> None:
+        """Fill `part`; when the connection is cut off, what came stays for the next try.
+
+        Raises:
+            UnreachableError: no connection, an HTTP error, or cut off.
+            SourceError: larger than `max_bytes`; nothing stays.
+            FileError: `part` cannot be written.
+        """
+        try:
+            # Proxies and certificates named in the environment are read here, and may be wrong.
+            client = httpx.Client(timeout=self.timeout, follow_redirects=True)
+        except (OSError, ValueError, ImportError) as error:
+            raise UnreachableError(one_line(str(error))) from None
+        try:
+            with client:
+                if not self._stream(client, on_progress):
+                    self.discard()
+                    self._stream(client, on_progress)
+        except httpx.TimeoutException:
+            raise UnreachableError(f"no answer within {self.timeout:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # also where a redirect leads
+            raise UnreachableError(one_line(str(error)) or type(error).__name__) from None
+
+    def discard(self) -> None:
+        """Remove what was fetched. Raises FileError where it cannot be removed."""
+        try:
+            self.part.unlink(missing_ok=True)
+            self._validator_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise explain(error, "remove", self.part) from error
+
+    def _stream(self, client: httpx.Client, on_progress: Progress | None) -> bool:
+        """Return False if the server cannot go on where `part` ends, so that it must be fetched from its start."""
+        done, validator = self._left()
+        # Identity: the bytes on disk are then those that a Range counts and a checksum is of.
+        headers = {"Accept-Encoding": "identity"}
+        if done:
+            headers["Range"] = f"bytes={done}-"
+            if validator:
+                headers["If-Range"] = validator
+        with client.stream("GET", self.url, headers=headers) as response:
+            partial = response.status_code == httpx.codes.PARTIAL_CONTENT
+            if done and response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return False
+            if done and partial and _start(response) != done:
+                return False
+            if not response.is_success:
+                raise UnreachableError(one_line(f"HTTP {response.status_code} {response.reason_phrase}"))
+            if not partial:
+                # The server ignores ranges, or has another version by now.
+                done = 0
+            if not done:
+                self._begin(response)
+            self._append(response, done, on_progress)
+        return True
+
+    def _append(self, response: httpx.Response, done: int, on_progress: Progress | None) -> None:
+        length = response.headers.get("Content-Length", "")
+        total = done + int(length) if length.isdecimal() else None
+        if total is not None and total > self.max_bytes:
+            self.discard()
+            raise too_large(self.name, self.max_bytes)
+        try:
+            with open(self.part, "ab") as file:
+                for piece in response.iter_raw():
+                    done += len(piece)
+                    if done > self.max_bytes:
+                        break
+                    file.write(piece)
+                    if on_progress:
+                        on_progress(done, total)
+        except OSError as error:
+            raise explain(error, "write", self.part) from error
+        if done > self.max_bytes:
+            self.discard()
+            raise too_large(self.name, self.max_bytes)
+
+    def _left(self) -> tuple[int, str]:
+        """Return how many bytes an earlier try left in `part`, and the validator of the version they are from."""
+        try:
+            size = self.part.stat().st_size if self.part.exists() else 0
+            known = size and self._validator_file.exists()
+            return size, self._validator_file.read_text(encoding="latin-1") if known else ""
+        except OSError as error:
+            raise explain(error, "read", self.part) from error
+
+    def _begin(self, response: httpx.Response) -> None:
+        """Empty `part` and note what tells the version: a strong ETag (a weak one is no use here), else the date."""
+        etag = response.headers.get("ETag", "")
+        validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+        if not validator.isascii():  # no header that could be sent back
+            validator = ""
+        self.discard()
+        try:
+            self.part.parent.mkdir(parents=True, exist_ok=True)
+            if validator:
+                self._validator_file.write_text(validator, encoding="latin-1")
+        except OSError as error:
+            raise explain(error, "write", self.part) from error
+
+    @property
+    def _validator_file(self) -> Path:
+        return self.part.with_suffix(".etag")
+
+
+def too_large(name: str, max_bytes: int, verb: str = "has") -> SourceError:
+    """Return the error for a source that has, or unpacks to, more than `max_bytes`."""
+    return SourceError(f"{name}: {verb} more than data.max_megabytes = {max_bytes / MEGABYTE:g} MB")
+
+
+def _start(response: httpx.Response) -> int | None:
+    """Return the first byte that a partial `response` holds; None if it does not say."""
+    content = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+    return int(content[1]) if content else None

@@ -1,0 +1,83 @@
+"""Streams: a split laid out as parallel contiguous streams, cut into windows.
+
+Stream b follows the text from b * stream_length on; window i of all streams follows window i - 1, so that the hidden
+state can be carried over. No character is lost but the remainder that cannot fill a row. Inputs and targets overlap
+by one: the target of a character is the next one, also across windows.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn.data.vocabulary import Ids
+from charrnn.errors import CorpusError
+
+# A corpus goes to the GPU whole when it takes at most this share of the free memory there.
+GPU_SHARE = 0.25
+
+
+class Streams:
+    """Windows over `batch_size` parallel streams of one split.
+
+    Attributes:
+        batch_size: streams; fewer than asked for when the split cannot fill one window in each.
+        seq_length: characters in a window; the last one of an epoch may be shorter.
+        stream_length: predictions in each stream (characters).
+        num_windows: windows in an epoch.
+        dropped: characters at the end that no stream has.
+    """
+
+    def __init__(
+        self, ids: Ids, batch_size: int, seq_length: int, device: torch.device, padding_id: int | None = None
+    ) -> None:
+        """Lay out `ids`.
+
+        Args:
+            ids: (length,) uint8, uint16 or uint32; a memory map is fine.
+            batch_size: streams wanted (count).
+            seq_length: characters in a window (count).
+            device: where windows are wanted.
+            padding_id: fills the last streams instead of dropping the remainder; None drops it.
+
+        Raises:
+            CorpusError: fewer than two characters.
+        """
+        predictions = len(ids) - 1
+        if predictions < 1:
+            raise CorpusError(f"a split needs at least 2 characters, got {len(ids)}")
+        self.batch_size = max(1, min(batch_size, predictions // seq_length))
+        self.seq_length = seq_length
+        if padding_id is None:
+            self.stream_length = predictions // self.batch_size
+        else:
+            self.stream_length = -(-predictions // self.batch_size)
+            missing = self.batch_size * self.stream_length - predictions
+            ids = np.concatenate([ids, np.full(missing, padding_id, dtype=ids.dtype)])
+        self.dropped = len(ids) - 1 - self.batch_size * self.stream_length
+        self.num_windows = -(-self.stream_length // seq_length)
+        self.device = device
+        flat = torch.from_numpy(ids)
+        if device.type == "cuda" and flat.nbytes <= GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
+            flat = flat.to(device)
+        # Rows overlap by one character, the last target of one stream being the first input of the next.
+        self._rows = flat.as_strided((self.batch_size, self.stream_length + 1), (self.stream_length, 1))
+
+    @property
+    def characters(self) -> int:
+        """Predictions in an epoch (characters)."""
+        return self.batch_size * self.stream_length
+
+    def window(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of window `index`: each (seq_length, batch_size) int64 on the device.
+
+        The last window is shorter when the stream's length is no multiple of `seq_length`.
+        """
+        if not 0 <= index < self.num_windows:
+            raise IndexError(f"window {index} of {self.num_windows}")
+        start = index * self.seq_length
+        piece = self._rows[:, start : start + self.seq_length + 1]
+        # By type: a tensor is on cuda:0 when cuda was asked for.
+        if piece.device.type != self.device.type:
+            piece = piece.contiguous().pin_memory().to(self.device, non_blocking=True)
+        piece = piece.t().long()
+        return piece[:-1], piece[1:]

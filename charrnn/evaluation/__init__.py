@@ -1,0 +1,1 @@
+"""How good a model is: losses, metrics, baselines, comparison of two models, pictures of curves."""

@@ -1,0 +1,1 @@
+"""The network, in PyTorch for training and in NumPy for sampling."""

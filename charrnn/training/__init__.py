@@ -1,0 +1,1 @@
+"""The training loop and everything that it needs: state, checkpoints, optimizer, schedule, device."""

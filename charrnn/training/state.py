@@ -1,0 +1,287 @@
+"""TrainState: everything needed to go on exactly where training stopped.
+
+Knows how it is made and turned into plain tensors and numbers; not when it is saved or where.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from torch import Tensor, nn
+
+from charrnn.config.schema import ModelParams, TrainingParams
+from charrnn.errors import CheckpointError
+from charrnn.model.char_rnn import CharRNN, State
+
+SGD_MOMENTUM = 0.9
+
+
+@dataclass
+class Progress:
+    """Where training is: plain numbers, each as it will be after a resume.
+
+    Attributes:
+        step: updates done.
+        epoch: passes through the training text done.
+        window: windows of this epoch done.
+        elapsed: training time so far (s), evaluations included, pauses between sessions not.
+        best_loss: lowest validation loss so far (nats per character); None before the first.
+        best_step: the step of it.
+        evaluations_since_best: evaluations without improvement; what patience counts.
+        stale_evaluations: the same since the last decay; what plateau counts.
+        decays: times plateau has lowered the rate.
+        rollbacks: times training went back to a checkpoint because it diverged.
+        rate_factor: what the schedule's rate is multiplied with; halved at each rollback.
+        smooth_loss: running average of the training loss, against which a jump is seen; None before the first.
+        probe_loss: the newest probe; None before the first.
+        evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
+        evaluation_seconds: what all evaluations took, whoever watches included (s).
+        checkpointed_step: step of the last checkpoint, and checkpointed_at its time (s of `elapsed`).
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    step: int = 0
+    epoch: int = 0
+    window: int = 0
+    elapsed: float = 0.0
+    best_loss: float | None = None
+    best_step: int | None = None
+    evaluations_since_best: int = 0
+    stale_evaluations: int = 0
+    decays: int = 0
+    rollbacks: int = 0
+    rate_factor: float = 1.0
+    smooth_loss: float | None = None
+    probe_loss: float | None = None
+    evaluated_step: int = 0
+    evaluated_at: float = 0.0
+    evaluation_seconds: float = 0.0
+    checkpointed_step: int = 0
+    checkpointed_at: float = 0.0
+
+
+@dataclass
+class TrainState:
+    """Weights, optimizer, weight average, hidden state, position and random state.
+
+    Attributes:
+        model: the weights being trained.
+        average: the same with exponentially averaged weights, or None when `ema_decay` is null.
+        optimizer: with its moments.
+        hidden: the carried state of every stream.
+        progress: where training is.
+    """
+
+    model: CharRNN
+    average: CharRNN | None
+    optimizer: torch.optim.Optimizer
+    hidden: State
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def best_model(self) -> CharRNN:
+        """The weights to evaluate and to sample from: the average where there is one."""
+        return self.average if self.average is not None else self.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.decoder.weight.device
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers and texts only, on the CPU: what `torch.load(weights_only=True)` reads."""
+        values: dict[str, Any] = {
+            "model": _to_cpu(self.model.state_dict()),
+            "average": _to_cpu(self.average.state_dict()) if self.average is not None else None,
+            "optimizer": _to_cpu(self.optimizer.state_dict()),
+            "hidden": _to_cpu(list(self.hidden)),
+            "progress": asdict(self.progress),
+            "rng": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            values["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        return values
+
+    def load_dict(self, values: Mapping[str, Any]) -> None:
+        """Take over what `to_dict` gave, random state included; training on does not change `values`.
+
+        All is compared before any is taken over: what does not fit leaves the state as it was.
+
+        Raises:
+            CheckpointError: it belongs to another model, optimizer or number of streams, or is damaged.
+        """
+        try:
+            found = StateValues.model_validate(values)
+        except ValidationError as error:
+            raise CheckpointError(f"the training state is damaged: {first_problem(error)}") from None
+        average = found.average or found.model
+        check_weights(self.model, found.model)
+        check_weights(self.model, average)
+        _check_hidden(self.hidden, found.hidden)
+        _check_optimizer(self.optimizer, found.optimizer)
+        self.model.load_state_dict(found.model)
+        if self.average is not None:
+            self.average.load_state_dict(average)
+        # PyTorch would take over the tensors themselves.
+        moments = copy.deepcopy(found.optimizer.state)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        # Set before every step; taken over so that a state saved before the next one is the same.
+        self.optimizer.param_groups[0]["lr"] = found.optimizer.param_groups[0].get("lr")
+        self.hidden = tuple(tensor.to(self.device) for tensor in found.hidden)
+        self.progress = found.progress
+        torch.set_rng_state(found.rng)
+        if self.device.type == "cuda" and found.cuda_rng is not None:
+            torch.cuda.set_rng_state(found.cuda_rng, self.device)
+
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from `weights`, the average too; everything else stays as it is."""
+        self.model.load_state_dict(weights)
+        if self.average is not None:
+            self.average.load_state_dict(weights)
+
+
+class OptimizerValues(BaseModel):
+    """What PyTorch's optimizers give: moments by the number of the weight, and one group of settings."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    state: dict[int, dict[str, Tensor | float | None]]
+    param_groups: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
+
+
+class StateValues(BaseModel):
+    """What `TrainState.to_dict` gives, as a schema; whether it fits a model is for `load_dict` to say."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    model: dict[str, Tensor]
+    average: dict[str, Tensor] | None
+    optimizer: OptimizerValues
+    hidden: list[Tensor]
+    progress: Progress
+    rng: Tensor
+    cuda_rng: Tensor | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor there is."""
+        moments = [value for values in self.optimizer.state.values() for value in values.values()]
+        found = [*self.model.values(), *(self.average or {}).values(), *moments, *self.hidden, self.rng, self.cuda_rng]
+        return [value for value in found if isinstance(value, Tensor)]
+
+    @field_validator("progress")
+    @classmethod
+    def _not_negative(cls, progress: Progress) -> Progress:
+        for name, value in asdict(progress).items():
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name} must be >= 0, got {value}")
+        return progress
+
+    @field_validator("rng")
+    @classmethod
+    def _random_state(cls, rng: Tensor) -> Tensor:
+        try:
+            torch.Generator().set_state(rng)
+        except (RuntimeError, TypeError):
+            raise ValueError("must be a random state of PyTorch") from None
+        return rng
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first of pydantic's complaints in one line, with the place of what it is about."""
+    problem = error.errors()[0]
+    return " ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".split())
+
+
+def check_weights(model: CharRNN, weights: Mapping[str, Tensor]) -> None:
+    """Check that `weights` have the names and shapes of `model`'s, which may be on the meta device.
+
+    Raises:
+        CheckpointError: names the first tensor that is missing, unknown or of another shape.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in [*expected, *found]:
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"the checkpoint does not fit the model: {name} is {found.get(name, 'missing')} in the checkpoint, "
+                f"{expected.get(name, 'not there')} in the model"
+            )
+
+
+def _check_hidden(expected: Sequence[Tensor], found: Sequence[Tensor]) -> None:
+    ours, theirs = ([tuple(tensor.shape) for tensor in state] for state in (expected, found))
+    if ours != theirs:
+        raise CheckpointError(
+            f"the checkpoint does not fit the streams: its hidden state is {theirs}, here it must be {ours}"
+        )
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, values: OptimizerValues) -> None:
+    """PyTorch compares nothing but counts: adamw given adam's values is adam, and sgd fails at its next step."""
+    (ours,), (theirs,) = _to_cpu(optimizer.state_dict())["param_groups"], values.param_groups
+    for name, value in theirs.items():
+        # The rate is set before every step.
+        if name != "lr" and repr(value) != repr(ours.get(name)):
+            raise CheckpointError(
+                f"the checkpoint does not fit the optimizer: {name} is {value} in the checkpoint, "
+                f"{ours.get(name, 'not there')} here"
+            )
+    shapes = dict(enumerate(tuple(weights.shape) for weights in optimizer.param_groups[0]["params"]))
+    for number, moments in values.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.dim() and tuple(value.shape) != shapes.get(number):
+                raise CheckpointError(
+                    f"the checkpoint does not fit the optimizer: {name} of tensor {number} is {tuple(value.shape)} in "
+                    f"the checkpoint, {shapes.get(number, 'not there')} in the model"
+                )
+
+
+def new_state(
+    model_params: ModelParams,
+    training: TrainingParams,
+    vocabulary_size: int,
+    batch_size: int,
+    device: torch.device,
+) -> TrainState:
+    """Return a fresh state: everything random in it comes from `training.seed`."""
+    torch.manual_seed(training.seed)
+    model = CharRNN(model_params, vocabulary_size).to(device)
+    average = None
+    if training.ema_decay is not None:
+        average = copy.deepcopy(model).requires_grad_(False)
+        for module in average.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # a copy is not in one piece, as cuDNN wants it
+    return TrainState(model, average, make_optimizer(model, training), model.initial_state(batch_size))
+
+
+def make_optimizer(model: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
+    """Return the optimizer `params` ask for; its rate is set before every step."""
+    parameters = list(model.parameters())
+    rate, decay, betas = params.learning_rate, params.weight_decay, (params.beta1, params.beta2)
+    match params.optimizer:
+        case "adam":
+            return torch.optim.Adam(parameters, lr=rate, betas=betas, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, momentum=SGD_MOMENTUM, fused=True)
+        case "rmsprop":
+            # Smoothing 0.95 as in char-rnn; PyTorch's 0.99 forgets the first steps too slowly.
+            return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=0.95)
+
+
+def _to_cpu(value: Any) -> Any:
+    """Copy every tensor in nested dicts and lists to the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: _to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_cpu(item) for item in value]
+    return value

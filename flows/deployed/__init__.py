@@ -1,0 +1,1 @@
+"""What only runs of a deployment need: late ones, crashed ones."""

@@ -1,0 +1,47 @@
+"""Goes on with what a crash has left, when Prefect reports one: which crashes those are, and how often."""
+
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
+
+from charrnn.config.schema import TaskParams
+from charrnn.errors import ParamsError
+from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker
+
+RECOVERIES_TAG = "charrnn.recoveries"
+
+
+def check_crashed(flow_run_id: str) -> None:
+    """Check that the flow run ended by itself: one that a person cancelled crashes, too, in Prefect's words.
+
+    Raises:
+        ParamsError: it was cancelled, or there is none.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            states = client.read_flow_run_states(UUID(flow_run_id))
+        except ObjectNotFound:
+            states = []
+    if not states:
+        raise ParamsError(f"flow run {flow_run_id}: Prefect has none of that id")
+    if any(state.type in (StateType.CANCELLING, StateType.CANCELLED) for state in states):
+        raise ParamsError(f"flow run {flow_run_id}: was cancelled, and does not go on by itself; give the run's id")
+
+
+def count_recovery(run: RunRef, params: TaskParams) -> None:
+    """Count that `run` goes on by itself, so that one that dies again and again does not for ever.
+
+    Raises:
+        ParamsError: it did so `tasks.recoveries` times.
+    """
+    tracker = Tracker(run)
+    times = int(tracker.tag(RECOVERIES_TAG) or 0)
+    if times >= params.recoveries:
+        raise ParamsError(
+            f"run {run.run_id}: its process died again after tasks.recoveries {params.recoveries}; when the reason is "
+            f"gone, go on with it by hand: --resume {run.run_id}"
+        )
+    tracker.tags({RECOVERIES_TAG: str(times + 1)})

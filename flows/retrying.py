@@ -1,0 +1,25 @@
+"""Which failures are worth a second try, and the options every task of the flow takes from the parameters."""
+
+from typing import Any
+
+from prefect import Task
+from prefect.client.schemas.objects import State, TaskRun
+
+from charrnn.config.schema import TaskParams
+from charrnn.errors import CharrnnError
+
+
+def worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a failed task may do better next time: not when the input is wrong or the loss diverged."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, CharrnnError)
+
+
+def options(params: TaskParams) -> dict[str, Any]:
+    """Return the arguments for `Task.with_options`."""
+    return {
+        "retries": params.retries,
+        "retry_delay_seconds": params.retry_delay_seconds,
+        "retry_condition_fn": worth_retrying,
+        "timeout_seconds": params.timeout_minutes and 60 * params.timeout_minutes,
+    }

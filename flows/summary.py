@@ -1,0 +1,112 @@
+"""What a finished run comes to, in words: for the terminal, the run's description and Prefect's summary."""
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+
+from charrnn.config.schema import Params
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import Dataset
+from tasks.evaluate import Scores
+from tasks.promote import Promotion
+from tasks.tracking.models import Origin
+from tasks.tracking.runs import RunRef
+from tasks.train import Training
+
+SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a person wants to know at the end of a run."""
+
+    run: RunRef
+    params: Params
+    origin: Origin | None
+    corpus: Corpus
+    dataset: Dataset
+    training: Training
+    scores: dict[str, Scores]
+    samples: list[str]
+    model_version: str
+    promotion: Promotion | None
+    seconds: float
+
+    def markdown(self, ui: str = "") -> str:
+        """Return five lines: the text, the model, the training, how good it is, where it is; and its origin, if any.
+
+        Args:
+            ui: address of the MLflow UI, for links into it; '' where it is read there.
+        """
+        model, training = self.params.model, self.training
+        per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
+        lines = [
+            f"**Text** {self.corpus.label}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
+            f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
+            *self._started_from(ui),
+            f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
+            f"{training.seconds:.0f} s on {training.device}, {training.precision}; "
+            f"{training.dropped} characters left over" + self._rollbacks(),
+            f"**Result** {'; '.join(self._results())}",
+            f"**Kept** best checkpoint of step {training.best_step}, {self._registered()}",
+        ]
+        return "\n".join(f"- {line}" for line in lines)
+
+    def text(self) -> str:
+        """Return the summary for a terminal, with the beginning of a sample and the command that opens the UI."""
+        rows = [
+            ("corpus", f"{self.corpus.label}, {self.corpus.size / 1e6:.2f} MB"),
+            *([("init from", self.origin.words())] if self.origin else []),
+            *(tuple(result.split(": ", 1)) for result in self._results()),
+            *([("model", f"version {self.model_version}, {self.promotion.reason}")] if self.promotion else []),
+            ("time", f"{self.seconds:.0f} s, of which training {self.training.seconds:.0f} s"),
+            ("run", self.run.run_id),
+        ]
+        width = max(len(name) for name, _ in rows) + 2
+        table = "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+        sample = self.samples[len(self.samples) // 2][:SHOWN].strip("\n")
+        return f"{table}\n\n{sample}\n\n{self.ui_command()}"
+
+    def ui_command(self) -> str:
+        """Return the command that starts the MLflow UI, and the address of this run in it."""
+        if self.run.uri.startswith(("http:", "https:")):
+            return f"open {self.run.uri.rstrip('/')}{self.run.ui_path}"
+        # This environment's MLflow, whether or not it is activated.
+        python = min(sys.executable, os.path.relpath(sys.executable), key=len)
+        store = shlex.quote(self.run.uri)
+        command = f"{shlex.quote(python)} -m mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {store}"
+        return f"{command}\nthen open http://127.0.0.1:5000{self.run.ui_path}"
+
+    def _started_from(self, ui: str) -> list[str]:
+        if self.origin is None:
+            return []
+        # Without its first slash, the path is one on whatever server shows it.
+        page = (ui + self.origin.ui_path).lstrip("/")
+        link = f"[{self.origin.run_id}]({page})" if self.origin.ui_path else ""
+        return [f"**Started from** the weights of {self.origin.words(link)}, optimizer and schedule anew"]
+
+    def _registered(self) -> str:
+        name = self.params.tracking.registered_model
+        if name is None:
+            return "not registered"
+        # Without a version, the tracking store is away and gives one later.
+        number = f" version {self.model_version}" if self.model_version else ""
+        return f"registered as `{name}`{number}" + (f"; {self.promotion.reason}" if self.promotion else "")
+
+    def _results(self) -> list[str]:
+        results = []
+        for split, score in self.scores.items():
+            name = "best val loss" if split == "val" else "test loss"
+            results.append(
+                f"{name}: {score.loss:.4f} nats, {score.bits_per_char:.3f} bits per character "
+                f"(5-gram {score.ngram_loss:.3f}, unigram {score.unigram_loss:.3f})"
+            )
+        if self.training.probe_loss is not None:
+            window, steps = self.params.evaluation.probe_window, self.params.training.seq_length
+            results.append(f"probe: {self.training.probe_loss:.1f} nats over the {steps} steps of window {window}")
+        return results or ["loss: not evaluated, there is no validation or test split"]
+
+    def _rollbacks(self) -> str:
+        times = self.training.rollbacks
+        return f"; diverged and went back to a checkpoint {times} times" if times else ""

@@ -1,0 +1,126 @@
+"""Runs beside each other: what differs, what came of it, their curves, their samples.
+
+Knows no MLflow: what it shows was read through `tasks.tracking.mlflow`, from any store.
+"""
+
+import base64
+import html
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from charrnn.evaluation.plots import compared_curves
+from tasks.tracking.runs import RunRecord
+
+# Metric -> its name in the table; the last value each run has.
+RESULTS = {
+    "best/loss": "val loss",
+    "best/bits_per_char": "val bits/char",
+    "test/loss": "test loss",
+    "test/bits_per_char": "test bits/char",
+    "probe/loss_sum": "probe",
+}
+# What is to be read of each run.
+METRICS = (*RESULTS, "train/loss", "val/loss", "train/chars_per_second")
+# Parameters that say where things are, not what was done.
+NOT_COMPARED = ("data.directory", "tracking.", "tasks.", "evaluation.", "checkpoint.")
+SHOWN = 400
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Some runs, in the order they are to be shown."""
+
+    runs: Sequence[RunRecord]
+
+    def differences(self) -> pd.DataFrame:
+        """Return the parameters that are not the same in all runs: a row each, a column a run."""
+        frame = pd.DataFrame({self._label(run): run.params for run in self.runs}).fillna("")
+        kept = [name for name in frame.index if not name.startswith(NOT_COMPARED)]
+        frame = frame.loc[kept]
+        return frame[frame.nunique(axis=1) > 1].sort_index()
+
+    def results(self) -> pd.DataFrame:
+        """Return what came of each run: a row a figure, a column a run; empty where a run has none."""
+        columns = {}
+        for run in self.runs:
+            column = {title: _number(run.last(metric), "{:.4f}") for metric, title in RESULTS.items()}
+            column["steps"] = _number(run.last("train/loss", of="step"), "{:,.0f}")
+            column["characters/s"] = _number(run.median("train/chars_per_second"), "{:,.0f}")
+            column["time (s)"] = _number(run.seconds, "{:,.0f}")
+            column["status"] = run.status
+            columns[self._label(run)] = column
+        frame = pd.DataFrame(columns)
+        return frame[(frame != "").any(axis=1)]
+
+    def samples(self) -> dict[str, str]:
+        """Return the beginning of each run's middle sample, '' where it has none."""
+        return {self._label(run): run.sample[:SHOWN] for run in self.runs}
+
+    def picture(self) -> bytes:
+        """Return a PNG of the loss curves of all runs."""
+        return compared_curves(
+            {self._label(run): (run.curve("train/loss"), run.curve("val/loss")) for run in self.runs}
+        )
+
+    def markdown(self) -> str:
+        """Return everything but the picture as Markdown."""
+        parts = ["## Results", _table(self.results()), "## Parameters that differ", _table(self.differences())]
+        parts += ["## Samples"]
+        # Indented, so that whatever the text holds it ends no block.
+        parts += [
+            f"### {name}\n\n" + textwrap.indent(text, "    ", lambda _: True) for name, text in self.samples().items()
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def html(self) -> str:
+        """Return a page that stands alone: the picture is in it."""
+        image = base64.b64encode(self.picture()).decode("ascii")
+        samples = "".join(
+            f"<section><h3>{html.escape(name)}</h3><pre>{html.escape(text)}</pre></section>"
+            for name, text in self.samples().items()
+        )
+        return PAGE.format(
+            results=self.results().to_html(border=0),
+            differences=self.differences().to_html(border=0),
+            image=image,
+            samples=samples,
+        )
+
+    def _label(self, run: RunRecord) -> str:
+        """Return the run's name, with its id where another has the same."""
+        same = [other for other in self.runs if other.name == run.name]
+        return run.name if len(same) == 1 else f"{run.name} ({run.run_id[:8]})"
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Runs compared</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; margin: 0 0 1rem; }}
+th, td {{ padding: .25rem .9rem .25rem 0; text-align: left; border-bottom: 1px solid #ddd; }}
+img {{ max-width: 100%; }}
+main {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }}
+pre {{ white-space: pre-wrap; background: #f6f6f4; padding: 1rem; }}
+</style></head><body>
+<h1>Runs compared</h1>
+<h2>Results</h2>{results}
+<img alt="loss curves" src="data:image/png;base64,{image}">
+<h2>Parameters that differ</h2>{differences}
+<h2>Samples</h2><main>{samples}</main>
+</body></html>
+"""
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _table(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "none"
+    header = ["", *map(str, frame.columns)]
+    rows = [[str(name), *map(str, row)] for name, row in zip(frame.index, frame.to_numpy(), strict=True)]
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

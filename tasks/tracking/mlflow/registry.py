@@ -1,0 +1,170 @@
+"""Registered models: made from a checkpoint, found, promoted."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import ColSpec, Schema
+from mlflow.utils import get_results_from_paginated_fn
+
+import charrnn
+from charrnn.config.redaction import redact
+from charrnn.config.schema import TrackingParams
+from charrnn.errors import TrackingError
+from tasks.tracking.address import tracking_uri, waiting_out_locks
+from tasks.tracking.mlflow.store import client_of, connect, is_refusal, reason, reporting
+from tasks.tracking.outbox.messages import Register
+from tasks.tracking.runs import RunRef
+
+SHA256_TAG = "checkpoint.sha256"
+# Models asked for at once.
+PAGE = 100
+
+
+def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
+    """Log a pyfunc model loaded from code (`charrnn.serving`) and register it; goes on with one that is half made.
+
+    Model.log would do the first half, but would make another model each time.
+    """
+    _create_registered_model(client, wanted.name)
+    if registered_version(run, wanted.name, wanted.sha256):
+        return
+    tags = {SHA256_TAG: wanted.sha256}
+    models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
+    mine = [model for model in models if model.source_run_id == run.run_id]
+    model = mine[0] if mine else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
+    outputs = client.get_run(run.run_id).outputs
+    if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
+        client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        mlflow.pyfunc.save_model(
+            folder,
+            loader_module="charrnn.serving",
+            data_path=str(checkpoint),
+            code_paths=[str(Path(charrnn.__file__).parent)],
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                run_id=run.run_id,
+                model_uuid=model.model_id,
+                model_id=model.model_id,
+            ),
+            signature=_signature(),
+            input_example=pd.DataFrame([wanted.example]),
+            pip_requirements=list(wanted.requirements),
+        )
+        client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, "READY")
+    source = f"models:/{model.model_id}"
+    with _set_process_wide(run.uri):
+        client.create_model_version(wanted.name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
+
+
+def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
+    """Copy the files of registered model `NAME`, `NAME@alias` or `NAME/VERSION` into `folder`; return where.
+
+    Raises:
+        TrackingError: there is no such model, alias or version.
+    """
+    client, _ = connect(params)
+    uri = tracking_uri(params)
+    name, _, alias = wanted.partition("@")
+    try:
+        if alias:
+            version = client.get_model_version_by_alias(name, alias).version
+        elif "/" in name:
+            name, version = name.split("/", 1)
+        else:
+            versions = client.search_model_versions(f"name = '{name}'")
+            version = str(max((int(item.version) for item in versions), default=""))
+            if not version:
+                raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(uri)}")
+        location = client.get_model_version_download_uri(name, version)
+        return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
+    except MlflowException as error:
+        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
+
+
+@waiting_out_locks
+def alias_version(params: TrackingParams, name: str, alias: str) -> str:
+    """Return the version of model `name` that has `alias`; '' if none has. Raises TrackingError."""
+    client, uri = client_of(params), tracking_uri(params)
+    with reporting(uri):
+        try:
+            return str(client.get_model_version_by_alias(name, alias).version)
+        except MlflowException as error:
+            if not is_refusal(error):
+                raise
+            return ""
+
+
+@waiting_out_locks
+def aliased_runs(params: TrackingParams) -> set[str]:
+    """Return the ids of the runs whose model has an alias, in any registered model. Raises TrackingError."""
+    client, uri = client_of(params), tracking_uri(params)
+    with reporting(uri):
+        models = get_results_from_paginated_fn(
+            lambda size, page: client.search_registered_models(max_results=size, page_token=page), PAGE
+        )
+        return {
+            str(client.get_model_version(model.name, version).run_id)
+            for model in models
+            for version in model.aliases.values()
+        }
+
+
+@waiting_out_locks
+def set_champion(params: TrackingParams, name: str, version: str, reason: str, alias: str | None) -> None:
+    """Write on a version of model `name` why it is, or is not, the one to use; give it `alias`, if one is given.
+
+    Raises:
+        TrackingError: there is no such version, or the store does not answer.
+    """
+    client, uri = client_of(params), tracking_uri(params)
+    with reporting(uri):
+        client.update_model_version(name, version, description=reason)
+        if alias is not None:
+            client.set_registered_model_alias(name, alias, version)
+
+
+def registered_version(run: RunRef, name: str, sha256: str) -> str:
+    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none."""
+    with reporting(run.uri):
+        versions = MlflowClient(tracking_uri=run.uri).search_model_versions(f"run_id = '{run.run_id}'")
+    found = (item for item in versions if item.name == name and item.tags.get(SHA256_TAG) == sha256)
+    return next((str(version.version) for version in found), "")
+
+
+def _create_registered_model(client: MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+@contextmanager
+def _set_process_wide(uri: str) -> Iterator[None]:
+    """Set the tracking URI of the process: a SQLite store looks for models:/<id> there, not where it is itself."""
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
+
+
+def _signature() -> ModelSignature:
+    types = {"prime": "string", "length": "long", "temperature": "double", "seed": "long"}
+    types |= {"top_k": "long", "top_p": "double"}
+    return ModelSignature(
+        inputs=Schema([ColSpec(kind, column, required=column == "prime") for column, kind in types.items()]),
+        outputs=Schema([ColSpec("string", "text")]),
+    )

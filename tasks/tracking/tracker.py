@@ -1,0 +1,224 @@
+"""What a run reports while it goes on: metrics, parameters, tags, artifacts, its end.
+
+Everything is written into the run's outbox first and sent from there by a thread, in order, as soon as the tracking
+store takes it: a store that is slow or away keeps no one waiting, and a process that dies loses nothing.
+"""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from charrnn.config.redaction import redact
+from charrnn.errors import CharrnnError, TrackingError
+from tasks.tracking.address import waiting_out_locks
+from tasks.tracking.mlflow import Delivery, reason, registered_version, reporting, run_tag, system_figures
+from tasks.tracking.outbox import messages as op
+from tasks.tracking.outbox.queue import Outbox
+from tasks.tracking.outbox.sender import Sender
+from tasks.tracking.runs import RunRef
+
+# A tracking server that is restarted is back within a minute; past that the run ends and leaves the rest to flows/sync.
+END_SECONDS = 60.0
+# Who asks a run to stop (a person, a scheduler) kills it when it takes much longer.
+STOP_SECONDS = 5.0
+
+
+class Tracker:
+    """Reports on one run. No step of a metric is logged twice, however often a part of the run is done again."""
+
+    def __init__(self, run: RunRef) -> None:
+        """Cheap: no request is made."""
+        self.run = run
+        self._sender = sender_of(run)
+
+    def metric(self, key: str, value: float, step: int) -> None:
+        """Queue one value; written with others every few seconds or at `flush`. What is not finite is left out."""
+        self._sender.raise_refusal()
+        if math.isfinite(value):
+            self._sender.gather(op.Row(key, float(value), _now(), step))
+
+    def flush(self) -> None:
+        """Return when every metric of the run is on disk: it will be sent even if this process dies now."""
+        self._sender.raise_refusal()
+        self._sender.flush()
+
+    def wait(self, patience: float | None = None) -> int:
+        """Flush, then wait until the store has everything, or has been away for `patience` seconds (END_SECONDS).
+
+        Returns:
+            How many operations still wait in the outbox.
+
+        Raises:
+            TrackingError: the store refused something.
+        """
+        self.flush()
+        left = self._sender.wait(END_SECONDS if patience is None else patience)
+        self._sender.raise_refusal()
+        return left
+
+    def params(self, flat: Mapping[str, str]) -> None:
+        """Log parameters; ones that are there already are left as they are."""
+        self._append(op.LogParams(dict(flat)))
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags, credentials redacted."""
+        self._append(op.SetTags({key: redact(value) for key, value in tags.items()}))
+
+    def tag(self, key: str) -> str:
+        """Return the run's tag `key`, whether it was sent yet or not; '' when it has none.
+
+        Raises:
+            TrackingError: the store does not answer.
+        """
+        waiting = [tags.values for tags in self._sender.outbox.operations() if isinstance(tags, op.SetTags)]
+        return next((values[key] for values in reversed(waiting) if key in values), "") or run_tag(self.run, key)
+
+    def describe(self, markdown: str) -> None:
+        """Set the run's description, shown at the top of its page."""
+        self.tags({"mlflow.note.content": markdown})
+
+    def rename(self, name: str) -> None:
+        """Give the run another name."""
+        self._append(op.Rename(name))
+
+    def text(self, text: str, path: str) -> None:
+        """Write `text` as the artifact `path`."""
+        self._append(op.LogText(path, text))
+
+    def file(self, local: Path, folder: str = "") -> None:
+        """Copy the file `local`, as it is now, into the artifact `folder`."""
+        self._append(op.LogFile(f"{folder}/{local.name}" if folder else local.name), local)
+
+    def table(self, frame: pd.DataFrame, path: str) -> None:
+        """Write `frame` as the artifact `path` (.json), shown as a table in the UI; replaces what was there."""
+        self._append(op.LogTable(path, frame.to_json(orient="split", index=False)))
+
+    def curves(self, baselines: Mapping[str, float], path: str) -> None:
+        """Draw the loss curves logged so far as the artifact `path` (.png); baselines in nats per character."""
+        self.flush()
+        self._append(op.DrawCurves(path, dict(baselines)))
+
+    def dataset(self, *, name: str, digest: str, source: str, profile: Mapping[str, Any], context: str) -> None:
+        """Log a dataset as the run's input."""
+        self._append(op.LogDataset(name, digest[:36], redact(source), json.dumps(dict(profile)), context))
+
+    def register(
+        self,
+        name: str,
+        checkpoint: Path,
+        sha256: str,
+        requirements: Sequence[str],
+        example: Mapping[str, str | int | float],
+    ) -> str:
+        """Make the file `checkpoint` a new version of the registered model `name`, once for each run.
+
+        Args:
+            name: of the registered model.
+            checkpoint: what `charrnn.serving` loads.
+            sha256: of its content.
+            requirements: pinned, as for pip.
+            example: one input row.
+
+        Returns:
+            The version; '' while the store is away, which gets to know of it when it is back.
+        """
+        self._append(op.Register(name, sha256, tuple(requirements), dict(example)), checkpoint)
+        return "" if self.wait(patience=0) else registered_version(self.run, name, sha256)
+
+    def finish(self, status: str, error: str = "", patience: float | None = None) -> int:
+        """End the run as FINISHED, FAILED (with `error` as a tag) or KILLED.
+
+        Returns:
+            How many operations wait for a store that has been away for `patience` seconds (END_SECONDS).
+
+        Raises:
+            TrackingError: the store refused something.
+        """
+        if status != "FINISHED":
+            # Whoever ends a run otherwise knows of what was refused, or has a better reason.
+            self._sender.outbox.refusals.clear()
+        self.flush()
+        if error:
+            self.tags({"error": error[:5000]})
+        self._append(op.Terminate(status, _now()))
+        left = self.wait(patience)
+        self._sender.outbox.discard()
+        return left
+
+    @contextmanager
+    def system_metrics(self, enabled: bool) -> Iterator[None]:
+        """Log CPU, memory, disk, network and GPU use every 10 s while the block runs; a step is a second of the run."""
+        if not enabled:
+            yield
+            return
+        stop = threading.Event()
+        thread = threading.Thread(target=self._log_system, args=(stop,), name="system metrics", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _log_system(self, stop: threading.Event) -> None:
+        try:
+            for figures in system_figures(self.run, stop):
+                step = (_now() - self.run.started) // 1000
+                for key, value in figures.items():
+                    self.metric(key, value, step)
+        except CharrnnError:
+            # The thread that does the work meets it too, where there is someone to tell.
+            return
+
+    def _append(self, operation: op.Operation, attachment: Path | None = None) -> None:
+        self._sender.raise_refusal()
+        self._sender.append(operation, attachment)
+
+
+_senders: dict[RunRef, Sender] = {}
+_senders_lock = threading.Lock()
+
+
+def sender_of(run: RunRef) -> Sender:
+    """Return what sends the run's outbox: one for all of this process, so that the order is kept."""
+    with _senders_lock:
+        if run not in _senders:
+            _senders[run] = Sender(Outbox(run.outbox), Delivery(run), redact(run.uri), reason)
+        return _senders[run]
+
+
+@waiting_out_locks
+def send_pending(run: RunRef) -> int:
+    """Send what waits in the run's outbox, here and now.
+
+    Returns:
+        How many operations were sent.
+
+    Raises:
+        TrackingError: the store does not answer, or refused something; what it has not got is kept.
+    """
+    outbox, deliver, sent = Outbox(run.outbox), Delivery(run), 0
+
+    def send(operation: op.Operation, attachment: Path | None) -> None:
+        nonlocal sent
+        deliver(operation, attachment)
+        sent += 1
+
+    with reporting(run.uri):
+        outbox.drain(send)
+    outbox.discard()
+    if outbox.refusals:
+        raise TrackingError(f"tracking.uri {redact(run.uri)}: {outbox.refusals[0]}")
+    return sent
+
+
+def _now() -> int:
+    """Return the time in ms since 1970, as MLflow counts it."""
+    return int(time.time() * 1000)

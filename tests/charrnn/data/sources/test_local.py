@@ -1,0 +1,103 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from charrnn.data.sources.local import local_files
+from charrnn.data.sources.source import UnreachableError, parse_source
+from charrnn.errors import CorpusError, SourceError
+from tests.source_fixtures import one_line, sha256
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of texts c, a and b, and one below it with another."""
+    for name in "cab":
+        (tmp_path / f"{name}.txt").write_text(name)
+    (tmp_path / "below.txt").mkdir()
+    (tmp_path / "below.txt" / "d.txt").write_text("d")
+    return tmp_path
+
+
+def found(pattern: Path | str) -> list[Path]:
+    return local_files(parse_source(str(pattern)))
+
+
+def test_a_path_is_its_file(folder: Path) -> None:
+    assert found(folder / "a.txt") == [folder / "a.txt"]
+
+
+def test_a_glob_is_its_files_sorted_by_name_and_no_folders(folder: Path) -> None:
+    assert found(folder / "*.txt") == [folder / "a.txt", folder / "b.txt", folder / "c.txt"]
+    assert found(folder / "[bc].t?t") == [folder / "b.txt", folder / "c.txt"]
+
+
+def test_two_asterisks_reach_into_folders(folder: Path) -> None:
+    assert folder / "below.txt" / "d.txt" in found(folder / "**" / "*.txt")
+    assert len(found(folder / "**" / "*.txt")) == 4
+
+
+def test_a_file_with_brackets_in_its_name_is_no_glob(folder: Path) -> None:
+    (folder / "[a].txt").write_text("brackets")
+    assert found(folder / "[a].txt") == [folder / "[a].txt"]
+
+
+def test_a_link_is_the_file_it_points_to(folder: Path) -> None:
+    (folder / "link").symlink_to("a.txt")
+    assert found(folder / "link") == [folder / "link"]
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "dangling", "a.txt/b.txt", "x" * 300])
+def test_what_is_not_there_is_the_systems_error(folder: Path, name: str) -> None:
+    (folder / "dangling").symlink_to("nowhere")
+    with pytest.raises(OSError, match=name[:20]):
+        found(folder / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_the_systems_error(folder: Path) -> None:
+    (folder / "a.txt").chmod(0)
+    with pytest.raises(PermissionError):
+        found(folder / "a.txt")
+
+
+def test_a_glob_that_nothing_matches_is_unreachable(folder: Path) -> None:
+    with pytest.raises(UnreachableError, match=r"^no file matches$"):
+        found(folder / "*.none")
+    with pytest.raises(UnreachableError):
+        found(folder / "below*")  # a folder alone
+
+
+def test_a_folder_is_an_error_that_suggests_its_texts(folder: Path) -> None:
+    for path in (str(folder), f"{folder}/"):
+        with pytest.raises(SourceError) as caught:
+            found(path)
+        assert one_line(caught.value) == f"{folder}: is a directory; the texts in it are {folder}/*.txt"
+
+
+def test_something_that_is_no_file_is_an_error(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    for path in (Path("/dev/null"), folder / "pipe"):
+        with pytest.raises(SourceError, match=f"^{path}: is not a file$"):
+            found(path)
+
+
+@pytest.mark.parametrize("pattern", ["b.txt", "*.txt"])
+def test_an_empty_file_is_an_error_that_names_it(folder: Path, pattern: str) -> None:
+    (folder / "b.txt").write_bytes(b"")
+    with pytest.raises(CorpusError) as caught:
+        found(folder / pattern)
+    assert one_line(caught.value) == f"{folder}/b.txt: is empty"
+
+
+def test_a_checksum_is_of_one_file(folder: Path) -> None:
+    assert found(f"{folder}/a*.txt#sha256={sha256(b'a')}") == [folder / "a.txt"]
+    with pytest.raises(SourceError, match="a checksum is of one file, and 3 match"):
+        found(f"{folder}/*.txt#sha256={sha256(b'abc')}")
+
+
+def test_names_in_messages_are_on_one_line(folder: Path) -> None:
+    (folder / "two\nlines").write_bytes(b"")
+    with pytest.raises(CorpusError) as caught:
+        found(folder / "two\nlines")
+    assert one_line(caught.value) == f"{folder}/two lines: is empty"

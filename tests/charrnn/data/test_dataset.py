@@ -1,0 +1,414 @@
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from charrnn.config.loading import PROJECT
+from charrnn.config.schema import DataParams, SplitParams, TrainingParams
+from charrnn.data import dataset as dataset_module
+from charrnn.data import decoding as text_module
+from charrnn.data import vocabulary as vocabulary_module
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import SMALLEST_SPLIT, Dataset, Splits, check_length, encode_corpus, split
+from charrnn.errors import CorpusError, FileError, VocabularyError
+from tests.source_fixtures import one_line
+
+ROSE = "A rose is a rose,\r\nis a rosé 😀!"
+AS_IT_IS = {"newline": "keep", "unicode_form": "none"}
+
+
+def corpus_of(content: str | bytes, folder: Path) -> Corpus:
+    path = folder / "text.txt"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Corpus(path, digest, path.stat().st_size, "the text", cached=True, warnings=())
+
+
+def encode(content: str | bytes, folder: Path, **changes: Any) -> Dataset:
+    return encode_corpus(corpus_of(content, folder), DataParams(directory=str(folder / "data"), **changes))
+
+
+def files(folder: Path) -> list[str]:
+    """Return what is in the folder of encodings, hidden files included, without the locks."""
+    return sorted(path.name for path in (folder / "data" / "encoded").iterdir() if path.suffix != ".lock")
+
+
+# Encoding
+
+
+@given(
+    st.text(min_size=2, max_size=40).filter(lambda text: not text.startswith("\ufeff")),
+    st.integers(1, 3),
+    st.integers(1, 5),
+)
+@example("aab", 1, 1)
+@example("abababc\x00\x00", 2, 2)
+@example("a😀b中a", 1, 3)
+def test_ids_counts_and_first_positions_are_those_of_the_text(
+    tmp_path_factory: pytest.TempPathFactory, text: str, min_count: int, chunk_bytes: int
+) -> None:
+    kept = sorted(character for character, count in Counter(text).items() if count >= min_count)
+    in_pieces = partial(text_module.read_text, chunk_bytes=chunk_bytes)
+    folder = tmp_path_factory.mktemp("dataset")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset_module, "read_text", in_pieces)
+        if len(kept) < 2:
+            with pytest.raises(CorpusError, match=f"has {len(kept)} distinct characters"):
+                encode(text, folder, min_count=min_count, **AS_IT_IS)
+            return
+        found = encode(text, folder, min_count=min_count, **AS_IT_IS)
+    vocabulary = found.vocabulary()
+    assert list(vocabulary.characters) == kept
+    assert vocabulary.counts == tuple(Counter(text)[character] for character in kept)
+    assert vocabulary.first_seen == tuple(text.index(character) for character in kept)
+    remaining = "".join(character for character in text if character in kept)
+    assert vocabulary.decode(found.ids()) == remaining
+    assert (found.length, found.dropped) == (len(remaining), len(text) - len(remaining))
+
+
+def test_an_encoding_says_what_it_is_of(tmp_path: Path) -> None:
+    corpus = corpus_of(ROSE, tmp_path)
+    dataset = encode_corpus(corpus, DataParams(directory=str(tmp_path / "data")))
+    assert dataset.directory == tmp_path / "data" / "encoded" / dataset.key
+    assert (dataset.corpus_sha256, dataset.cached, dataset.dropped) == (corpus.sha256, False, 0)
+    assert sorted(path.name for path in dataset.directory.iterdir()) == ["dataset.json", "ids.bin", "vocabulary.json"]
+    assert files(tmp_path) == [dataset.key]
+    assert dataset.vocabulary().decode(dataset.ids()) == ROSE.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(("distinct", "dtype"), [(255, "uint8"), (256, "uint16"), (66_000, "uint32")])
+def test_ids_take_the_smallest_type_that_holds_them(tmp_path: Path, distinct: int, dtype: str) -> None:
+    text = "".join(map(chr, range(0x10000, 0x10000 + distinct)))[::-1]
+    dataset = encode(text, tmp_path, max_vocabulary=distinct, **AS_IT_IS)
+    assert dataset.ids().dtype == np.dtype(dtype)
+    assert (dataset.directory / "ids.bin").stat().st_size == distinct * np.dtype(dtype).itemsize
+    assert dataset.ids().tolist() == list(range(distinct))[::-1]
+
+
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_progress_is_told_in_characters_each_read_twice(tmp_path: Path, min_count: int) -> None:
+    told: list[int] = []
+    params = DataParams(directory=str(tmp_path / "data"), min_count=min_count)
+    encode_corpus(corpus_of("abcab", tmp_path), params, told.append)
+    assert told == sorted(told)
+    assert told[-1] == 10
+
+
+def test_ids_are_mapped_and_writing_to_them_changes_nothing_on_disk(tmp_path: Path) -> None:
+    dataset = encode("abcabc", tmp_path)
+    ids = dataset.ids()
+    assert isinstance(ids, np.memmap)
+    ids[:] = 2
+    assert dataset.ids().tolist() == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "message"),
+    [
+        (b"", {}, "the text: the text is empty"),
+        (b"\xef\xbb\xbf", {}, "the text: the text is empty"),
+        (b"aaa", {}, "the text: the text has 1 distinct characters that occur data.min_count 1 times or more"),
+        (b"aAa", {"lowercase": True}, "has 1 distinct characters"),
+        (b"aabbc", {"min_count": 3}, "has 0 distinct characters that occur data.min_count 3 times or more"),
+        (b"ab\xff", {}, "is not utf-8 text: invalid start byte at byte offset 2"),
+    ],
+)
+def test_a_text_that_cannot_be_used_is_an_error_that_leaves_nothing(
+    tmp_path: Path, text: bytes, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CorpusError) as caught:
+        encode(text, tmp_path, **changes)
+    assert message in one_line(caught.value)
+    assert files(tmp_path) == []
+
+
+def test_more_characters_than_allowed_are_an_error_that_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(VocabularyError) as caught:
+        encode("abcd", tmp_path, max_vocabulary=3)
+    expected = (
+        "data.max_vocabulary: the text has 4 distinct characters, at most 3 are allowed; "
+        "raise it, or raise data.min_count (now 1) to drop rare ones"
+    )
+    assert one_line(caught.value) == expected
+    assert files(tmp_path) == []
+    assert encode("abcdabc", tmp_path, max_vocabulary=3, min_count=2).dropped == 1
+
+
+def test_a_text_that_changes_while_it_is_encoded_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
+    corpus = corpus_of("abcabc", tmp_path)
+
+    def change(read: int) -> None:
+        corpus.path.write_text("abcacb")
+
+    with pytest.raises(CorpusError, match=r"text\.txt: changed while it was read; run again"):
+        encode_corpus(corpus, DataParams(directory=str(tmp_path / "data")), change)
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_file_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file in the way")
+    with pytest.raises(FileError, match=r"data/encoded/\w+: cannot write: "):
+        encode(ROSE, tmp_path)
+
+
+# The cache
+
+
+def test_the_same_text_is_encoded_once_wherever_it_lies(tmp_path: Path) -> None:
+    first = encode(ROSE, tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    corpus = corpus_of(ROSE, tmp_path / "elsewhere")
+    again = encode_corpus(corpus, DataParams(directory=str(tmp_path / "data"), sources=("x",), timeout_seconds=1))
+    assert again.cached
+    assert (again.directory, again.length, again.key) == (first.directory, first.length, first.key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"encoding": "latin-1"},
+        {"newline": "keep"},
+        {"unicode_form": "NFD"},
+        {"lowercase": True},
+        {"min_count": 2},
+        {"max_characters": 9},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_shapes_the_text_is_encoded_anew_and_as_it_says(tmp_path: Path, change: dict[str, Any]) -> None:
+    first = encode(ROSE, tmp_path)
+    changed = encode(ROSE, tmp_path, **change)
+    assert not changed.cached
+    assert changed.directory != first.directory
+    assert changed.vocabulary().decode(changed.ids()) != first.vocabulary().decode(first.ids())
+    assert encode(ROSE, tmp_path).cached
+
+
+def test_another_text_is_encoded_anew(tmp_path: Path) -> None:
+    assert encode(ROSE, tmp_path).key != encode(ROSE + " ", tmp_path).key
+
+
+@pytest.mark.parametrize("module", [text_module, vocabulary_module, dataset_module])
+def test_other_code_encodes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    first = encode(ROSE, tmp_path)
+    changed = tmp_path / "changed.py"
+    changed.write_text(Path(str(module.__file__)).read_text() + "\n")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    assert encode(ROSE, tmp_path).key != first.key
+
+
+def test_other_tables_of_unicode_encode_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = encode(ROSE, tmp_path)
+    monkeypatch.setattr(unicodedata, "unidata_version", "99.0.0")
+    assert encode(ROSE, tmp_path).key != first.key
+
+
+def test_a_cached_encoding_larger_than_allowed_now_is_an_error(tmp_path: Path) -> None:
+    encode("abcd", tmp_path)
+    with pytest.raises(VocabularyError, match="has 4 distinct characters, at most 3 are allowed"):
+        encode("abcd", tmp_path, max_vocabulary=3)
+
+
+def test_threads_that_encode_the_same_at_once_encode_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, params = corpus_of(ROSE, tmp_path), DataParams(directory=str(tmp_path / "data"))
+    together, counted = threading.Barrier(5), []
+    count = dataset_module._count
+
+    def noting(pieces: Iterator[str], *rest: Any) -> Any:
+        counted.append(rest)
+        return count(pieces, *rest)
+
+    monkeypatch.setattr(dataset_module, "_count", noting)
+
+    def start(_: int) -> Dataset:
+        together.wait()
+        return encode_corpus(corpus, params)
+
+    with ThreadPoolExecutor(5) as pool:
+        datasets = list(pool.map(start, range(5)))
+    assert len(counted) == 1
+    assert sorted(dataset.cached for dataset in datasets) == [False, True, True, True, True]
+    assert len({dataset.ids().tobytes() for dataset in datasets}) == 1
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import encode_corpus
+from charrnn.config.schema import DataParams
+path, digest, folder = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+corpus = Corpus(Path(path), digest, 0, "the text", True, ())
+print(encode_corpus(corpus, DataParams(directory=folder)).cached)
+"""
+
+
+def test_processes_that_encode_the_same_at_once_encode_it_once(tmp_path: Path) -> None:
+    corpus = corpus_of(ROSE * 20_000, tmp_path)
+    command = [sys.executable, "-c", PROCESS, str(corpus.path), corpus.sha256, str(tmp_path / "data")]
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+        for _ in range(2)
+    ]
+    try:
+        assert [process.stdout.readline() for process in both if process.stdout] == ["ready\n", "ready\n"]
+        for process in both:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        answers = [process.communicate(timeout=60)[0] for process in both]
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+    assert sorted(answers) == ["False\n", "True\n"]
+    assert len(files(tmp_path)) == 1
+
+
+# Damage
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff", b'{"key": "x"}', b'{"directory": "/", "cached": true}']
+)
+def test_a_damaged_description_is_an_error_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    path = encode(ROSE, tmp_path).directory / "dataset.json"
+    path.write_bytes(content)
+    with pytest.raises(CorpusError) as caught:
+        encode(ROSE, tmp_path)
+    assert one_line(caught.value) == f"{path}: is damaged; delete the folder and run again"
+
+
+@pytest.mark.parametrize("length", ['"5"', "null", "31", "-31", "{}"])
+def test_a_description_with_another_length_is_an_error(tmp_path: Path, length: str) -> None:
+    dataset = encode(ROSE, tmp_path)
+    path = dataset.directory / "dataset.json"
+    path.write_text(path.read_text().replace(f'"length": {dataset.length}', f'"length": {length}'))
+    with pytest.raises(CorpusError, match=r"is damaged.*; delete the folder and run again"):
+        encode(ROSE, tmp_path)
+
+
+@pytest.mark.parametrize("change", [lambda ids: ids[:-1], lambda ids: ids + b"\0", lambda ids: b""])
+def test_ids_cut_off_or_too_long_are_an_error_that_says_what_to_do(tmp_path: Path, change: Any) -> None:
+    dataset = encode(ROSE, tmp_path)
+    path = dataset.directory / "ids.bin"
+    path.write_bytes(change(path.read_bytes()))
+    expected = rf"^{path}: is damaged \(\d+ bytes for {dataset.length} ids of 1\); delete the folder and run again$"
+    with pytest.raises(CorpusError, match=expected):
+        dataset.ids()
+    with pytest.raises(CorpusError, match=expected):
+        encode(ROSE, tmp_path)
+
+
+def test_a_damaged_vocabulary_is_an_error_that_names_it(tmp_path: Path) -> None:
+    dataset = encode(ROSE, tmp_path)
+    dataset.vocabulary_path.write_text("{")
+    with pytest.raises(VocabularyError, match=rf"^{dataset.vocabulary_path}: is not a vocabulary"):
+        encode(ROSE, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "ids.bin", "vocabulary.json"])
+def test_a_file_that_is_gone_is_a_file_error(tmp_path: Path, name: str) -> None:
+    path = encode(ROSE, tmp_path).directory / name
+    path.unlink()
+    with pytest.raises(FileError, match=rf"^{path}: cannot read: No such file or directory$"):
+        encode(ROSE, tmp_path)
+
+
+# Splits
+
+FRACTIONS = st.just(0.0) | st.floats(0.0001, 0.8999)
+
+
+@given(st.integers(0, 3000), FRACTIONS, FRACTIONS)
+@example(20, 0.0001, 0.8999)
+@example(10**9, 0.03, 0.03)
+def test_splits_cover_the_text_without_overlap_and_none_is_too_small(length: int, val: float, test: float) -> None:
+    if val + test > 0.9:
+        val, test = val / 2, test / 2
+    params = SplitParams(val_fraction=val, test_fraction=test)
+    if length < 20 and any(fraction and int(length * fraction) < 2 and length // 10 < 2 for fraction in (val, test)):
+        with pytest.raises(CorpusError):
+            split(length, params)
+        return
+    splits = split(length, params)
+    assert 0 <= splits.train <= splits.val <= splits.test == length
+    assert sum(splits.sizes.values()) == length
+    for name, fraction in (("val", val), ("test", test)):
+        smallest = min(SMALLEST_SPLIT, length // 10)
+        assert splits.sizes[name] == (max(int(length * fraction), smallest) if fraction else 0)
+        assert splits.sizes[name] >= 2 or not fraction
+
+
+def test_splits_follow_each_other_in_the_text() -> None:
+    ids = np.arange(100, dtype=np.uint8)
+    splits = split(100, SplitParams(val_fraction=0.2, test_fraction=0.1))
+    assert splits == Splits(train=70, val=90, test=100)
+    assert splits.sizes == {"train": 70, "val": 20, "test": 10}
+    parts = [splits.select(ids, name) for name in ("train", "val", "test")]
+    assert np.concatenate(parts).tolist() == ids.tolist()
+    assert all(np.shares_memory(part, ids) for part in parts)
+
+
+def test_a_small_share_of_a_large_text_is_enough_to_evaluate_on() -> None:
+    assert split(10_000, SplitParams(val_fraction=0.001, test_fraction=0)).sizes == {
+        "train": 9935,
+        "val": 65,
+        "test": 0,
+    }
+    assert split(10_000, SplitParams(val_fraction=0.01, test_fraction=0)).sizes["val"] == 100
+
+
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_a_text_too_short_to_be_split_is_an_error_that_says_how_much_is_needed(name: str) -> None:
+    fractions = {"val_fraction": 0, "test_fraction": 0, f"{name}_fraction": 0.05}
+    with pytest.raises(CorpusError) as caught:
+        split(19, SplitParams(**fractions))
+    assert one_line(caught.value) == (
+        f"the text has 19 characters, too few for splits.{name}_fraction 0.05: "
+        "use at least 20 characters, or set it to 0"
+    )
+    assert split(20, SplitParams(**fractions)).sizes[name] == 2
+    assert split(19, SplitParams(val_fraction=0, test_fraction=0)).train == 19
+
+
+def test_one_window_must_fit_into_the_training_text() -> None:
+    splits = Splits(train=49, val=60, test=70)
+    check_length(splits, TrainingParams(seq_length=48))
+    with pytest.raises(CorpusError) as caught:
+        check_length(splits, TrainingParams(seq_length=49))
+    assert one_line(caught.value) == (
+        "the training split has 49 characters, fewer than one window of training.seq_length 49 and the character "
+        "after it: use a longer text, or set training.seq_length to at most 48"
+    )
+
+
+def test_where_no_window_fits_only_a_longer_text_helps() -> None:
+    with pytest.raises(CorpusError, match=r"the character after it: use a longer text$"):
+        check_length(Splits(train=1, val=10, test=20), TrainingParams(seq_length=1))
+
+
+def test_a_description_is_plain_and_holds_no_place(tmp_path: Path) -> None:
+    dataset = encode(ROSE, tmp_path)
+    assert json.loads((dataset.directory / "dataset.json").read_text()) == {
+        "key": dataset.key,
+        "length": dataset.length,
+        "dropped": 0,
+        "corpus_sha256": dataset.corpus_sha256,
+    }

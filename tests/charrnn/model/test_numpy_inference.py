@@ -1,0 +1,68 @@
+"""The stepper gives the scores of the model it was made from."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.config.schema import ModelParams
+from charrnn.model.char_rnn import CharRNN
+from charrnn.model.numpy_inference import Stepper
+
+VOCABULARY_SIZE = 11
+
+
+def make_model(**changes: object) -> CharRNN:
+    """A model whose weights are large enough for every gate to matter, in training mode as the loop's is."""
+    torch.manual_seed(3)
+    params = ModelParams.model_validate({"hidden_size": 12, "num_layers": 2, "embedding_size": 12, **changes})
+    model = CharRNN(params, VOCABULARY_SIZE)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("cell", "changes"),
+    list(
+        product(
+            ("lstm", "gru", "rnn"),
+            (
+                {},
+                {"num_layers": 1},
+                {"num_layers": 3},
+                {"embedding_size": None},
+                {"layer_norm": True},
+                {"tie_weights": True},
+            ),
+        )
+    ),
+)
+@pytest.mark.parametrize("texts", [1, 5])
+def test_the_stepper_gives_the_scores_of_the_model(cell: str, changes: dict[str, object], texts: int) -> None:
+    model = make_model(cell=cell, dropout=0.5, **changes)
+    state = tuple(0.5 * torch.randn_like(part) for part in model.initial_state(texts))
+    stepper = Stepper(model, state)
+    model.eval()
+    ids = torch.randint(VOCABULARY_SIZE, (20, texts))
+    with torch.inference_mode():
+        expected, _ = model(ids, state)
+    found = np.stack([stepper.step(row.numpy()) for row in ids])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+def test_the_state_it_starts_from_stays_as_it_was() -> None:
+    model = make_model()
+    state = model.initial_state(2)
+    stepper = Stepper(model, state)
+    stepper.step(np.array([1, 2]))
+    assert all(not part.any() for part in state)
+
+
+def test_a_state_in_bfloat16_is_read() -> None:
+    model = make_model()
+    state = tuple(part.bfloat16() for part in model.initial_state(1))
+    assert Stepper(model, state).step(np.array([0])).dtype == np.float32

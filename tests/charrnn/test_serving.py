@@ -1,0 +1,157 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from charrnn.config.loading import PROJECT, load_params
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError, FileError, ParamsError
+from charrnn.generation.sampling import SampleRequest, sample
+from charrnn.serving import MAX_LENGTH, TextModel, _load_pyfunc
+from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
+from charrnn.training.state import new_state
+from tasks.register import REQUIREMENTS
+
+VOCABULARY = Vocabulary("\nabcdé", (1,) * 6, tuple(range(6)))
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("served") / "best.ckpt"
+    params = load_params([], ["model.hidden_size=6", "model.embedding_size=4"])
+    state = new_state(params.model, params.training, VOCABULARY.size, 1, torch.device("cpu"))
+    save_checkpoint(path, checkpoint_of(state, params, VOCABULARY, "", ""))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(path: Path) -> TextModel:
+    return TextModel(path)
+
+
+@pytest.fixture(scope="module")
+def write(path: Path) -> Callable[..., str]:
+    """What the same checkpoint writes, without serving."""
+    loaded = load_checkpoint(path)
+    network = loaded.model()
+    return lambda **request: sample(network, VOCABULARY, SampleRequest(**request))
+
+
+def test_each_row_is_a_request_and_each_text_its_answer(model: TextModel, write: Callable[..., str]) -> None:
+    rows = [
+        {"prime": "ab", "length": 30, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "seed": 4},
+        {"prime": "é", "length": 7, "temperature": 0.0, "top_k": 1, "top_p": 1.0, "seed": 5},
+        {"prime": "", "length": 1, "temperature": 2.0, "top_k": 100, "top_p": 0.1, "seed": 2**40},
+    ]
+    answer = model.predict(pd.DataFrame(rows))
+    assert list(answer.columns) == ["text"]
+    assert list(answer["text"]) == [write(**row) for row in rows]
+    assert list(answer["text"].str.len()) == [30, 7, 1]
+
+
+def test_missing_columns_and_values_take_the_defaults(model: TextModel, write: Callable[..., str]) -> None:
+    frame = pd.DataFrame({"prime": ["a", None, "b"], "length": [9, np.nan, 12], "top_k": [np.nan, 2, pd.NA]})
+    answer = list(model.predict(frame)["text"])
+    assert answer == [write(prime="a", length=9), write(top_k=2), write(prime="b", length=12)]
+    assert len(answer[1]) == 1000
+    assert list(model.predict(pd.DataFrame({"seed": [3]}))["text"]) == [write(seed=3)]
+
+
+@pytest.mark.parametrize("kind", ["int64", "Int64", "float64", "object"])
+def test_whole_numbers_may_come_in_any_type(kind: str, model: TextModel, write: Callable[..., str]) -> None:
+    frame = pd.DataFrame({"prime": ["a"], "length": pd.Series([9], dtype=kind), "seed": pd.Series([7], dtype=kind)})
+    assert list(model.predict(frame)["text"]) == [write(prime="a", length=9, seed=7)]
+
+
+def test_characters_of_a_prime_that_the_model_has_never_seen_are_dropped(
+    model: TextModel, write: Callable[..., str]
+) -> None:
+    frame = pd.DataFrame({"prime": ["xaybz", "xyz", "中"], "length": [20, 20, 20]})
+    assert list(model.predict(frame)["text"]) == [write(prime="ab", length=20)] + [write(length=20)] * 2
+
+
+@pytest.mark.parametrize("columns", [[], ["prime"], ["prime", "length"]])
+def test_no_rows_give_no_texts(columns: list[str], model: TextModel) -> None:
+    answer = model.predict(pd.DataFrame({column: [] for column in columns}))
+    assert (list(answer.columns), len(answer)) == (["text"], 0)
+
+
+def test_an_unknown_column_is_named_with_those_there_are(model: TextModel) -> None:
+    with pytest.raises(ParamsError, match=r"^unknown column 'primer'; there are prime, length, temperature, top_k"):
+        model.predict(pd.DataFrame({"primer": ["a"]}))
+    with pytest.raises(ParamsError, match="unknown column '0'"):
+        model.predict(pd.DataFrame([["a"]]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("length", 0, "length: must be >= 1, got 0"),
+        ("length", MAX_LENGTH + 1, f"length: must be <= {MAX_LENGTH}, got {MAX_LENGTH + 1}"),
+        ("length", 2.5, "length: must be a whole number, got 2.5"),
+        ("length", np.inf, "length: must be a whole number, got inf"),
+        ("length", "many", "length: must be a whole number, got 'many'"),
+        ("length", True, "length: must be a whole number, got True"),
+        ("length", [3], "length: must be a whole number, got [3]"),
+        ("temperature", -0.1, "temperature: must be >= 0, got -0.1"),
+        ("temperature", np.inf, "temperature: must be >= 0"),
+        ("temperature", "hot", "temperature: must be a number, got 'hot'"),
+        ("top_k", 0, "top_k: must be >= 1, got 0"),
+        ("top_k", 1.5, "top_k: must be a whole number, got 1.5"),
+        ("top_p", 0, "top_p: must be > 0 and <= 1, got 0.0"),
+        ("top_p", 1.1, "top_p: must be > 0 and <= 1, got 1.1"),
+        ("seed", -1, "seed: must be >= 0 and < 2^63, got -1"),
+        ("seed", 2**63, f"seed: must be >= 0 and < 2^63, got {2**63}"),
+        ("prime", 5, "prime: must be text, got 5"),
+        ("prime", ["a", "b"], "prime: must be text, got ['a', 'b']"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line(column: str, value: object, message: str, model: TextModel) -> None:
+    frame = pd.DataFrame(
+        {"prime": ["a", "b"], column: pd.Series(["a" if column == "prime" else 1, value], dtype=object)}
+    )
+    with pytest.raises(ParamsError) as caught:
+        model.predict(frame)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_model_is_loaded_from_its_checkpoint(path: Path, model: TextModel) -> None:
+    frame = pd.DataFrame({"prime": ["abc"], "length": [40]})
+    assert _load_pyfunc(str(path)).predict(frame, {"ignored": 1}).equals(model.predict(frame))
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"/x: is not a charrnn checkpoint"):
+        _load_pyfunc(str(tmp_path / "x"))
+    with pytest.raises(FileError, match=r"/y: cannot read checkpoint"):
+        _load_pyfunc(str(tmp_path / "y"))
+
+
+IMPORTS = """
+import ast, sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+import charrnn.serving
+
+found = set()
+for name, module in list(sys.modules.items()):
+    if name.partition(".")[0] == "charrnn":
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found.update(names + [node.module] if isinstance(node, ast.ImportFrom) else names)
+packages = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names) - {"charrnn"}
+print(*sorted(packages_distributions()[name][0].lower() for name in packages))
+"""
+
+
+def test_a_registered_model_asks_for_all_that_its_code_imports_and_nothing_else() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=PROJECT, capture_output=True, text=True, check=True)
+    # pydantic_core comes with pydantic, which pins it.
+    assert sorted({*done.stdout.split()} - {"pydantic_core"}) == sorted(REQUIREMENTS)

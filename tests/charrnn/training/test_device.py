@@ -1,0 +1,153 @@
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from charrnn.config.schema import TrainingParams
+from charrnn.errors import DeviceError
+from charrnn.training.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    computing,
+    describe_device,
+    multiplies_bfloat16,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.fixture
+def settings() -> Iterator[None]:
+    """Settings unlike any that are asked for, put back whatever the test leaves."""
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def in_force() -> tuple[int, bool, bool]:
+    return torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_without_a_gpu_auto_is_the_cpu(device: str, precision: str) -> None:
+    assert choose_device(TrainingParams(device=device, precision=precision)) == CPU
+
+
+@pytest.mark.usefixtures("a_gpu")
+@pytest.mark.parametrize(("device", "chosen"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_with_a_gpu_auto_takes_it_and_cpu_does_not(device: str, chosen: str) -> None:
+    assert choose_device(TrainingParams(device=device)).type == chosen
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"device": "cuda"}, r"training\.device: cuda was asked for, but PyTorch finds no CUDA GPU .* use auto or cpu"),
+        ({"device": "cpu", "precision": "tf32"}, r"training\.precision: tf32 needs a CUDA GPU; use float32"),
+        ({"device": "auto", "precision": "tf32"}, r"training\.precision: tf32 needs a CUDA GPU; use float32"),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_line(params: dict[str, str], message: str) -> None:
+    with pytest.raises(DeviceError, match=message) as caught:
+        choose_device(TrainingParams.model_validate(params))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_bfloat16_is_refused_on_a_gpu_which_would_compute_in_float16() -> None:
+    with pytest.raises(DeviceError, match="bfloat16 is for the CPU; use tf32 on a GPU"):
+        choose_device(TrainingParams(device="auto", precision="bfloat16"))
+    assert choose_device(TrainingParams(device="cpu", precision="bfloat16")) == CPU
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_tf32_is_refused_on_the_cpu_of_a_machine_with_a_gpu() -> None:
+    with pytest.raises(DeviceError, match="tf32 needs a CUDA GPU"):
+        choose_device(TrainingParams(device="cpu", precision="tf32"))
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    ("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16", False), ("auto", True)]
+)
+def test_settings_hold_while_the_block_runs_and_no_longer(precision: str, tf32: bool) -> None:
+    before = in_force()
+    with computing(TrainingParams(threads=1, precision=precision)):
+        assert in_force() == (1, tf32, tf32)
+    assert in_force() == before
+
+
+@pytest.mark.usefixtures("settings")
+def test_settings_are_put_back_after_an_error() -> None:
+    before = in_force()
+    with pytest.raises(KeyError), computing(TrainingParams(threads=1, precision="tf32")):
+        raise KeyError
+    assert in_force() == before
+
+
+@pytest.mark.usefixtures("settings")
+def test_threads_stay_as_they_are_when_none_are_asked_for() -> None:
+    with computing(TrainingParams(threads=None)):
+        assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("tf32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
+def test_only_bfloat16_multiplies_in_bfloat16(precision: str, dtype: torch.dtype) -> None:
+    with autocast(TrainingParams(precision=precision), CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("able", "device", "chosen"),
+    [
+        ({"avx512_bf16": True}, "cpu", "bfloat16"),
+        ({"amx_bf16": True}, "cpu", "bfloat16"),
+        ({"avx512_bf16": False, "avx2": True}, "cpu", "float32"),
+        ({"architecture": "aarch64", "bf16": True}, "cpu", "float32"),
+        ({"avx512_bf16": True}, "cuda", "tf32"),
+    ],
+)
+def test_auto_is_the_fastest_arithmetic_the_device_has(
+    able: dict[str, object], device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert choose_precision(TrainingParams(precision="auto"), torch.device(device)) == chosen
+    assert choose_precision(TrainingParams(precision="float32"), torch.device(device)) == "float32"
+
+
+@pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_multiplies_in_bfloat16_where_the_processor_does(
+    able: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    with autocast(TrainingParams(), CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(("able", "words"), [(True, " with bfloat16"), (False, "")])
+def test_the_cpu_is_described_with_what_changes_the_last_bit(
+    able: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    assert multiplies_bfloat16() == able
+    assert describe_device(CPU) == f"CPU ({torch.backends.cpu.get_cpu_capability()}{words}), 2 threads"

@@ -1,0 +1,84 @@
+import math
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from flows.summary import SHOWN, Summary
+from tests.workplace import Finished
+
+
+@pytest.fixture
+def summary(finished: Finished) -> Summary:
+    return finished.summary
+
+
+def rows(summary: Summary) -> dict[str, str]:
+    """Return the table at the top of the terminal's summary."""
+    table = summary.text().split("\n\n")[0]
+    pairs = [line.split("  ", 1) for line in table.splitlines()]
+    return {name: value.strip() for name, value in pairs}
+
+
+def test_the_table_says_what_was_read_how_good_it_is_and_where(summary: Summary, finished: Finished) -> None:
+    found = rows(summary)
+    assert {"corpus", "best val loss", "test loss", "time", "run"} <= set(found)
+    assert found["corpus"].endswith("a play.txt, 0.06 MB")
+    assert found["run"] == finished.run_id
+    score = summary.scores["test"]
+    assert found["test loss"].startswith(
+        f"{score.loss:.4f} nats, {score.loss / math.log(2):.3f} bits per character (5-gram {score.ngram_loss:.3f}"
+    )
+
+
+def test_values_stand_below_each_other(summary: Summary) -> None:
+    found = rows(summary)
+    columns = {line.index(found[line.split("  ")[0]]) for line in summary.text().split("\n\n")[0].splitlines()}
+    assert len(columns) == 1
+
+
+def test_the_middle_sample_is_shown_from_its_beginning(summary: Summary) -> None:
+    many = replace(summary, samples=["cold", "x" * 2 * SHOWN, "wild"])
+    shown = many.text().split("\n\n")[1]
+    assert shown == "x" * SHOWN
+
+
+def test_without_validation_and_test_split_it_says_that_nothing_was_evaluated(summary: Summary) -> None:
+    bare = replace(summary, scores={})
+    assert rows(bare)["loss"].startswith("not evaluated")
+    assert "not evaluated" in bare.markdown()
+
+
+def test_the_command_opens_the_store_that_was_used_in_a_shell(summary: Summary, finished: Finished) -> None:
+    command, address = summary.ui_command().splitlines()
+    words = shlex.split(command)
+    assert words[words.index("--backend-store-uri") + 1] == finished.workplace.uri
+    assert f"/runs/{finished.run_id}" in address
+
+
+def test_a_server_needs_no_command_only_its_address(summary: Summary) -> None:
+    served = replace(summary, run=replace(summary.run, uri="http://tracking.example:5000/"))
+    run = served.run
+    expected = f"open http://tracking.example:5000/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+    assert served.ui_command().startswith(expected)
+    assert served.text().endswith(served.ui_command())
+
+
+def test_the_description_names_the_registered_version_or_says_that_there_is_none(summary: Summary) -> None:
+    assert f"registered as `charrnn` version {summary.model_version}" in summary.markdown()
+    assert summary.promotion is not None
+    assert summary.markdown().endswith(f"version {summary.model_version}; {summary.promotion.reason}")
+    away = replace(summary, model_version="", promotion=None)
+    assert away.markdown().endswith("registered as `charrnn`")
+    tracking = summary.params.tracking.model_copy(update={"registered_model": None})
+    without = replace(summary, params=summary.params.model_copy(update={"tracking": tracking}), model_version="")
+    assert without.markdown().endswith("not registered")
+
+
+def test_the_description_has_the_figures_of_the_run(summary: Summary) -> None:
+    text = summary.markdown()
+    assert "60,000 characters" in text
+    assert f"sha256 `{summary.corpus.sha256[:12]}`" in text
+    assert "lstm 1x48" in text
+    assert "60 steps" in text
+    assert f"best checkpoint of step {summary.training.best_step}" in text

@@ -1,0 +1,68 @@
+"""compose.yaml, checked without a daemon: that it is whole, safe by default, and of versions that stay the same."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from charrnn.config.loading import PROJECT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+LASTING = [name for name in SERVICES if name != "bucket"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_image_has_a_version(name: str) -> None:
+    _, _, version = SERVICES[name]["image"].rpartition(":")
+    assert re.search(r"\d", version), version
+    assert "latest" not in version
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_limits(name: str) -> None:
+    assert SERVICES[name]["mem_limit"]
+    assert SERVICES[name]["cpus"]
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_every_service_that_lasts_is_watched_and_started_again(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_what_a_service_waits_for_is_there_and_can_come_about() -> None:
+    for service in SERVICES.values():
+        for other, wanted in service.get("depends_on", {}).items():
+            condition = wanted["condition"]
+            assert condition == ("service_healthy" if other in LASTING else "service_completed_successfully")
+
+
+def test_volumes_that_are_named_are_declared_and_files_are_there() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert (PROJECT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
+
+
+def test_ports_are_open_on_this_machine_only() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_secret_comes_from_the_environment_file() -> None:
+    wanted = set(re.findall(r"\$\{(\w+)", (PROJECT / "compose.yaml").read_text()))
+    given = dict(line.split("=") for line in (PROJECT / ".env.example").read_text().splitlines() if "=" in line)
+    assert wanted == set(given)
+    assert "/.env" in (PROJECT / ".gitignore").read_text().splitlines()
+    assert ".env" in (PROJECT / ".dockerignore").read_text().splitlines()
+
+
+def test_the_image_is_built_from_fixed_versions_and_does_not_run_as_root() -> None:
+    lines = (PROJECT / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM")]
+    assert all(re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base) for base in bases)
+    assert [line for line in lines if line.startswith("USER")] == ["USER charrnn"]
+    assert "--constraint constraints.txt" in (PROJECT / "Dockerfile").read_text()

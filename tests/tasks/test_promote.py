@@ -1,0 +1,83 @@
+"""Champions and challengers: real runs, one after the other, in one store."""
+
+import pytest
+from mlflow import MlflowClient
+
+from flows import promote
+from flows.cli.command_line import promote_parser
+from tests.texts import made_up_play
+from tests.workplace import Called, Workplace, call, captured
+
+# Smoke runs differ by chance as much as by skill; these differ by skill.
+SHORT, LONG = "training.max_steps=20", "training.max_steps=400"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Workplace:
+    folder = tmp_path_factory.mktemp("a workplace")
+    text = folder / "a play.txt"
+    text.write_text(made_up_play(60_000), encoding="utf-8")
+    return Workplace(folder, text, api_url)
+
+
+def train(place: Workplace, *arguments: str) -> str:
+    """Run the pipeline; return the version it registered."""
+    answer = call(*place.options, "--quiet", *arguments)
+    assert answer.code == 0, answer.err
+    found = place.client.search_model_versions(f"run_id = '{answer.out.strip()}'")
+    return str(found[0].version)
+
+
+def champion(place: Workplace) -> str:
+    return str(place.client.get_model_version_by_alias("charrnn", "champion").version)
+
+
+def promoted(place: Workplace, *arguments: str) -> Called:
+    return captured(lambda: promote.main(promote_parser().parse_args([*arguments, *place.places])))
+
+
+def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
+    client: MlflowClient = place.client
+    first = train(place, "--set", SHORT)
+    assert champion(place) == first
+    assert client.get_model_version("charrnn", first).description == "champion: the first one"
+
+    same = train(place, "--set", SHORT)
+    assert champion(place) == first
+    assert f"stays behind version {first}" in client.get_model_version("charrnn", same).description
+
+    passed_over = train(place, "--set", LONG, "--no-promote")
+    assert champion(place) == first
+    assert not client.get_model_version("charrnn", passed_over).description
+
+    better = train(place, "--set", LONG)
+    assert champion(place) == better
+    version = client.get_model_version("charrnn", better)
+    assert "better with confidence 1.000" in version.description
+    run = client.get_run(version.run_id)
+    assert run.data.tags["promotion"] == version.description
+    assert version.description in run.data.tags["mlflow.note.content"]
+
+    worse = train(place, "--set", SHORT, "--set", "training.seed=7")
+    assert champion(place) == better
+    assert "better with confidence 0.000" in client.get_model_version("charrnn", worse).description
+
+    answer = promoted(place, "charrnn", first, "--reason", "the new one swears")
+    assert (answer.code, answer.out) == (0, f"charrnn version {first} is the champion (before: {better})\n")
+    assert champion(place) == first
+    assert client.get_model_version("charrnn", first).description == "champion: the new one swears"
+
+
+@pytest.mark.parametrize("arguments", [("charrnn", "99"), ("nobody", "1"), ("charrnn", "one")])
+def test_a_version_that_is_not_there_is_one_line(place: Workplace, arguments: tuple[str, str]) -> None:
+    answer = promoted(place, *arguments)
+    assert answer.code == 2
+    assert answer.err.startswith("error: tracking.uri")
+    assert answer.err.count("\n") == 1
+
+
+def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> None:
+    before = champion(place)
+    version = train(place, "--set", LONG, "--set", "splits.val_fraction=0", "--set", "splits.test_fraction=0")
+    assert champion(place) == before
+    assert "no test or validation split" in place.client.get_model_version("charrnn", version).description

@@ -1,0 +1,79 @@
+"""Going on with a run that lost its checkpoints: on another machine, or before the first one was saved."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.texts import made_up_play
+from tests.workplace import Workplace, call
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Workplace:
+    folder = tmp_path_factory.mktemp("a place of its own")
+    (folder / "a play.txt").write_text(made_up_play(20_000), encoding="utf-8")
+    return Workplace(folder, folder / "a play.txt", api_url)
+
+
+@pytest.fixture(scope="module")
+def run_id(place: Workplace) -> str:
+    answer = call(*place.options, "--set", "training.max_steps=20", "--quiet")
+    assert answer.code == 0, answer.err
+    return answer.out.strip()
+
+
+def steps(place: Workplace, run_id: str, key: str) -> list[int]:
+    return sorted(metric.step for metric in place.client.get_metric_history(run_id, key))
+
+
+def go_on(place: Workplace, run_id: str, max_steps: int) -> None:
+    more = ["--set", f"training.max_steps={max_steps}"]
+    answer = call("--set", f"tracking.uri={place.uri}", "--resume", run_id, *more)
+    assert answer.code == 0, answer.err
+
+
+def test_a_run_that_is_over_says_what_would_let_it_go_on(
+    place: Workplace, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="charrnn"):
+        go_on(place, run_id, 20)
+    assert "train     is over; for more, raise training.epochs, max_steps, max_minutes or patience" in caplog.messages
+    assert steps(place, run_id, "train/loss") == list(range(1, 21))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_says_what_it_computes_in(precision: str, place: Workplace, caplog: pytest.LogCaptureFixture) -> None:
+    options = [*place.options, "--set", f"training.precision={precision}", "--set", "training.max_steps=1"]
+    with caplog.at_level("INFO", logger="charrnn"):
+        answer = call(*options)
+    assert answer.code == 0, answer.err
+    (line,) = (message for message in caplog.messages if message.startswith("train     lstm "))
+    assert line.endswith(f" threads, {precision}")
+    newest = place.client.get_run(place.runs()[0])
+    assert f" threads, {precision}; " in newest.data.tags["mlflow.note.content"]
+
+
+def test_without_the_folder_a_run_goes_on_from_its_artifacts(
+    place: Workplace, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(place.folder / "the data" / "checkpoints")
+    with caplog.at_level("INFO", logger="charrnn"):
+        go_on(place, run_id, 30)
+    assert "train     goes on from step 20" in caplog.messages
+    assert not any("is over" in message for message in caplog.messages)
+    assert steps(place, run_id, "train/loss") == list(range(1, 31))
+
+
+def test_without_any_checkpoint_a_run_starts_again_and_logs_no_step_twice(place: Workplace, run_id: str) -> None:
+    before = steps(place, run_id, "train/loss")
+    assert before
+    for checkpoint in place.folder.rglob("*.ckpt"):
+        # The registered model keeps its own.
+        if "models" not in checkpoint.parts:
+            Path(checkpoint).unlink()
+    go_on(place, run_id, len(before) + 10)
+    for key in ("train/loss", "val/loss", "best/loss"):
+        found = steps(place, run_id, key)
+        assert len(set(found)) == len(found), key
+    assert steps(place, run_id, "train/loss") == list(range(1, len(before) + 11))

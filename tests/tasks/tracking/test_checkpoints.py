@@ -1,0 +1,259 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from charrnn.config.schema import Params
+from charrnn.errors import CheckpointError, FileError
+from charrnn.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tasks.tracking.checkpoints import CheckpointFolder, load_from_run
+from tasks.tracking.mlflow import start_run
+from tasks.tracking.runs import BEST, CHECKPOINTS, LAST, RunRef
+from tasks.tracking.tracker import Tracker
+from tests.limits import permissions_that_bind
+from tests.workplace import Finished
+
+
+@pytest.fixture
+def run(store: Params) -> RunRef:
+    return start_run(store, "a run", {})
+
+
+@pytest.fixture
+def params(store: Params, tmp_path: Path) -> Params:
+    return store.model_copy(update={"data": store.data.model_copy(update={"directory": str(tmp_path / "data")})})
+
+
+@pytest.fixture
+def local(params: Params, run: RunRef) -> Path:
+    """The folder the run's checkpoints are in on this machine; not made yet."""
+    return Path(params.data.directory) / CHECKPOINTS / run.run_id
+
+
+class Maker:
+    """Writes checkpoints that only differ in how many steps they have had."""
+
+    def __init__(self, whole: Checkpoint, local: Path, run: RunRef, scratch: Path) -> None:
+        self.whole, self.folder, self.run, self.scratch = whole, local, run, scratch
+
+    def at(self, step: int) -> Checkpoint:
+        progress = {**self.whole.state["progress"], "step": step}
+        return replace(self.whole, state={**self.whole.state, "progress": progress})
+
+    def local(self, name: str, step: int) -> None:
+        save_checkpoint(self.folder / name, self.at(step))
+
+    def artifact(self, name: str, step: int | None) -> None:
+        """Add an artifact; without a step, one that is damaged."""
+        path = self.scratch / name
+        save_checkpoint(path, self.at(step or 0))
+        if step is None:
+            path.write_bytes(path.read_bytes()[:-1])
+        tracker = Tracker(self.run)
+        tracker.file(path, CHECKPOINTS)
+        tracker.finish("FINISHED")
+
+    def damage(self, name: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_bytes(b"charrnn checkpoint 1\nhalf of it")
+
+
+@pytest.fixture
+def make(finished: Finished, local: Path, run: RunRef, tmp_path: Path) -> Maker:
+    return Maker(load_checkpoint(finished.checkpoints / BEST), local, run, tmp_path)
+
+
+@pytest.fixture
+def folder(params: Params, run: RunRef) -> CheckpointFolder:
+    return CheckpointFolder(params, Tracker(run))
+
+
+@pytest.fixture
+def elsewhere(params: Params, run: RunRef, tmp_path: Path) -> CheckpointFolder:
+    """The same run's folder on another machine."""
+    data = params.data.model_copy(update={"directory": str(tmp_path / "elsewhere")})
+    return CheckpointFolder(params.model_copy(update={"data": data}), Tracker(run))
+
+
+def last_step(folder: CheckpointFolder) -> int | None:
+    last = folder.last()
+    return None if last is None else last.step
+
+
+def test_the_local_file_comes_before_the_artifact(params: Params, run: RunRef, make: Maker) -> None:
+    make.artifact(BEST, 3)
+    assert load_from_run(params, run).step == 3
+    make.local(BEST, 5)
+    assert load_from_run(params, run).step == 5
+
+
+def test_the_best_comes_before_the_last(params: Params, run: RunRef, make: Maker) -> None:
+    make.local(LAST, 9)
+    assert load_from_run(params, run).step == 9
+    make.artifact(BEST, 3)
+    assert load_from_run(params, run).step == 3
+    assert load_from_run(params, run, (LAST,)).step == 9
+
+
+def test_a_damaged_file_gives_way_to_its_copy_with_a_warning(
+    params: Params, run: RunRef, make: Maker, local: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make.damage(BEST)
+    make.local(LAST, 9)
+    make.artifact(BEST, 3)
+    assert load_from_run(params, run).step == 3
+    (message,) = caplog.messages
+    assert message.startswith(f"warning   {local}/best.ckpt: is truncated or damaged")
+
+
+def test_a_run_without_a_checkpoint_says_what_may_be_why(params: Params, run: RunRef) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_from_run(params, run)
+    assert str(caught.value).startswith(f"run {run.run_id}: has no checkpoint to load: none was saved")
+    assert "tracking.upload_checkpoints" in str(caught.value)
+
+
+def test_damaged_ones_only_are_named_in_one_error(
+    params: Params, run: RunRef, make: Maker, local: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make.damage(BEST)
+    make.artifact(LAST, None)
+    with pytest.raises(CheckpointError) as caught:
+        load_from_run(params, run)
+    assert f"{local}/best.ckpt: is truncated or damaged" in str(caught.value)
+    assert "artifacts/last.ckpt: is truncated or damaged" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caplog.messages == []
+
+
+def test_going_on_starts_from_the_last_not_the_best(folder: CheckpointFolder, make: Maker) -> None:
+    folder.save_best(make.at(3))
+    folder.save_last(make.at(9))
+    assert last_step(folder) == 9
+
+
+def test_a_damaged_last_falls_back_to_the_one_before_with_a_warning(
+    folder: CheckpointFolder, make: Maker, caplog: pytest.LogCaptureFixture
+) -> None:
+    make.local(BEST, 3)
+    for step in (6, 9):
+        make.local(LAST, step)
+        folder.save_last(make.at(step + 1))
+    make.damage(LAST)
+    last = folder.last_here()
+    assert last is not None
+    assert last.step == 9
+    assert "last.ckpt: is truncated or damaged" in caplog.text
+
+
+def test_a_damaged_last_is_fetched_again_where_the_run_has_it(folder: CheckpointFolder, make: Maker) -> None:
+    folder.save_last(make.at(6))
+    folder.save_last(make.at(9))
+    Tracker(make.run).wait()
+    make.damage(LAST)
+    assert last_step(folder) == 9
+
+
+def test_on_another_machine_going_on_starts_from_the_artifacts(
+    folder: CheckpointFolder, elsewhere: CheckpointFolder, make: Maker
+) -> None:
+    folder.save_best(make.at(3))
+    folder.save_last(make.at(9))
+    Tracker(make.run).wait()
+    assert last_step(elsewhere) == 9
+    assert {path.name for path in elsewhere.folder.iterdir()} >= {BEST, LAST}
+
+
+def test_going_on_starts_from_the_newest_wherever_it_was_saved(
+    folder: CheckpointFolder, elsewhere: CheckpointFolder, make: Maker
+) -> None:
+    folder.save_last(make.at(3))
+    elsewhere.save_last(make.at(9))
+    Tracker(make.run).wait()
+    make.local(BEST, 2)
+    assert last_step(folder) == 9
+    folder.save_last(make.at(12))
+    assert last_step(folder) == 12
+
+
+def test_a_damaged_artifact_is_not_copied_here(
+    elsewhere: CheckpointFolder, make: Maker, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = Tracker(make.run)
+    elsewhere.save_last(make.at(9))
+    make.artifact(LAST, None)
+    tracker.wait()
+    make.folder = elsewhere.folder
+    make.local(LAST, 5)
+    assert last_step(elsewhere) == 5
+    assert "last.ckpt: is truncated or damaged" in caplog.text
+
+
+def test_a_new_run_has_no_last_one_and_nothing_is_touched(
+    folder: CheckpointFolder, params: Params, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert folder.last() is None
+    assert caplog.messages == []
+    assert not Path(params.data.directory).exists()
+
+
+def test_what_is_kept_for_good_stays_beside_the_last(folder: CheckpointFolder, make: Maker) -> None:
+    for step in (10, 20):
+        folder.save_last(make.at(step))
+        folder.keep(make.at(step))
+    assert load_checkpoint(folder.folder / "step-00000010.ckpt").step == 10
+    assert load_checkpoint(folder.folder / "step-00000020.ckpt").step == 20
+
+
+def test_the_model_a_run_starts_from_is_kept_as_it_was(folder: CheckpointFolder, make: Maker) -> None:
+    assert folder.initial() is None
+    folder.keep_initial(make.at(7))
+    folder.keep_initial(make.at(8))
+    initial = folder.initial()
+    assert initial is not None
+    assert initial.step == 7
+    assert last_step(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "while_training", "at_end"),
+    [("all", {BEST, LAST}, {BEST, LAST}), ("best", set(), {BEST}), ("none", set(), set())],
+)
+def test_the_policy_says_what_is_uploaded_and_when(
+    params: Params, run: RunRef, make: Maker, policy: str, while_training: set[str], at_end: set[str]
+) -> None:
+    tracker = Tracker(run)
+    tracking = params.tracking.model_copy(update={"upload_checkpoints": policy})
+    folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), tracker)
+
+    def uploaded() -> set[str]:
+        tracker.wait()
+        artifacts = MlflowClient(tracking_uri=run.uri).list_artifacts(run.run_id, CHECKPOINTS)
+        return {Path(artifact.path).name for artifact in artifacts}
+
+    folder.save_best(make.at(1))
+    folder.save_last(make.at(2))
+    assert uploaded() == while_training
+    folder.upload_at_end(2)
+    assert uploaded() == at_end
+    assert {path.name for path in folder.folder.iterdir()} == {BEST, LAST}
+
+
+def test_without_a_best_one_there_is_none_to_upload(params: Params, run: RunRef, make: Maker) -> None:
+    tracking = params.tracking.model_copy(update={"upload_checkpoints": "best"})
+    folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), Tracker(run))
+    folder.save_last(make.at(1))
+    folder.upload_at_end(1)
+    Tracker(run).wait()
+    with pytest.raises(CheckpointError):
+        load_from_run(params, run, (BEST,))
+
+
+def test_a_file_that_may_not_be_read_is_no_reason_to_start_again(
+    folder: CheckpointFolder, make: Maker, local: Path
+) -> None:
+    make.local(LAST, 9)
+    (local / LAST).chmod(0)
+    with permissions_that_bind(), pytest.raises(FileError, match=r"last\.ckpt: cannot read checkpoint: Permission"):
+        folder.last()

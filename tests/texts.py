@@ -1,0 +1,15 @@
+"""Texts to train on."""
+
+import random
+
+
+def made_up_play(characters: int, seed: int = 0) -> str:
+    draw = random.Random(seed)
+    words = ["the", "king", "shall", "see", "what", "my", "good", "lord", "hath", "done", "this", "night", "and"]
+    words += ["all", "her", "men", "know", "where", "love", "is", "not"]
+    speakers = ["FIRST LORD", "QUEEN", "A MESSENGER"]
+    text = ""
+    while len(text) < characters:
+        lines = [" ".join(draw.choices(words, k=draw.randint(3, 8))).capitalize() + "," for _ in range(3)]
+        text += f"{draw.choice(speakers)}:\n" + "\n".join(lines) + "\n\n"
+    return text[:characters]
