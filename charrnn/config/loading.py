@@ -3,7 +3,6 @@
 Every mistake becomes one ParamsError that names where the value stood, its key, what was found and what is allowed.
 """
 
-import difflib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +11,10 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from charrnn.config.redaction import redact
-from charrnn.config.schema import Params, Text
-from charrnn.errors import ParamsError
+from charrnn.config.messages import dotted, explain, params_error, show
+from charrnn.config.schema import Params
+from charrnn.config.types import Text
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE_FILE = PROJECT / "params.yaml"
@@ -26,26 +24,6 @@ NULLS = ("", "~", "null", "Null", "NULL")
 
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
-
-RULES = {
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "string_unicode": "must be Unicode text",
-    "string_pattern_mismatch": "must not contain NUL",
-    "string_too_short": "must not be empty",
-    "tuple_type": "must be a list",
-    "too_short": "must not be an empty list",
-    "dict_type": "must be a map",
-    "model_type": "must be a map of parameters",
-    "model_attributes_type": "must be a map of parameters",
-}
 
 
 def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (), base: Params | None = None) -> Params:
@@ -91,9 +69,9 @@ def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None
         return Params.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = _dotted(first["loc"])
+        key = dotted(first["loc"])
         origin = _origin(key, origins or {})
-        raise params_error(": ".join(part for part in (origin, key, _explain(first)) if part)) from None
+        raise params_error(": ".join(part for part in (origin, key, explain(first)) if part)) from None
 
 
 def _origin(key: str, origins: Mapping[str, str]) -> str:
@@ -123,7 +101,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise params_error(f"{path}: must be a map of sections such as 'training:', got {_show(content)}")
+        raise params_error(f"{path}: must be a map of sections such as 'training:', got {show(content)}")
     return content
 
 
@@ -148,9 +126,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (separator and dot and section and name):
-        raise params_error(
-            f"--set: must be section.name=value, such as training.learning_rate=0.002, got {_show(text)}"
-        )
+        raise params_error(f"--set: must be section.name=value, such as training.learning_rate=0.002, got {show(text)}")
     head, *rest = name.split(".", 1)
     if rest:
         return {section: {head: {rest[0]: value}}}
@@ -206,52 +182,3 @@ def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:
         if isinstance(value, Mapping):
             paths += _key_paths(value, f"{path}.")
     return paths
-
-
-def _dotted(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location if part != "[key]")
-
-
-def _explain(error: ErrorDetails) -> str:
-    """Turn pydantic's first complaint into one line."""
-    location, kind, found = error["loc"], error["type"], error["input"]
-    if kind == "extra_forbidden":
-        return f"unknown parameter{_suggest([str(part) for part in location])}"
-    if kind == "value_error":
-        message = str(error["ctx"]["error"])
-        return message if isinstance(found, Mapping | BaseModel) else f"{message}, got {_show(found)}"
-    limits = {
-        "greater_than": "> {gt:g}",
-        "greater_than_equal": ">= {ge:g}",
-        "less_than": "< {lt:g}",
-        "less_than_equal": "<= {le:g}",
-    }
-    if kind in limits:
-        return f"must be {limits[kind].format(**error['ctx'])}, got {_show(found)}"
-    if kind == "literal_error":
-        return f"must be {error['ctx']['expected']}, got {_show(found)}"
-    return f"{RULES.get(kind, error['msg'])}, got {_show(found)}"
-
-
-def _suggest(path: list[str]) -> str:
-    """Return a hint at the parameter that was meant: of that section, else of that name in another."""
-    sections = {section: list(content) for section, content in Params().model_dump().items()}
-    # A name that two sections have means the first: it is training.seed rather than sampling.seed.
-    by_name = {name: f"{section}.{name}" for section, names in reversed(sections.items()) for name in names}
-    here = sections.get(path[0], []) if len(path) > 1 else list(sections)
-    close = [by_name[path[-1]]] if path[-1] in by_name else []
-    if not close:
-        close = [".".join([*path[:-1], name]) for name in difflib.get_close_matches(path[-1], here, n=1, cutoff=0.6)]
-    if not close:
-        close = [by_name[name] for name in difflib.get_close_matches(path[-1], by_name, n=1, cutoff=0.75)]
-    return f"; did you mean {close[0]}?" if close else "; see docs/parameters.md for those there are"
-
-
-def params_error(message: str) -> ParamsError:
-    """Return the error on one line, without credentials, whatever keys and values it quotes."""
-    return ParamsError(redact("".join(character if character.isprintable() else " " for character in message)))
-
-
-def _show(value: object) -> str:
-    text = redact(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from charrnn.config.loading import load_params, params_error
+from charrnn.config.loading import load_params
+from charrnn.config.messages import params_error
 from charrnn.config.schema import ModelParams, Params
 from charrnn.config.writing import flatten
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tasks.tracking import environment
 from tasks.tracking.environment import environment_tags, installed_packages
-from tasks.tracking.mlflow import environment
 
 
 def git(folder: Path, *arguments: str) -> str:

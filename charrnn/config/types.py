@@ -1,0 +1,45 @@
+"""The types of parameters: numbers with a range, texts, lists; and what all groups of parameters have in common."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _refuse_bool(value: Any) -> Any:
+    """Refuse what pydantic would convert: `true` is not 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    """Take a single value for a list of one."""
+    return [value] if isinstance(value, str | int | float) else value
+
+
+_Number = BeforeValidator(_refuse_bool)
+Count = Annotated[int, Field(ge=0), _Number]
+PositiveInt = Annotated[int, Field(ge=1), _Number]
+Float = Annotated[float, _Number]
+PositiveFloat = Annotated[float, Field(gt=0), _Number]
+NonNegativeFloat = Annotated[float, Field(ge=0), _Number]
+Fraction = Annotated[float, Field(ge=0, lt=1), _Number]
+OpenFraction = Annotated[float, Field(gt=0, lt=1), _Number]
+Probability = Annotated[float, Field(gt=0, le=1), _Number]
+Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
+# No operating system takes NUL in a name.
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+Sources = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list)]
+Temperatures = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_as_list)]
+
+
+class Section(BaseModel):
+    """One group of parameters: frozen, finite, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,
+        use_attribute_docstrings=True,
+    )
