@@ -14,7 +14,7 @@ import tasks.train
 from charrnn.config.loading import load_params
 from charrnn.errors import TrackingError
 from charrnn.training.checkpoint import load_checkpoint
-from charrnn.training.loop import Checkpoint, TrainEvent
+from charrnn.training.events import CheckpointDue, TrainEvent
 from tasks.tracking.mlflow import start_run
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
@@ -58,15 +58,15 @@ def way(server: Server) -> Iterator[Way]:
 def at_checkpoint(monkeypatch: pytest.MonkeyPatch) -> dict[int, Callable[[], None]]:
     """Step of a checkpoint (20, 40 and 60 in smoke runs) -> what happens just before it."""
     happens: dict[int, Callable[[], None]] = {}
-    events = tasks.train.train_events
+    events = tasks.train.train_with_rollback
 
     def train_events(*arguments: object) -> Iterator[TrainEvent]:
         for event in events(*arguments):
-            if isinstance(event, Checkpoint) and event.step in happens:
+            if isinstance(event, CheckpointDue) and event.step in happens:
                 happens[event.step]()
             yield event
 
-    monkeypatch.setattr(tasks.train, "train_events", train_events)
+    monkeypatch.setattr(tasks.train, "train_with_rollback", train_events)
     return happens
 
 

@@ -26,7 +26,7 @@ from charrnn.config.writing import flatten
 from charrnn.stopping import StopRequest
 from charrnn.training import loop as training
 from charrnn.training.checkpoint import load_checkpoint
-from charrnn.training.loop import Steps, TrainEvent
+from charrnn.training.events import Steps, TrainEvent
 from charrnn.training.state import TrainState
 from tests.workplace import Finished, Workplace, call
 
@@ -368,7 +368,7 @@ def test_a_stop_while_training_diverges_saves_the_weights_from_before(
 ) -> None:
     """The stop comes with the last good losses, when the state already has the update that was none."""
     spoil(monkeypatch, after=35, factor=math.nan)
-    request, events = StopRequest(), tasks.train.train_events
+    request, events = StopRequest(), tasks.train.train_with_rollback
 
     @contextmanager
     def requests(**_: bool) -> Iterator[StopRequest]:
@@ -381,7 +381,7 @@ def test_a_stop_while_training_diverges_saves_the_weights_from_before(
             yield event
 
     monkeypatch.setattr(tasks.train, "stop_requests", requests)
-    monkeypatch.setattr(tasks.train, "train_events", stopping)
+    monkeypatch.setattr(tasks.train, "train_with_rollback", stopping)
     assert call(*workplace.options, "--quiet").code == 130
     (run_id,) = workplace.runs()
     assert workplace.client.get_run(run_id).data.metrics["train/rollbacks"] == 1

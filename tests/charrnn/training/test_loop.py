@@ -17,7 +17,8 @@ from charrnn.evaluation.metrics import evaluate
 from charrnn.generation.sampling import SampleRequest, sample
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
-from charrnn.training.loop import Checkpoint, Evaluation, Steps, TrainEvent, train
+from charrnn.training.events import CheckpointDue, Evaluation, Steps, TrainEvent
+from charrnn.training.loop import train
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState, new_state
 
@@ -68,8 +69,8 @@ def evaluations(events: Iterable[TrainEvent]) -> list[Evaluation]:
     return [event for event in events if isinstance(event, Evaluation)]
 
 
-def checkpoints(events: Iterable[TrainEvent]) -> list[Checkpoint]:
-    return [event for event in events if isinstance(event, Checkpoint)]
+def checkpoints(events: Iterable[TrainEvent]) -> list[CheckpointDue]:
+    return [event for event in events if isinstance(event, CheckpointDue)]
 
 
 def read(model: CharRNN, streams: Streams, windows: int) -> tuple[list[float], State]:
@@ -173,7 +174,7 @@ def test_training_ends_at_the_first_limit_with_an_evaluation_and_a_checkpoint(
     state, streams, val = start(params)
     assert streams.num_windows == 8
     events = list(train(state, streams, val, params))
-    assert [type(event) for event in events[-2:]] == [Evaluation, Checkpoint]
+    assert [type(event) for event in events[-2:]] == [Evaluation, CheckpointDue]
     assert {event.step for event in events[-2:] if not isinstance(event, Steps)} == {expected}
     assert steps(events)[-1].last_step == state.progress.step == expected
     assert list(train(state, streams, val, params)) == []

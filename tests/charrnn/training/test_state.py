@@ -10,7 +10,8 @@ from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.errors import CheckpointError
-from charrnn.training.loop import Steps, train
+from charrnn.training.events import Steps
+from charrnn.training.loop import train
 from charrnn.training.state import TrainState, new_state
 from tests.nested import equal
 
