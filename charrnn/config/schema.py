@@ -142,6 +142,9 @@ class TrainingParams(Section):
     """Largest norm of the gradient; longer ones are scaled down. null for no limit."""
     loss_reduction: Literal["mean", "sum"] = "mean"
     """mean over the window's characters, or sum over its steps of the mean over streams (gradients scale along)."""
+    label_smoothing: Fraction = 0.0
+    """Share of each target's probability that is spread over all characters while the gradient is computed (0 to 1;
+    Szegedy et al. 2016, https://arxiv.org/abs/1512.00567); train/loss stays the plain negative log-likelihood."""
     ema_decay: OpenFraction | None = 0.99
     """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
     patience: PositiveInt | None = None

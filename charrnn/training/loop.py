@@ -73,8 +73,8 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
     """Make one optimizer step on the next window.
 
     Returns:
-        Its loss (nats per character) and gradient norm, each () float32 and still on the device, its learning rate, and
-        the characters it read.
+        Its negative log-likelihood (nats per character) and gradient norm, each () float32 and still on the device, its
+        learning rate, and the characters it read.
     """
     model, optimizer, at = state.model, state.optimizer, state.progress
     rate = at.rate_factor * learning_rate(
@@ -87,8 +87,9 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
     inputs, targets = streams.window(at.window)
     with autocast(training, state.device):
         logits, hidden = model(inputs, state.hidden)
-        mean = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-    loss = mean * len(targets) if training.loss_reduction == "sum" else mean
+        logits, targets = logits.flatten(0, 1).float(), targets.flatten()
+        mean = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
+    loss = mean * len(inputs) if training.loss_reduction == "sum" else mean
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     limit = math.inf if training.grad_clip is None else training.grad_clip
@@ -104,7 +105,8 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
     if at.window == streams.num_windows:
         at.epoch, at.window = at.epoch + 1, 0
         state.hidden = model.initial_state(streams.batch_size)
-    return mean.detach(), grad_norm, rate, targets.numel()
+    nll = F.cross_entropy(logits.detach(), targets) if training.label_smoothing else mean.detach()
+    return nll, grad_norm, rate, targets.numel()
 
 
 @torch.no_grad()

@@ -63,6 +63,7 @@ def parameters(draw: st.DrawFn) -> Params:
         "weight_decay": draw(st.sampled_from([0.0, 0.1])),
         "grad_clip": draw(st.sampled_from([None, 0.5])),
         "loss_reduction": draw(st.sampled_from(["mean", "sum"])),
+        "label_smoothing": draw(st.sampled_from([0.0, 0.1])),
         "ema_decay": draw(st.sampled_from([None, 0.5, 0.9])),
         "patience": draw(st.none() | st.integers(1, 3)),
         "spike_threshold": None,

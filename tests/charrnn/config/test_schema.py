@@ -29,7 +29,11 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     (MORE_THAN_ZERO, [5e-324, 1e300], [0, -5e-324, -1]),
     ("training.weight_decay tasks.retry_delay_seconds", [0, 1e300], [-5e-324, -1]),
     ("splits.val_fraction splits.test_fraction", [0, 0.9], [-5e-324, 1]),
-    ("model.dropout training.final_fraction training.beta1 training.beta2", [0, math.nextafter(1, 0)], [-5e-324, 1]),
+    (
+        "model.dropout training.final_fraction training.beta1 training.beta2 training.label_smoothing",
+        [0, math.nextafter(1, 0)],
+        [-5e-324, 1],
+    ),
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
     ("sampling.top_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("tracking.promotion_confidence evaluation.max_share", [5e-324, 1], [0, math.nextafter(1, 2)]),

@@ -292,6 +292,24 @@ def test_summing_the_loss_scales_its_gradient_by_the_length_of_the_window() -> N
         assert list(other.grad_norms) == pytest.approx(expected, rel=1e-5), position
 
 
+def test_label_smoothing_changes_the_gradient_and_not_the_loss_that_is_reported() -> None:
+    plain, smoothed = still(), still("training.label_smoothing=0.3")
+    state, streams, val = start(smoothed)
+    found = steps(train(state, streams, val, smoothed))
+    expected = steps(train(*start(plain), plain))
+    assert [event.losses for event in found] == [event.losses for event in expected], "no step changes a weight"
+    inputs, targets = streams.window(0)
+    logits, _ = state.model.train()(inputs, state.model.initial_state(4))
+    log_probabilities = logits.log_softmax(-1)
+    nll = -log_probabilities.gather(-1, targets[..., None]).mean()
+    loss = 0.7 * nll - 0.3 * log_probabilities.mean()
+    gradient = torch.autograd.grad(loss, list(state.model.parameters()))
+    norm = torch.cat([part.flatten() for part in gradient]).norm()
+    assert found[0].losses[0] == pytest.approx(nll.item(), rel=1e-6)
+    assert found[0].grad_norms[0] == pytest.approx(float(norm), rel=1e-5)
+    assert found[0].grad_norms != expected[0].grad_norms
+
+
 @pytest.mark.parametrize("grad_clip", ["null", "1e9", "0.01"])
 def test_a_long_gradient_is_scaled_down_to_the_limit(grad_clip: str) -> None:
     params = changed(params_for("lstm", "sgd", "constant"), f"training.grad_clip={grad_clip}", "training.max_steps=1")
