@@ -1,4 +1,4 @@
-"""Row 6: from the command to the first optimizer step, and to the end of the smoke run; the corpus is encoded already."""
+"""Row 6: from the command to the first optimizer step, and to the end of the smoke run, with an encoded corpus."""
 
 import os
 import statistics
