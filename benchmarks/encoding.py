@@ -47,7 +47,7 @@ def speed(text: Path) -> float:
 
 
 def use(text: Path) -> None:
-    """Encode `text` and make a few updates on it."""
+    """Encode `text` and make a few optimizer steps on it."""
     params = params_for(text)
     dataset = encode_corpus(fetch_corpus(params.data), params.data)
     splits, ids, cpu = split(dataset.length, params.splits), dataset.ids(), torch.device("cpu")
