@@ -25,7 +25,7 @@ from charrnn.model.char_rnn import CharRNN
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.loop import train
 from charrnn.training.state import TrainState, new_state
-from tests.nested import equal
+from tests.charrnn.training.nested import equal
 
 CPU = torch.device("cpu")
 VOCABULARY = Vocabulary("\nabcé中😀", tuple(range(5, 12)), tuple(range(7)))
