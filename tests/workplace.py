@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,12 @@ class Workplace:
             text=True,
             start_new_session=new_session,
         )
+
+
+def log_lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the lines of a started script's log, each as soon as it is there."""
+    assert process.stderr is not None
+    return iter(process.stderr.readline, "")
 
 
 @dataclass(frozen=True)

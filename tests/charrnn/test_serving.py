@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,14 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
-from charrnn.config.loading import PROJECT, load_params
+from charrnn.config.loading import load_params
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, FileError, ParamsError
 from charrnn.generation.sampling import SampleRequest, sample
 from charrnn.serving import MAX_LENGTH, TextModel, _load_pyfunc
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.state import new_state
-from tasks.register import REQUIREMENTS
 
 VOCABULARY = Vocabulary("\nabcdé", (1,) * 6, tuple(range(6)))
 
@@ -132,26 +129,3 @@ def test_a_checkpoint_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
         _load_pyfunc(str(tmp_path / "x"))
     with pytest.raises(FileError, match=r"/y: cannot read checkpoint"):
         _load_pyfunc(str(tmp_path / "y"))
-
-
-IMPORTS = """
-import ast, sys
-from importlib.metadata import packages_distributions
-from pathlib import Path
-import charrnn.serving
-
-found = set()
-for name, module in list(sys.modules.items()):
-    if name.partition(".")[0] == "charrnn":
-        for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            found.update(names + [node.module] if isinstance(node, ast.ImportFrom) else names)
-packages = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names) - {"charrnn"}
-print(*sorted(packages_distributions()[name][0].lower() for name in packages))
-"""
-
-
-def test_a_registered_model_asks_for_all_that_its_code_imports_and_nothing_else() -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=PROJECT, capture_output=True, text=True, check=True)
-    # pydantic_core comes with pydantic, which pins it.
-    assert sorted({*done.stdout.split()} - {"pydantic_core"}) == sorted(REQUIREMENTS)

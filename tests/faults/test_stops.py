@@ -22,7 +22,7 @@ from tasks.register import register
 from tasks.tracking.mlflow import connect, run_params, start_run
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.workplace import SMOKE, Finished, Workplace, call
+from tests.workplace import SMOKE, Finished, Workplace, call, log_lines
 
 SEED = int(os.environ.get("CHARRNN_FAULTS_SEED") or secrets.randbits(32))
 STEPS = 2000
@@ -201,7 +201,8 @@ def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -
     die = [DIE_BEFORE_A_RENAME, str(stop.rename)] if stop is not None and stop.rename else []
     process = workplace.start(*arguments, python=["-c", *die] if die else [])
     lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.extend(iter(process.stderr.readline, "")), daemon=True)
+    reader = threading.Thread(target=lambda: lines.extend(log_lines(process)), daemon=True)
+    assert process.stdout is not None
     printer = threading.Thread(target=process.stdout.read, daemon=True)
     for thread in (reader, printer):
         thread.start()
@@ -336,7 +337,7 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_then_its_server(workplace: Workpl
     for number in (signal.SIGKILL, signal.SIGINT):
         process = alone.start(*arguments, new_session=True)
         try:
-            next(line for line in iter(process.stderr.readline, "") if "streams" in line)
+            next(line for line in log_lines(process) if "streams" in line)
             (server,) = psutil.Process(process.pid).children()
             assert "prefect_server.py" in server.cmdline()[1]
             os.killpg(process.pid, number)
@@ -364,7 +365,7 @@ def test_a_run_of_another_program_is_not_resumed(workplace: Workplace) -> None:
 def test_a_run_that_a_process_is_still_at_is_not_resumed(workplace: Workplace) -> None:
     process = workplace.start(*workplace.options, "--set", "training.max_steps=1000000")
     try:
-        line = next(line for line in iter(process.stderr.readline, "") if "streams" in line)
+        line = next(line for line in log_lines(process) if "streams" in line)
         assert line.startswith("train")
         (run_id,) = workplace.runs()
         answer = call(*workplace.options, "--resume", run_id)

@@ -1,9 +1,9 @@
 """Fine-tuning: new text, the weights of a trained model, a run of its own that needs nothing else."""
 
 import json
-import math
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from flows.cli.command_line import guarded, sample_parser
 from flows.pipeline import pipeline
 from flows.sample import main as sample_main
 from tasks.tracking.models import find_parent
+from tests.recorded import dataset_inputs, profile
 from tests.texts import made_up_play
 from tests.workplace import SMOKE, Called, Workplace, call
 
@@ -102,7 +103,7 @@ def test_the_vocabulary_is_the_union_and_says_what_the_text_has(family: Family) 
     path = family.workplace.client.download_artifacts(family.child, "vocabulary/characters.json")
     table = pd.DataFrame(**json.loads(Path(path).read_text())).set_index("character")
     assert (table.loc["Q", "count"], table.loc["Q", "share"]) == (0, 0)
-    assert table.loc["Q", "first_seen_at"] is None or math.isnan(table.loc["Q", "first_seen_at"])
+    assert table["first_seen_at"].isna()["Q"]
     assert table.loc["Ö", "first_seen_at"] == text.index("Ö")
 
 
@@ -127,7 +128,7 @@ def test_a_fine_tuned_model_reads_and_may_write_the_new_characters(
     request = ["--prime", "façade", "--strict", "--length", "4000", "--temperature", "2"]
     for run_id, code in [(family.child, 0), (family.parent, 2)]:
         arguments = sample_parser().parse_args(["--run", run_id, *request, *store])
-        assert guarded(lambda arguments=arguments: sample_main(arguments)) == code
+        assert guarded(partial(sample_main, arguments)) == code
     out, err = capsys.readouterr()
     assert set("çÖ…Q") <= set(out.removeprefix("façade"))
     assert "LATIN SMALL LETTER C WITH CEDILLA" in err
@@ -271,8 +272,8 @@ def model(family: Family, tmp_path: Path) -> Path:
 
 def test_the_runs_dataset_is_described_without_the_parents_characters(away: Family) -> None:
     text = away.workplace.text.read_text(encoding="utf-8")
-    datasets = away.workplace.client.get_run(away.child).inputs.dataset_inputs
-    assert [json.loads(item.dataset.profile)["distinct"] for item in datasets] == [len(set(text))] * 3
+    datasets = dataset_inputs(away.workplace.client.get_run(away.child))
+    assert [profile(item.dataset)["distinct"] for item in datasets] == [len(set(text))] * 3
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,8 @@ def test_known_characters_have_ids_but_no_count_and_no_place(tmp_path: Path) -> 
     assert vocabulary.occurring == 3
     assert vocabulary.decode(dataset.ids()) == "banana"
     places = vocabulary.to_frame()["first_seen_at"]
-    assert (places[:3].tolist(), places[3:].isna().all()) == ([1, 0, 2], True)
+    assert places[:3].tolist() == [1, 0, 2]
+    assert places[3:].isna().all()
 
 
 def test_an_encoding_is_found_again_with_the_same_known_characters_only(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_last_is_the_newest_run(finished: Finished) -> None:
 def test_a_registered_model_is_its_newest_version_without_more(finished: Finished, client: MlflowClient) -> None:
     versions = client.search_model_versions("name = 'charrnn'")
     newest = max(versions, key=lambda version: int(version.version))
-    assert found(finished, "--model", "charrnn") == of_run(finished, newest.run_id)
+    assert found(finished, "--model", "charrnn") == of_run(finished, str(newest.run_id))
 
 
 def test_a_registered_model_goes_by_version_and_alias(finished: Finished, client: MlflowClient) -> None:

@@ -31,7 +31,9 @@ def nothing() -> None:
 async def job(kind: type[BaseJobConfiguration], template: Path, values: dict[str, Any]) -> Any:
     """What a worker of `kind` makes of a flow run, with the pool's template and a deployment's job variables."""
     async with get_client() as client:
-        made = await kind.from_template_and_values(json.loads(template.read_text()), values, client=client)
+        made: BaseJobConfiguration = await kind.from_template_and_values(
+            json.loads(template.read_text()), values, client=client
+        )
         made.prepare_for_flow_run(await client.create_flow_run(nothing, name="keen fox"))
     return made
 

@@ -148,7 +148,8 @@ def test_a_folder_and_an_experiment_have_names(value: str) -> None:
 
 def test_tags_are_texts_by_name() -> None:
     assert TrackingParams.model_validate({"tags": {"a": 1, "b": "x"}}).tags == {"a": "1", "b": "x"}
-    for value in ({"a": True}, {"a": None}, {"a": {}}, ["a"], "a"):
+    refused: list[object] = [{"a": True}, {"a": None}, {"a": {}}, ["a"], "a"]
+    for value in refused:
         with pytest.raises(ValidationError):
             TrackingParams.model_validate({"tags": value})
 

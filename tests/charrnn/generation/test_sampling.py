@@ -1,8 +1,9 @@
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -75,7 +76,8 @@ def scores_after(model: CharRNN, text: str) -> torch.Tensor:
     with torch.no_grad():
         scores, _ = model(ids, model.initial_state(1))
     model.train()
-    return scores[-1, 0, : len(CHARACTERS)]
+    last: torch.Tensor = scores[-1, 0, : len(CHARACTERS)]
+    return last
 
 
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=5), cell=st.sampled_from(list(MODELS)))
@@ -118,7 +120,7 @@ def test_temperature_zero_takes_the_likeliest_character_each_time(model: CharRNN
 
 
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-6}, {"temperature": 5e-324}])
-def test_the_narrowest_choice_is_that_of_temperature_zero(narrow: dict[str, float], model: CharRNN) -> None:
+def test_the_narrowest_choice_is_that_of_temperature_zero(narrow: dict[str, Any], model: CharRNN) -> None:
     likeliest = sample(model, VOCABULARY, SampleRequest(length=30, temperature=0))
     request = SampleRequest(length=30, temperature=1.5)
     assert sample(model, VOCABULARY, request) != likeliest
@@ -127,7 +129,7 @@ def test_the_narrowest_choice_is_that_of_temperature_zero(narrow: dict[str, floa
 
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 0.0}])
 def test_of_equally_likely_characters_the_narrowest_choice_takes_the_first(
-    narrow: dict[str, float], with_scores: Callable[..., CharRNN]
+    narrow: dict[str, Any], with_scores: Callable[..., CharRNN]
 ) -> None:
     model = with_scores([0, 1, 5, 5, 2, 5, 5, 0, 0, 5])
     assert sample(model, VOCABULARY, replace(SampleRequest(length=50), **narrow)) == CHARACTERS[2] * 50
@@ -176,8 +178,8 @@ def test_draws_follow_the_softmax_of_the_scores(
     request_: SampleRequest, expected: Callable[[torch.Tensor], torch.Tensor], with_scores: Callable[..., CharRNN]
 ) -> None:
     probabilities = torch.tensor([0.01, 0.02, 0.03, 0.05, 0.07, 0.08, 0.11, 0.15, 0.22, 0.26], dtype=torch.float64)
-    shares = expected(probabilities)
-    shares = (shares / shares.sum()).tolist()
+    weights = expected(probabilities)
+    shares = (weights / weights.sum()).tolist()
     text = sample(with_scores(probabilities.log().tolist()), VOCABULARY, replace(request_, length=DRAWS))
     counts = Counter(text)
     assert set(text) <= {character for character, share in zip(CHARACTERS, shares, strict=True) if share}
@@ -289,7 +291,7 @@ def test_known_prime_drops_and_names_what_the_model_has_never_seen(prime: str, k
         ({"top_p": math.nan}, "top_p: must be > 0 and <= 1, got nan"),
     ],
 )
-def test_a_request_out_of_range_is_refused(values: dict[str, float], message: str) -> None:
+def test_a_request_out_of_range_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError) as caught:
         SampleRequest(**values)
     assert str(caught.value) == message
@@ -311,6 +313,7 @@ def test_sampling_changes_neither_the_mode_nor_any_random_state(training: bool) 
     texts = ["".join(text for (text,) in islice(stream, 5)) for stream in streams]
     assert model.training == training
     assert not torch.is_inference_mode_enabled()
+    assert isinstance(streams[0], Generator)
     streams[0].close()
     texts[1] += "".join(text for (text,) in streams[1])
     assert texts == [expected[:5], expected]

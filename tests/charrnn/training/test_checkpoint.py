@@ -27,7 +27,7 @@ from charrnn.model.char_rnn import CharRNN
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, content_digest, load_checkpoint, save_checkpoint
 from charrnn.training.loop import train
 from charrnn.training.state import TrainState, new_state
-from tests.nested import equal
+from tests.charrnn.training.nested import equal
 
 CPU = torch.device("cpu")
 VOCABULARY = Vocabulary("\nabcé中😀", tuple(range(5, 12)), tuple(range(7)))
@@ -83,7 +83,8 @@ class Content:
 
     def put(self, name: str, *path: str | int, value: object) -> None:
         """Change a value within one of the metadata that are JSON."""
-        values = whole = {"": self.json(name)}
+        whole: dict[str, Any] = {"": self.json(name)}
+        values: Any = whole
         for key in ("", *path)[:-1]:
             values = values[key]
         values[("", *path)[-1]] = value

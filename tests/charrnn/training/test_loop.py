@@ -351,7 +351,7 @@ def test_the_hidden_state_is_carried_over_and_starts_anew_with_each_epoch(cell: 
     params = often(still("training.epochs=2", "training.max_steps=null", f"model.cell={cell}"))
     state, streams, val = start(params)
     expected, _ = read(state.model, streams, 8)
-    losses = []
+    losses: list[float] = []
     for event in train(state, streams, val, params):
         if not isinstance(event, Steps):
             continue

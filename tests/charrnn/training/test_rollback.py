@@ -13,7 +13,7 @@ from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
 from charrnn.training.loop import train
 from charrnn.training.rollback import MemoryStates, train_with_rollback
 from charrnn.training.state import TrainState, new_state
-from tests.nested import equal
+from tests.charrnn.training.nested import equal
 
 CPU = torch.device("cpu")
 SIZE = 7

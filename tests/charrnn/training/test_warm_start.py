@@ -59,7 +59,11 @@ def started(checkpoint: Checkpoint, vocabulary: Vocabulary) -> CharRNN:
 def rows_of(model: CharRNN, vocabulary: Vocabulary, character: str | None) -> list[torch.Tensor]:
     """Everything in the weights that belongs to one character; None: to the padding id."""
     index = vocabulary.padding_id if character is None else vocabulary.characters.index(character)
-    inputs = model.rnns[0].weight_ih_l0[:, index] if model.embedding is None else model.embedding.weight[index]
+    inputs = (
+        model.rnns[0].get_parameter("weight_ih_l0")[:, index]
+        if model.embedding is None
+        else model.embedding.weight[index]
+    )
     return [inputs, model.decoder.weight[index], model.decoder.bias[index]]
 
 

@@ -16,6 +16,7 @@ from tasks.tracking.outbox import messages as op
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker, send_pending
+from tests.recorded import model_outputs
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +106,14 @@ def test_the_same_checkpoint_of_a_run_is_one_version_and_the_process_keeps_its_s
 ) -> None:
     path = tmp_path / "best.ckpt"
     path.write_bytes(b"weights")
-    example = {"prime": "a", "length": 3}
+    example: dict[str, str | int | float] = {"prime": "a", "length": 3}
     numbers = [tracker.register("once", path, "ab" * 32, ["torch"], example) for _ in range(2)]
     numbers.append(tracker.register("once", path, "cd" * 32, ["torch"], example))
     assert numbers == ["1", "1", "2"]
     versions = client.search_model_versions("name = 'once'")
-    outputs = client.get_run(run.run_id).outputs.model_outputs
-    assert sorted(version.source for version in versions) == sorted(f"models:/{item.model_id}" for item in outputs)
+    outputs = model_outputs(client.get_run(run.run_id))
+    assert {version.source for version in versions} == {f"models:/{item.model_id}" for item in outputs}
+    assert len(versions) == len(outputs)
     assert {version.run_id for version in versions} == {run.run_id}
     assert not mlflow.is_tracking_uri_set()
 

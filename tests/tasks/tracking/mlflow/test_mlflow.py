@@ -25,6 +25,7 @@ from tasks.tracking.mlflow import connect, download, download_model, find_run, r
 from tasks.tracking.processes import PROCESS_TAGS
 from tasks.tracking.runs import PARAMS_FILE, RunRef
 from tasks.tracking.tracker import Tracker
+from tests.recorded import dataset_inputs, profile
 from tests.workplace import Finished
 
 
@@ -189,11 +190,11 @@ def test_a_dataset_logged_again_by_a_resumed_run_is_one_input(tracker: Tracker, 
             context=context,
         )
     tracker.finish("FINISHED")
-    inputs = read().inputs.dataset_inputs
+    inputs = dataset_inputs(read())
     assert sorted(item.tags[0].value for item in inputs) == ["train", "val"]
     assert {item.dataset.name for item in inputs} == {"a play.txt"}
     assert json.loads(inputs[0].dataset.source) == {"source": "https://***@host/a play.txt"}
-    assert json.loads(inputs[0].dataset.profile) == {"characters": 5}
+    assert profile(inputs[0].dataset) == {"characters": 5}
     assert all(len(item.dataset.digest) <= 36 for item in inputs)
 
 
@@ -246,7 +247,9 @@ def test_an_experiment_is_made_once_beside_its_artifacts(store: Params, client: 
     named = of_experiment(store, "made once")
     ids = {connect(named.tracking)[1] for _ in range(2)}
     experiment = client.get_experiment_by_name("made once")
+    assert experiment is not None
     assert ids == {experiment.experiment_id}
+    assert experiment.artifact_location is not None
     assert experiment.artifact_location.startswith("file://")
     assert experiment.artifact_location.endswith("/artifacts")
 

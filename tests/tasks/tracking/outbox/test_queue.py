@@ -37,7 +37,7 @@ class Sent:
 
     def __call__(self, operation: Operation, attachment: Path | None) -> None:
         self.operations.append(operation)
-        self.contents.append(attachment and attachment.read_bytes())
+        self.contents.append(attachment.read_bytes() if attachment else None)
 
 
 @pytest.fixture
