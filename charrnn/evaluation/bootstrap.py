@@ -13,7 +13,7 @@ import torch
 
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary, code_points
-from charrnn.evaluation.metrics import window_losses
+from charrnn.evaluation.losses import window_predictions
 from charrnn.model.char_rnn import CharRNN
 
 BLOCK_CHARACTERS = 500
@@ -50,9 +50,9 @@ def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str) -> Losses:
     ids = np.where(known > vocabulary.padding_id, vocabulary.padding_id, known).astype(vocabulary.dtype)
     streams = Streams(ids, STREAMS, SEQ_LENGTH, model.decoder.weight.device)
     found = []
-    for losses, _, targets in window_losses(model, streams):
+    for window in window_predictions(model, streams):
         guess = math.log(vocabulary.size)
-        found.append(torch.where(targets == vocabulary.padding_id, guess, losses.double()).t().cpu())
+        found.append(torch.where(window.targets == vocabulary.padding_id, guess, window.losses.double()).t().cpu())
     return torch.cat(found, dim=1).flatten().numpy()
 
 

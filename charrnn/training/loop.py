@@ -18,7 +18,7 @@ from torch import Tensor
 from charrnn.config.schema import Params, TrainingParams
 from charrnn.data.streams import Streams
 from charrnn.errors import DivergedError, ParamsError
-from charrnn.evaluation.metrics import probe_loss, summed_losses
+from charrnn.evaluation.losses import probe_loss, summed_losses
 from charrnn.training.device import autocast
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Progress, TrainState
