@@ -29,13 +29,13 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.overrides.append(f"tracking.experiment={arguments.experiment}")
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
-    from tasks.tracking.comparison import METRICS, Comparison
+    from tasks.tracking.comparison import Comparison, compared_metrics
     from tasks.tracking.mlflow import find_run, last_runs, read_run
 
     found = [find_run(params, run_id) for run_id in arguments.run_ids] or last_runs(params, last)
     if not found:
         raise ParamsError(f"tracking.experiment: '{params.tracking.experiment}' has no runs to compare")
-    comparison = Comparison([read_run(run, METRICS) for run in found])
+    comparison = Comparison([read_run(run, compared_metrics()) for run in found])
     print(comparison.markdown(), end="")
     if arguments.markdown is not None:
         write_text(Path(arguments.markdown), comparison.markdown())

@@ -234,7 +234,7 @@ class TrackingParams(Section):
     promote: bool = True
     """Make a new version the model's champion (the alias that is served) if it is better than the one there is."""
     promotion_confidence: Probability = 0.95
-    """How sure that must be: the share of texts, made of blocks of the test text drawn anew, on which it is better."""
+    """Confidence asked for: the share of bootstrap resamples of the test text in which the new version is better."""
     upload_checkpoints: Literal["all", "best", "none"] = "all"
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from charrnn.data.vocabulary import Vocabulary, describe
 from charrnn.errors import DivergedError, ParamsError
-from charrnn.evaluation.metrics import evaluating
+from charrnn.evaluation.losses import evaluating
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.model.numpy_inference import Array, Stepper
 

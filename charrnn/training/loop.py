@@ -17,7 +17,7 @@ from torch import Tensor
 from charrnn.config.schema import Params, TrainingParams
 from charrnn.data.streams import Streams
 from charrnn.errors import ParamsError
-from charrnn.evaluation.metrics import mean_loss, probe_loss, summed_losses
+from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses
 from charrnn.training.block import Block
 from charrnn.training.device import autocast
 from charrnn.training.divergence import check_evaluation

@@ -27,6 +27,7 @@ from charrnn.stopping import StopRequest
 from charrnn.training import loop as training
 from charrnn.training.checkpoint import load_checkpoint
 from charrnn.training.events import Steps, TrainEvent
+from charrnn.training.rollback import train_with_rollback
 from charrnn.training.state import TrainState
 from tests.recorded import dataset_inputs, profile
 from tests.workplace import Finished, Workplace, call

@@ -1,6 +1,6 @@
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.errors import CharrnnError, CorpusError, ParamsError, VocabularyError
+from charrnn.data.vocabulary import Ids
+from charrnn.errors import CorpusError, ParamsError, VocabularyError
 from charrnn.evaluation import ngram as baselines
-from charrnn.evaluation.ngram import Ids, NgramModel, compute_baselines
+from charrnn.evaluation.ngram import NgramModel, compute_baselines
 
 SMALL_TEXT = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 ORDER = st.integers(1, 6)
 
-Gram = tuple[int, ...]
-IdType = type[np.uint8] | type[np.uint16] | type[np.uint32]
 
-
-def ids(values: Sequence[int], dtype: IdType = np.uint8) -> Ids:
+def ids(values: Sequence[int], dtype: type[np.unsignedinteger] = np.uint8) -> Ids:
     return np.array(values, dtype=dtype)
 
 
@@ -27,7 +25,7 @@ def skewed_text(length: int, vocabulary_size: int, seed: int) -> list[int]:
     """Random ids in which some are much rarer, so that all the counts of counts are there."""
     weights = 1.0 / np.arange(1, vocabulary_size + 1)
     drawn = np.random.default_rng(seed).choice(vocabulary_size, length, p=weights / weights.sum())
-    return [int(character) for character in drawn]
+    return [int(number) for number in drawn]
 
 
 class DictionaryKneserNey:
@@ -35,15 +33,14 @@ class DictionaryKneserNey:
 
     def __init__(self, train: Sequence[int], vocabulary_size: int, order: int) -> None:
         self.vocabulary_size, self.order = vocabulary_size, order
-        self.followers: dict[int, defaultdict[Gram, dict[int, int]]] = {}
+        self.followers: dict[int, dict[tuple[int, ...], dict[int, int]]] = {}
         self.discounts: dict[int, list[float]] = {}
         for length in range(1, order + 1):
             starts = range(len(train) - length + 1)
-            counts: Mapping[Gram, int]
             if length == order or length >= len(train):
-                counts = Counter(tuple(train[i : i + length]) for i in starts)
+                counts: dict[tuple[int, ...], int] = Counter(tuple(train[i : i + length]) for i in starts)
             else:
-                before: defaultdict[Gram, set[int | str]] = defaultdict(set)
+                before: dict[tuple[int, ...], set[int | str]] = defaultdict(set)
                 for i in starts:
                     before[tuple(train[i : i + length])].add(train[i - 1] if i else "beginning")
                 counts = {gram: len(characters) for gram, characters in before.items()}
@@ -62,7 +59,7 @@ class DictionaryKneserNey:
                 return found
         return [0.5, 0.5, 0.5]
 
-    def probability(self, context: Gram | None, character: int) -> float:
+    def probability(self, context: tuple[int, ...] | None, character: int) -> float:
         if context is None:
             return 1 / self.vocabulary_size
         shorter = context[1:] if context else None
@@ -172,8 +169,7 @@ def test_large_vocabulary_does_not_overflow() -> None:
     train = [top, 5, 5, 5, 1] * 40 + [top - 1, 5, 5, 5, 2] * 40
     text = [top, 5, 5, 5, 1, top - 1, 5, 5, 5, 2]
     expected = DictionaryKneserNey(train, top + 1, 5).probabilities(text)
-    dtypes: tuple[IdType, ...] = (np.uint16, np.uint32)
-    for dtype in dtypes:
+    for dtype in (np.uint16, np.uint32):
         found = NgramModel(ids(train, dtype), top + 1, 5).probabilities(ids(text, dtype))
         assert found == pytest.approx(expected, rel=1e-12)
     assert min(expected[4], expected[9]) > 0.9
@@ -181,8 +177,7 @@ def test_large_vocabulary_does_not_overflow() -> None:
 
 def test_every_id_type_gives_the_same_losses() -> None:
     train, text = skewed_text(500, 6, 6), skewed_text(60, 6, 7)
-    dtypes: tuple[IdType, ...] = (np.uint8, np.uint16, np.uint32)
-    results = {compute_baselines(ids(train, dtype), ids(text, dtype), 6) for dtype in dtypes}
+    results = {compute_baselines(ids(train, t), ids(text, t), 6) for t in (np.uint8, np.uint16, np.uint32)}
     assert len(results) == 1
 
 
@@ -223,7 +218,7 @@ def test_losses_do_not_depend_on_the_size_of_the_blocks(block: int, monkeypatch:
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(
-    train: list[int], text: list[int], options: dict[str, int], error: type[CharrnnError], says: str
+    train: list[int], text: list[int], options: dict[str, int], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says) as raised:
         compute_baselines(ids(train), ids(text), 4, **options)

@@ -13,7 +13,7 @@ from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError, ParamsError
-from charrnn.evaluation.metrics import evaluate
+from charrnn.evaluation.scores import evaluate
 from charrnn.generation.sampling import SampleRequest, sample
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
