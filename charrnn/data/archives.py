@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from charrnn.data.plays import play_text
-from charrnn.data.sources.http import too_large
-from charrnn.data.sources.source import one_line
+from charrnn.data.sources.source import one_line, too_large
 from charrnn.errors import SourceError
 
 _PIECE = 1 << 20
@@ -55,6 +54,11 @@ def archive_format(path: Path, file_name: str, name: str) -> str | None:
     if promised and start:
         raise SourceError(f"{name}: is named like a {promised} archive and is none")
     return None
+
+
+def unpacked(path: Path, file_name: str, name: str) -> Iterator[bytes]:
+    """Yield the bytes of the text in `path`, a plain file or an archive; see `archive_format` and `text_pieces`."""
+    yield from text_pieces(path, archive_format(path, file_name, name), name)
 
 
 def text_pieces(path: Path, archive: str | None, name: str) -> Iterator[bytes]:
