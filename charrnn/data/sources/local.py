@@ -1,38 +1,51 @@
-"""Files on this machine: a path, or a glob of several."""
+"""Files on this machine: a path, a glob of several, or either of them as a file:// URL."""
 
 import glob
 import os
+import re
 import stat
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote
 
 from charrnn.data.archives import archive_format, text_pieces
 from charrnn.data.sources.source import NO_SCHEME, Fetched, Limits, Progress, Source, UnreachableError, one_line
 from charrnn.errors import CorpusError, SourceError
+
+_SCHEME = "file"
+# RFC 8089; a host other than this machine would be a file elsewhere.
+_URL = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/(?!/).*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class LocalSource(Source):
     """The file at a path, or all that a glob matches, one after the other."""
 
-    schemes: ClassVar[tuple[str, ...]] = (NO_SCHEME,)
+    schemes: ClassVar[tuple[str, ...]] = (NO_SCHEME, _SCHEME)
     is_local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if "\0" in self.location:
+        if self._is_url and not _URL.fullmatch(self.location):
+            raise SourceError(f"{self.name}: a file URL must be file:///PATH")
+        if "\0" in self.location or "\0" in self.path:
             raise SourceError(f"{self.name}: a path cannot have NUL in it")
 
     @classmethod
     def form(cls) -> str:
         """Return how lines of this kind are written, for messages."""
-        return "a path or glob of files"
+        return "a path or glob of files, or file:///PATH"
 
     @property
     def path(self) -> str:
-        """The path or glob, with `~` expanded."""
-        return os.path.expanduser(self.location)
+        """The path or glob: of a URL decoded, else with `~` expanded."""
+        url = _URL.fullmatch(self.location)
+        return unquote(url["path"]) if url else os.path.expanduser(self.location)
+
+    @property
+    def _is_url(self) -> bool:
+        return self.location.lower().startswith(f"{_SCHEME}:")
 
     def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
         """Find its files; they stay where they are. See `Source.fetch`."""

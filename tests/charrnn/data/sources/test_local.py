@@ -114,6 +114,25 @@ def test_a_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert local("~/mine.txt").name == "~/mine.txt"
 
 
+@pytest.mark.parametrize("start", ["file://", "file:", "FILE://localhost"])
+def test_a_file_url_is_its_path_decoded(folder: Path, start: str) -> None:
+    (folder / "ein Bücherstück~.txt").write_text("text")
+    assert found(f"{start}{folder}/ein%20B%C3%BCcherst%C3%BCck~.txt") == [folder / "ein Bücherstück~.txt"]
+    assert found(f"{start}{folder}/[ab].txt") == [folder / "a.txt", folder / "b.txt"]
+
+
+@pytest.mark.parametrize("url", ["file://host/a.txt", "file:a.txt", "file://", "file:////host/a.txt", "file://~/a.txt"])
+def test_a_file_url_of_another_machine_or_a_relative_path_is_an_error(url: str) -> None:
+    with pytest.raises(SourceError, match=f"^{url}: a file URL must be file:///PATH$"):
+        local(url)
+
+
+def test_a_path_cannot_have_nul_in_it() -> None:
+    for line in ("a\0.txt", "~a\0.txt", "file:///a%00.txt"):
+        with pytest.raises(SourceError, match=r"a path cannot have NUL in it$"):
+            local(line)
+
+
 def test_files_stay_where_they_are_and_their_text_is_what_they_hold(folder: Path) -> None:
     fetched = local(folder / "*.txt").fetch(folder / "part", Limits(1, 1.0), None)
     assert fetched.files == (folder / "a.txt", folder / "b.txt", folder / "c.txt")

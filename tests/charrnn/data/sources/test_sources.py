@@ -15,7 +15,7 @@ from charrnn.data.sources.source import Source, one_line
 from charrnn.errors import SourceError
 
 DIGEST = "0123456789abcdef" * 4
-A_PATH = "a path or glob of files"
+A_PATH = "a path or glob of files, or file:///PATH"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ A_PATH = "a path or glob of files"
         ("a/**/*.txt", LocalSource),
         ("pypi/x==1", LocalSource),
         ("#1.txt", LocalSource),
+        ("file:///a/b.txt", LocalSource),
         ("a:b.txt", LocalSource),
         ("part:one.txt", LocalSource),
         ("/part://one.txt", LocalSource),
