@@ -135,10 +135,11 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
     checkpoint = folder.last()
     if checkpoint is None:
         return
-    if checkpoint.dataset_key != dataset.key:
+    if checkpoint.dataset_key != dataset.digest:
         raise CheckpointError(
-            f"run {tracker.run.run_id}: was trained on another text or encoding ({checkpoint.dataset_key}, "
-            f"now {dataset.key}); start a new run"
+            f"run {tracker.run.run_id}: was trained on another text or encoding (digest {checkpoint.dataset_key[:12]}, "
+            f"now {dataset.digest[:12]}); start a new run, or train on from its weights: "
+            f"--init-from {tracker.run.run_id}"
         )
     state.load_dict(checkpoint.state)
     logger.info("train     goes on from step %d", state.progress.step)
@@ -307,4 +308,4 @@ class _Watcher:
             self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
 
     def _checkpoint(self) -> SavedCheckpoint:
-        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.key, self.tracker.run.run_id)
+        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.digest, self.tracker.run.run_id)

@@ -351,6 +351,7 @@ def test_a_run_does_not_go_on_with_another_text_and_stays_as_it_is(
     (tmp_path / "another text").write_text("To be, or not to be, that is the question. " * 200)
     line = refused("--resume", finished.run_id, "--set", f"data.sources=['{tmp_path}/another text']")
     assert line.startswith(f"run {finished.run_id}: was trained on another text")
+    assert line.endswith(f"start a new run, or train on from its weights: --init-from {finished.run_id}")
     assert finished.workplace.client.get_run(finished.run_id).info.status == "FINISHED"
 
 
