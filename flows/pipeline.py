@@ -38,7 +38,7 @@ from charrnn.config.resume_rules import check_resumable, load_warm_start_params
 from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
@@ -206,7 +206,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     facts = {"corpus.source": corpus.source, "corpus.sha256": corpus.sha256, "corpus.bytes": str(corpus.size)}
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, "data.digest": dataset.digest, **prefect, **environment_tags()})
-    for name, size in split(dataset.length, params.splits).sizes.items():
+    for name, size in dataset.splits(params.splits).sizes.items():
         if size:
             tracker.dataset(
                 name=_text_name(corpus),

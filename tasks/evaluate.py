@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.evaluation.metrics import Report
 from charrnn.evaluation.metrics import evaluate as evaluate_model
@@ -40,8 +40,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
     """Evaluate the best checkpoint on the validation and test splits that there are; log metrics, tables, picture."""
     tracker = Tracker(run)
     checkpoint = load_from_run(params, run)
-    vocabulary, ids = dataset.vocabulary(), dataset.ids()
-    splits = split(dataset.length, params.splits)
+    vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     scores: dict[str, Scores] = {}
     with computing(params.training):
         device = choose_device(params.training)
@@ -49,10 +48,10 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
         for name, prefix in PREFIXES.items():
             if not splits.sizes[name]:
                 continue
-            part = splits.select(ids, name)
+            part = splits.ids(name)
             streams = Streams(part, params.evaluation.batch_size, params.training.seq_length, device)
             report = evaluate_model(model, streams, vocabulary)
-            baselines = compute_baselines(splits.select(ids, "train"), part, vocabulary.size)
+            baselines = compute_baselines(splits.ids("train"), part, vocabulary.size)
             _log(tracker, prefix, report, baselines, checkpoint.step)
             scores[name] = Scores(
                 report.loss, report.bits_per_char, report.accuracy, baselines.unigram_loss, baselines.ngram_loss

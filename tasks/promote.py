@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import compare, text_losses
 from charrnn.training.device import computing
@@ -61,11 +61,11 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Prom
 
 
 def _compare(dataset: Dataset, params: Params, run: RunRef, other: str, champion: str) -> Promotion:
-    splits = split(dataset.length, params.splits)
+    splits = dataset.splits(params.splits)
     part = next((name for name in ("test", "val") if splits.sizes[name]), None)
     if part is None:
         return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
-    text = dataset.vocabulary().decode(splits.select(dataset.ids(), part))
+    text = dataset.vocabulary().decode(splits.ids(part))
     try:
         theirs = load_registered(params.tracking, other)
     except CheckpointError as error:

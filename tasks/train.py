@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DivergedError
@@ -86,17 +86,15 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
     """
     tracker = Tracker(run)
-    vocabulary, ids = dataset.vocabulary(), dataset.ids()
-    splits = split(dataset.length, params.splits)
+    vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     device = choose_device(params.training)
     with computing(params.training):
         padding = vocabulary.padding_id if params.training.padding else None
         training = params.training
-        streams = Streams(splits.select(ids, "train"), training.batch_size, training.seq_length, device, padding)
+        streams = Streams(splits.ids("train"), training.batch_size, training.seq_length, device, padding)
         val_streams = None
         if splits.sizes["val"]:
-            val_ids = splits.select(ids, "val")
-            val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
+            val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
         folder = CheckpointFolder(params, tracker)
         if parent := folder.initial():

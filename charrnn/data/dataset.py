@@ -1,4 +1,4 @@
-"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary; and its splits by position.
+"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary.
 
 Encoding takes two passes over the text in pieces, so that a corpus larger than memory is no special case. The result
 is kept under a key made of the text's digest, the parameters and ENCODING_VERSION, and found again by the next run.
@@ -19,10 +19,11 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 
-from charrnn.config.schema import DataParams, SplitParams, TrainingParams
+from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data.corpus import Corpus, check_unchanged
 from charrnn.data.decoding import read_text
 from charrnn.data.folder import DataFolder
+from charrnn.data.splits import Splits, split
 from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain, sweep
@@ -31,8 +32,6 @@ ENCODING_VERSION = 1
 """Part of the key of each encoding. Raise it in a commit by which the same text and parameters give other ids, another
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
-# A split someone asked for has at least this many characters, or a tenth of a text too small for that.
-SMALLEST_SPLIT = 65
 
 Progress = Callable[[int], None]
 """Called with the number of characters read so far; each character is read twice."""
@@ -87,57 +86,9 @@ class Dataset:
         except OSError as error:
             raise explain(error, "read", path) from error
 
-
-@dataclass(frozen=True)
-class Splits:
-    """Where each split ends (characters): training is [0, train), validation [train, val), test [val, test)."""
-
-    train: int
-    val: int
-    test: int
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Characters in each split."""
-        return {"train": self.train, "val": self.val - self.train, "test": self.test - self.val}
-
-    def select(self, ids: Ids, split: str) -> Ids:
-        """Return the ids of `split` (train, val or test) as a view."""
-        bounds = {"train": (0, self.train), "val": (self.train, self.val), "test": (self.val, self.test)}
-        start, end = bounds[split]
-        return ids[start:end]
-
-
-def split(length: int, params: SplitParams) -> Splits:
-    """Divide `length` characters by position.
-
-    Raises:
-        CorpusError: the text is too short to be split as asked.
-    """
-    smallest = min(SMALLEST_SPLIT, length // 10)
-    val = max(int(length * params.val_fraction), smallest) if params.val_fraction else 0
-    test = max(int(length * params.test_fraction), smallest) if params.test_fraction else 0
-    for name, size in (("val", val), ("test", test)):
-        if getattr(params, f"{name}_fraction") and size < 2:
-            raise CorpusError(
-                f"the text has {length} characters, too few for splits.{name}_fraction "
-                f"{getattr(params, f'{name}_fraction')}: use at least 20 characters, or set it to 0"
-            )
-    return Splits(train=length - val - test, val=length - test, test=length)
-
-
-def check_length(splits: Splits, params: TrainingParams) -> None:
-    """Check that the training split fills at least one window.
-
-    Raises:
-        CorpusError: it does not; says what to change.
-    """
-    if splits.train - 1 < params.seq_length:
-        shorter = f", or set training.seq_length to at most {splits.train - 1}" if splits.train > 1 else ""
-        raise CorpusError(
-            f"the training split has {splits.train} characters, fewer than one window of training.seq_length "
-            f"{params.seq_length} and the character after it: use a longer text{shorter}"
-        )
+    def splits(self, params: SplitParams) -> Splits:
+        """Return the ids divided as `params` say. Raises as `ids` and `split`."""
+        return split(self.ids(), params)
 
 
 def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None, known: str = "") -> Dataset:
