@@ -1,4 +1,7 @@
-"""Opens text files, also packed ones, piece by piece. What is in an archive is data: never a path, never code."""
+"""Opens text files, plain, compressed or in an archive, piece by piece.
+
+What is in an archive is data: never a path to write to, never code to run. Knows nothing of where the files are from.
+"""
 
 import gzip
 import lzma

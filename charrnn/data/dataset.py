@@ -1,4 +1,4 @@
-"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary.
+"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary. Knows nothing of sources or models.
 
 Encoding takes two passes over the text in pieces, so that a corpus larger than memory is no special case. The result
 is kept under a key made of the text's digest, the parameters and ENCODING_VERSION, and found again by the next run.
