@@ -38,7 +38,7 @@ from charrnn.config.resume_rules import check_resumable, load_warm_start_params
 from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
@@ -97,9 +97,9 @@ def _pipeline(
     origin = parent.origin if parent else None
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
-    if run is not None:
-        _check_text(run, corpus)
     dataset = encode.with_options(**again)(corpus, params, known)
+    if run is not None:
+        _check_data(run, corpus, dataset)
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
         tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or start_run(params, _run_name(params, corpus, origin), tags)
@@ -156,13 +156,13 @@ def _prepare(
     return params, run, parent
 
 
-def _check_text(run: RunRef, corpus: Corpus) -> None:
-    """Check, before anything is written to it, that a run that goes on does so with the text it was started with."""
-    before = Tracker(run).tag("corpus.sha256")
-    if before not in ("", corpus.sha256):
+def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
+    """Check, before anything is written to it, that a run that goes on does so with the data it was started with."""
+    before = Tracker(run).tag("data.digest")
+    if before not in ("", dataset.digest):
         raise CheckpointError(
-            f"run {run.run_id}: was trained on another text (sha256 {before[:12]}, that of {corpus.label} is "
-            f"{corpus.sha256[:12]}); start a new run"
+            f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
+            f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
         )
 
 
@@ -205,8 +205,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     facts = {"corpus.source": corpus.source, "corpus.sha256": corpus.sha256, "corpus.bytes": str(corpus.size)}
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
-    tracker.tags({**facts, **prefect, **environment_tags()})
-    for name, size in split(dataset.length, params.splits).sizes.items():
+    tracker.tags({**facts, "data.digest": dataset.digest, **prefect, **environment_tags()})
+    for name, size in dataset.splits(params.splits).sizes.items():
         if size:
             tracker.dataset(
                 name=_text_name(corpus),

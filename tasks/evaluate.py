@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.evaluation.metrics import METRICS, PREFIXES
 from charrnn.evaluation.ngram import compute_baselines
@@ -30,8 +30,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
     """
     tracker = Tracker(run)
     checkpoint = load_from_run(params, run)
-    vocabulary, ids = dataset.vocabulary(), dataset.ids()
-    splits = split(dataset.length, params.splits)
+    vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     scores: dict[str, Scores] = {}
     with computing(params.training):
         device = choose_device(params.training)
@@ -39,9 +38,9 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
         for name in PREFIXES:
             if not splits.sizes[name]:
                 continue
-            part = splits.select(ids, name)
+            part = splits.ids(name)
             streams = Streams(part, params.evaluation.batch_size, params.training.seq_length, device)
-            counted = compute_baselines(splits.select(ids, "train"), part, vocabulary.size)
+            counted = compute_baselines(splits.ids("train"), part, vocabulary.size)
             baselines = {"unigram": counted.unigram_loss, f"{counted.order}-gram": counted.ngram_loss}
             scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines)
             _report(tracker, name, scores[name], checkpoint.step)

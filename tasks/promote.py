@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import compare, text_losses
 from charrnn.training.device import computing
@@ -62,11 +62,11 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Prom
 
 def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion: str) -> Promotion:
     """Decide by a paired bootstrap between the run's best checkpoint and version `champion` of the model `name`."""
-    splits = split(dataset.length, params.splits)
+    splits = dataset.splits(params.splits)
     part = next((part for part in ("test", "val") if splits.sizes[part]), None)
     if part is None:
         return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
-    text = dataset.vocabulary().decode(splits.select(dataset.ids(), part))
+    text = dataset.vocabulary().decode(splits.ids(part))
     try:
         theirs = load_registered(params.tracking, f"{name}/{champion}")
     except CheckpointError as error:

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DivergedError
@@ -85,17 +85,15 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
     """
     tracker = Tracker(run)
-    vocabulary, ids = dataset.vocabulary(), dataset.ids()
-    splits = split(dataset.length, params.splits)
+    vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     device = choose_device(params.training)
     with computing(params.training):
         padding = vocabulary.padding_id if params.training.padding else None
         training = params.training
-        streams = Streams(splits.select(ids, "train"), training.batch_size, training.seq_length, device, padding)
+        streams = Streams(splits.ids("train"), training.batch_size, training.seq_length, device, padding)
         val_streams = None
         if splits.sizes["val"]:
-            val_ids = splits.select(ids, "val")
-            val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
+            val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
         folder = CheckpointFolder(params, tracker)
         if parent := folder.initial():
@@ -133,10 +131,11 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
     checkpoint = folder.last()
     if checkpoint is None:
         return
-    if checkpoint.data_digest != dataset.key:
+    if checkpoint.data_digest != dataset.digest:
         raise CheckpointError(
-            f"run {tracker.run.run_id}: was trained on another text or encoding ({checkpoint.data_digest}, "
-            f"now {dataset.key}); start a new run"
+            f"run {tracker.run.run_id}: was trained on another text or encoding (digest {checkpoint.data_digest[:12]}, "
+            f"now {dataset.digest[:12]}); start a new run, or train on from its weights: "
+            f"--init-from {tracker.run.run_id}"
         )
     state.load_dict(checkpoint.state)
     logger.info("train     goes on from step %d", state.progress.step)
@@ -286,4 +285,4 @@ class _Watcher:
             self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
 
     def _checkpoint(self) -> Checkpoint:
-        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.key, self.tracker.run.run_id)
+        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.digest, self.tracker.run.run_id)

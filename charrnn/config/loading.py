@@ -5,6 +5,7 @@ Every mistake becomes one ParamsError that names where the value stood, its key,
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ NULLS = ("", "~", "null", "Null", "NULL")
 
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
+
+# A single letter and a colon are a path, whatever they may be elsewhere.
+_SCHEME = re.compile(r"\s*[a-zA-Z](?:(?P<url>[a-zA-Z0-9+.-]*://)|[a-zA-Z0-9+.-]+:)")
 
 
 def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (), base: Params | None = None) -> Params:
@@ -163,7 +167,7 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
             fixed["directory"] = absolute(data["directory"])
         sources = [data["sources"]] if isinstance(data.get("sources"), str | int | float) else data.get("sources")
         if isinstance(sources, list):
-            fixed["sources"] = [s if "://" in str(s) or str(s).startswith("pypi:") else absolute(s) for s in sources]
+            fixed["sources"] = [s if _has_scheme(str(s), base) else absolute(s) for s in sources]
         changes["data"] = fixed
     if isinstance(tracking, dict) and isinstance(uri := tracking.get("uri"), str):
         if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
@@ -172,6 +176,15 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
             uri = absolute(uri.removeprefix("file:"))
         changes["tracking"] = {**tracking, "uri": uri}
     return {**layer, **changes}
+
+
+def _has_scheme(source: str, base: Path) -> bool:
+    """Whether a line of `data.sources` begins as a URL does, or with a scheme and a colon, and so is no path.
+
+    Which schemes there are is not known here: a file with such a name is a path if it is there.
+    """
+    scheme = _SCHEME.match(source)
+    return scheme is not None and (scheme["url"] is not None or not os.path.lexists(base / source))
 
 
 def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:

