@@ -10,8 +10,8 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
 from tasks.evaluate import Scores
 from tasks.promote import Promotion
-from tasks.tracking.models import Origin
 from tasks.tracking.runs import RunRef
+from tasks.tracking.trained_models import Origin
 from tasks.train import Training
 
 SHOWN = 300

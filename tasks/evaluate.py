@@ -39,7 +39,7 @@ class Scores:
 def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]:
     """Evaluate the best checkpoint on the validation and test splits that there are; log metrics, tables, picture."""
     tracker = Tracker(run)
-    checkpoint = load_from_run(params, run)
+    checkpoint = load_from_run(run)
     vocabulary, ids = dataset.vocabulary(), dataset.ids()
     splits = split(dataset.length, params.splits)
     scores: dict[str, Scores] = {}
