@@ -25,7 +25,7 @@ SAMPLES_FILE = "samples/samples.json"
 
 @dataclass(frozen=True)
 class RunRef:
-    """Which run, where: small, so that it can travel between tasks.
+    """A reference to one run, small enough to travel between tasks.
 
     Attributes:
         uri: of the tracking store, with credentials.

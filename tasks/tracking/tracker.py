@@ -211,6 +211,7 @@ def send_pending(run: RunRef) -> int:
         deliver(message, attachment)
         sent += 1
 
+    # `deliver` translates its errors itself; reading the outbox may fail, too.
     with Store(run.uri).translating():
         outbox.drain(send)
     outbox.discard()

@@ -14,7 +14,7 @@ from charrnn.config.schema import Params
 from charrnn.data.folder import DataFolder
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store
-from tasks.tracking.processes import PROCESS_TAGS, is_at_work, is_gone, process_tags
+from tasks.tracking.processes import PROCESS_TAGS, is_gone, is_running, process_tags
 from tasks.tracking.runs import PARAMS_FILE, SAMPLES_FILE, RunRecord, RunRef
 
 
@@ -32,7 +32,7 @@ def take_over(run: RunRef) -> None:
     """
     store = Store(run.uri)
     found = store.ask(MlflowClient.get_run, run.run_id)
-    if found.info.status == "RUNNING" and is_at_work(found.data.tags):
+    if found.info.status == "RUNNING" and is_running(found.data.tags):
         process = found.data.tags[PROCESS_TAGS[1]]
         raise TrackingError(f"run {run.run_id}: process {process} is still at it; stop that first")
     if found.info.status == "RUNNING" and is_gone(found.data.tags):
