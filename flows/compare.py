@@ -30,9 +30,10 @@ def main(arguments: argparse.Namespace) -> int:
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
     from tasks.tracking.comparison import Comparison, compared_metrics
-    from tasks.tracking.mlflow import find_run, last_runs, read_run
+    from tasks.tracking.mlflow import Experiment, read_run
 
-    found = [find_run(params, run_id) for run_id in arguments.run_ids] or last_runs(params, last)
+    experiment = Experiment(params.tracking, params.data)
+    found = [experiment.find_run(run_id) for run_id in arguments.run_ids] or experiment.last_runs(last)
     if not found:
         raise ParamsError(f"tracking.experiment: '{params.tracking.experiment}' has no runs to compare")
     comparison = Comparison([read_run(run, compared_metrics()) for run in found])

@@ -19,10 +19,11 @@ def main(arguments: argparse.Namespace) -> int:
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
     from tasks.promote import CHAMPION
-    from tasks.tracking.mlflow import alias_version, set_champion
+    from tasks.tracking.mlflow import Store, alias_version, set_champion
 
-    before = alias_version(params.tracking, arguments.name, CHAMPION)
-    set_champion(params.tracking, arguments.name, arguments.version, f"champion: {arguments.reason}", CHAMPION)
+    store = Store.of(params.tracking)
+    before = alias_version(store, arguments.name, CHAMPION)
+    set_champion(store, arguments.name, arguments.version, f"champion: {arguments.reason}", CHAMPION)
     print(f"{arguments.name} version {arguments.version} is the champion (before: {before or 'none'})")
     return 0
 

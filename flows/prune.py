@@ -24,10 +24,12 @@ def main(arguments: argparse.Namespace) -> int:
         raise ParamsError(f"--older-than: must be a number of days >= 0, got {arguments.older_than:g}")
     params = load_params(arguments.params, arguments.overrides)
     # MLflow takes seconds to import: not before mistakes are answered.
+    from tasks.tracking.mlflow import Experiment
     from tasks.tracking.prune import spare_checkpoints
 
     size = runs = 0
-    for spare in spare_checkpoints(params, int(time.time() * 1000 - arguments.older_than * MS_PER_DAY)):
+    experiment = Experiment(params.tracking, params.data)
+    for spare in spare_checkpoints(experiment, int(time.time() * 1000 - arguments.older_than * MS_PER_DAY)):
         if arguments.delete:
             spare.delete()
         print(f"{spare.ended.run.run_id}  {len(spare)} checkpoints, {spare.size / 1e6:.1f} MB  {spare.ended.name}")

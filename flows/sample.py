@@ -79,12 +79,13 @@ def _load(arguments: argparse.Namespace) -> Checkpoint:
     params = load_params(arguments.params, arguments.overrides)
     # A checkpoint file needs no MLflow, and is not made to wait for its import.
     from tasks.tracking.checkpoints import load_from_run
-    from tasks.tracking.mlflow import find_run
-    from tasks.tracking.models import load_registered
+    from tasks.tracking.mlflow import Experiment
+    from tasks.tracking.trained_models import load_registered
 
+    experiment = Experiment(params.tracking, params.data)
     if arguments.run is not None:
-        return load_from_run(params, find_run(params, arguments.run))
-    return load_registered(params.tracking, arguments.model)
+        return load_from_run(experiment.find_run(arguments.run))
+    return load_registered(experiment.store, arguments.model)
 
 
 def _until(characters: Iterable[str], end: str | None) -> Iterator[str]:

@@ -13,7 +13,8 @@ from prefect.artifacts import create_markdown_artifact
 from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError
 from charrnn.generation.sampling import SampleRequest, known_prime, sample_many
-from tasks.tracking.models import find_parent
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.trained_models import find_model
 
 
 @flow(name="sample")
@@ -46,7 +47,8 @@ def sample(
     if num_samples < 1:
         raise ParamsError(f"num_samples: must be >= 1, got {num_samples}")
     request = SampleRequest("", length, temperature, seed, top_k, top_p)
-    checkpoint = find_parent(load_params(overlays or [], overrides or []), model).checkpoint
+    params = load_params(overlays or [], overrides or [])
+    checkpoint = find_model(Experiment(params.tracking, params.data), model).checkpoint
     prime, _ = known_prime(prime, checkpoint.vocabulary)
     requests = [replace(request, prime=prime, seed=seed + number) for number in range(num_samples)]
     texts = [prime + text for text in sample_many(checkpoint.model(), checkpoint.vocabulary, requests)]

@@ -11,8 +11,8 @@ from charrnn.data.dataset import Dataset
 from charrnn.evaluation.metrics import METRICS
 from charrnn.evaluation.scores import Scores
 from tasks.promote import Promotion
-from tasks.tracking.models import Origin
 from tasks.tracking.runs import RunRef
+from tasks.tracking.trained_models import Origin
 from tasks.train import Training
 
 SHOWN = 300

@@ -29,7 +29,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
         Split -> scores.
     """
     tracker = Tracker(run)
-    checkpoint = load_from_run(params, run)
+    checkpoint = load_from_run(run)
     vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     scores: dict[str, Scores] = {}
     with computing(params.training):

@@ -12,10 +12,10 @@ from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import compare, text_losses
 from charrnn.training.device import computing
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import alias_version, set_champion
-from tasks.tracking.models import load_registered
+from tasks.tracking.mlflow import Store, alias_version, set_champion
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
+from tasks.tracking.trained_models import load_registered
 
 logger = logging.getLogger("charrnn")
 
@@ -45,12 +45,13 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Prom
     name = params.tracking.registered_model
     if name is None or not version or not params.tracking.promote:
         return None
+    store = Store(run.uri)
     try:
-        champion = alias_version(params.tracking, name, CHAMPION)
+        champion = alias_version(store, name, CHAMPION)
         if champion == version:
             return Promotion(True, f"version {version} is the champion already")
         promotion = _compare(dataset, params, run, name, champion) if champion else FIRST
-        set_champion(params.tracking, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
+        set_champion(store, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
     except TrackingError as error:
         # The run is worth more than the choice of a champion, which flows/promote.py can make later.
         logger.warning("warning   the champion stays as it is: %s", error)
@@ -68,10 +69,10 @@ def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion:
         return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
     text = dataset.vocabulary().decode(splits.ids(part))
     try:
-        theirs = load_registered(params.tracking, f"{name}/{champion}")
+        theirs = load_registered(Store(run.uri), f"{name}/{champion}")
     except CheckpointError as error:
         return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
-    ours = load_from_run(params, run)
+    ours = load_from_run(run)
     with computing(params.training):
         verdict = compare(
             text_losses(ours.model(), ours.vocabulary, text), text_losses(theirs.model(), theirs.vocabulary, text)

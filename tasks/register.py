@@ -31,7 +31,7 @@ def register(params: Params, run: RunRef) -> str:
     name = params.tracking.registered_model
     if name is None:
         return ""
-    checkpoint = load_from_run(params, run)
+    checkpoint = load_from_run(run)
     prime, _ = known_prime(params.sampling.prime or "\n", checkpoint.vocabulary)
     example: dict[str, str | int | float] = {
         "prime": prime,

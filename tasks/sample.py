@@ -21,7 +21,7 @@ logger = logging.getLogger("charrnn")
 def sample(params: Params, run: RunRef) -> list[str]:
     """Write one text for each temperature from the best checkpoint; log each, and all in one table; return them."""
     tracker = Tracker(run)
-    checkpoint = load_from_run(params, run)
+    checkpoint = load_from_run(run)
     sampling = params.sampling
     prime, message = known_prime(sampling.prime, checkpoint.vocabulary)
     if message:

@@ -95,7 +95,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         if splits.sizes["val"]:
             val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
-        folder = CheckpointFolder(params, tracker)
+        folder = CheckpointFolder(tracker, params.tracking.upload_checkpoints)
         if parent := folder.initial():
             state.load_weights(warm_start(parent, vocabulary, state.model))
         _resume(state, folder, dataset, tracker)

@@ -5,18 +5,21 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
 
 from charrnn.config.loading import PROJECT
+from charrnn.config.schema import Params
 from flows import sample, sync
 from flows.cli.command_line import guarded, sample_parser, sync_parser
 from flows.cli.preflight import preflight
 from flows.pipeline import main
 from flows.summary import Summary
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.runs import RunRef
 
 SMOKE = PROJECT / "params" / "smoke.yaml"
 
@@ -103,6 +106,11 @@ class Workplace:
             text=True,
             start_new_session=new_session,
         )
+
+
+def start_run(params: Params, name: str, tags: Mapping[str, str]) -> RunRef:
+    """Start a run of this process where `params` say, without its pipeline."""
+    return Experiment(params.tracking, params.data).start_run(name, tags)
 
 
 def log_lines(process: subprocess.Popen[str]) -> Iterator[str]:

@@ -94,7 +94,7 @@ class _Cache:
     def __init__(self, params: DataParams, on_progress: Progress | None) -> None:
         self.limits = Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
         self.on_progress = on_progress
-        self.folder = DataFolder(params.directory)
+        self.folder = DataFolder(Path(params.directory))
 
     def find(self, source: Source) -> Corpus | None:
         """Return the text that was fetched from `source` before; None if it is not there or damaged."""

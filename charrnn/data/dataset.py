@@ -106,7 +106,7 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
         VocabularyError: it has more distinct characters than `data.max_vocabulary`.
         FileError: something cannot be read or written.
     """
-    directory = DataFolder(params.directory).encoded / _key(corpus, params, known)
+    directory = DataFolder(Path(params.directory)).encoded / _key(corpus, params, known)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):

@@ -16,7 +16,6 @@ from charrnn.errors import TrackingError
 from charrnn.training.checkpoint import load_checkpoint
 from charrnn.training.events import CheckpointDue, TrainEvent
 from charrnn.training.rollback import train_with_rollback
-from tasks.tracking.mlflow import start_run
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker, send_pending
@@ -24,7 +23,7 @@ from tests.faults.ledger import FACTOR
 from tests.faults.tracking_server import Behaviour, Server, Way
 from tests.recorded import dataset_inputs, model_outputs
 from tests.texts import made_up_play
-from tests.workplace import Workplace, call, call_sync
+from tests.workplace import Workplace, call, call_sync, start_run
 
 DETERMINISTIC = {
     *("train/loss", "train/grad_norm", "train/learning_rate", "train/epoch", "val/loss"),

@@ -19,10 +19,10 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import PROJECT, load_params
 from tasks.register import register
-from tasks.tracking.mlflow import connect, run_params, start_run
+from tasks.tracking.mlflow import Experiment, run_params
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.workplace import SMOKE, Finished, Workplace, call, log_lines
+from tests.workplace import SMOKE, Finished, Workplace, call, log_lines, start_run
 
 SEED = int(os.environ.get("CHARRNN_FAULTS_SEED") or secrets.randbits(32))
 STEPS = 2000
@@ -295,9 +295,9 @@ def test_a_run_stopped_at_random_moments_is_the_run_it_would_have_been(
 
 MAKE_A_STORE = """
 import sys
-from tasks.tracking.mlflow import connect
-from charrnn.config.schema import TrackingParams
-connect(TrackingParams(uri=sys.argv[1]))
+from charrnn.config.schema import DataParams, TrackingParams
+from tasks.tracking.mlflow import Experiment
+Experiment(TrackingParams(uri=sys.argv[1]), DataParams()).open()
 """
 
 
@@ -355,8 +355,9 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_then_its_server(workplace: Workpl
 
 
 def test_a_run_of_another_program_is_not_resumed(workplace: Workplace) -> None:
-    client, experiment = connect(load_params([], workplace.overrides).tracking)
-    stranger = client.create_run(experiment).info.run_id
+    params = load_params([], workplace.overrides)
+    experiment_id = Experiment(params.tracking, params.data).open()
+    stranger = workplace.client.create_run(experiment_id).info.run_id
     answer = call(*workplace.options, "--resume", stranger)
     assert answer.code == 2
     assert answer.err == f"error: run {stranger}: has no params.yaml; it is not a run of this pipeline\n"

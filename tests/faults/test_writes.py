@@ -20,7 +20,6 @@ from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.errors import FileError
 from charrnn.files import keep_as, write_text
 from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
-from tasks.tracking.mlflow import start_run
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.train import train
@@ -28,7 +27,7 @@ from tests.faults.interrupting import interrupted_at
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
 from tests.limits import largest_file, permissions_that_bind
-from tests.workplace import SMOKE, Finished, Workplace, call
+from tests.workplace import SMOKE, Finished, Workplace, call, start_run
 
 SMALL = ["training.max_steps=6", "checkpoint.every_steps=3", "evaluation.every_steps=3", "model.hidden_size=8"]
 SMALL += ["tracking.system_metrics=false", "evaluation.sample_length=10", "model.dropout=0.2"]

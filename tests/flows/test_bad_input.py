@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
-from tasks.tracking.mlflow import connect
+from tasks.tracking.mlflow import Experiment
 from tasks.tracking.outbox.queue import STORE_FILE
 from tests.limits import largest_file, permissions_that_bind
 from tests.workplace import Called, Finished, Workplace, call, call_sample
@@ -251,7 +251,8 @@ def test_a_full_disk_under_a_new_store_is_one_line_and_the_store_can_be_made_lat
     with largest_file(30_000):
         line = refused("--set", f"tracking.uri={uri}")
     assert line.startswith(f"tracking.uri {uri}: ")
-    connect(load_params([], [f"tracking.uri={uri}"]).tracking)
+    params = load_params([], [f"tracking.uri={uri}"])
+    Experiment(params.tracking, params.data).open()
 
 
 # The store

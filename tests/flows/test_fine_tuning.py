@@ -20,7 +20,8 @@ from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
 from flows.cli.command_line import guarded, sample_parser
 from flows.pipeline import pipeline
 from flows.sample import main as sample_main
-from tasks.tracking.models import find_parent
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.trained_models import TrainedModel, find_model
 from tests.recorded import dataset_inputs, profile
 from tests.texts import made_up_play
 from tests.workplace import SMOKE, Called, Workplace, call
@@ -134,6 +135,11 @@ def test_a_fine_tuned_model_reads_and_may_write_the_new_characters(
     assert "LATIN SMALL LETTER C WITH CEDILLA" in err
 
 
+def model_called(family: Family, wanted: str) -> TrainedModel:
+    params = load_params([], family.workplace.overrides)
+    return find_model(Experiment(params.tracking, params.data), wanted)
+
+
 @pytest.mark.parametrize("kind", ["run", "last", "file", "model", "version", "alias"])
 def test_a_trained_model_goes_by_many_names(family: Family, kind: str) -> None:
     client = family.workplace.client
@@ -148,7 +154,7 @@ def test_a_trained_model_goes_by_many_names(family: Family, kind: str) -> None:
         "version": (f"charrnn/{versions[family.parent]}",) * 2 + (family.parent,),
         "alias": ("charrnn@parent",) * 2 + (family.parent,),
     }[kind]
-    found = find_parent(load_params([], family.workplace.overrides), wanted)
+    found = model_called(family, wanted)
     expected = load_checkpoint(family.checkpoint(run_id))
     assert (found.origin.reference, found.origin.run_id, found.origin.step) == (reference, run_id, expected.step)
     assert f"/runs/{run_id}" in found.origin.ui_path
@@ -161,7 +167,7 @@ def test_a_folder_of_that_name_does_not_hide_a_registered_model(
 ) -> None:
     (tmp_path / "charrnn").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert find_parent(load_params([], family.workplace.overrides), "charrnn").origin.run_id == family.child
+    assert model_called(family, "charrnn").origin.run_id == family.child
 
 
 def truncated(whole: bytes) -> bytes:
@@ -337,10 +343,10 @@ def test_known_characters_have_ids_but_no_count_and_no_place(tmp_path: Path) -> 
 def test_an_encoding_is_found_again_with_the_same_known_characters_only(tmp_path: Path) -> None:
     plain, more = encoded(tmp_path, "banana", known=""), encoded(tmp_path, "banana", known="xy")
     assert (plain.cached, more.cached) == (False, False)
-    assert encoded(tmp_path, "banana", known="").key == plain.key
+    assert encoded(tmp_path, "banana", known="").directory == plain.directory
     again = encoded(tmp_path, "banana", known="yx")
-    assert (again.key, again.cached) == (more.key, True)
-    assert more.key != plain.key
+    assert (again.directory, again.cached) == (more.directory, True)
+    assert more.directory != plain.directory
     assert again.vocabulary().first_seen == (1, 0, 2, -1, -1)
 
 

@@ -5,9 +5,8 @@ import pytest
 from charrnn.data.folder import DataFolder
 
 
-@pytest.mark.parametrize("kind", [str, Path])
-def test_each_thing_has_its_place_in_the_folder(tmp_path: Path, kind: type[str] | type[Path]) -> None:
-    folder = DataFolder(kind(tmp_path / "data"))
+def test_each_thing_has_its_place_in_the_folder(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
     assert folder.downloads == tmp_path / "data" / "downloads"
     assert folder.corpora == tmp_path / "data" / "corpora"
     assert folder.encoded == tmp_path / "data" / "encoded"
@@ -21,4 +20,4 @@ def test_an_outbox_is_where_it_was_for_a_process_that_is_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert DataFolder("data").outbox("a-run") == tmp_path / "data" / "outbox" / "a-run"
+    assert DataFolder(Path("data")).outbox("a-run") == tmp_path / "data" / "outbox" / "a-run"

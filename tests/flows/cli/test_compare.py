@@ -8,8 +8,7 @@ import pytest
 from charrnn.config.loading import load_params
 from flows import compare
 from flows.cli.command_line import compare_parser
-from tasks.tracking.mlflow import start_run
-from tests.workplace import Called, Finished, captured
+from tests.workplace import Called, Finished, captured, start_run
 
 
 def call_compare(finished: Finished, *arguments: str) -> Called:
