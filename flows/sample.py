@@ -5,7 +5,7 @@ See `python flows/sample.py --help`.
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
@@ -18,12 +18,13 @@ if __name__ == "__main__":
     interruptible()
     ARGUMENTS = sample_parser().parse_args()
 
-from dataclasses import replace
 
 from charrnn.config.loading import load_params
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
-from charrnn.generation.sampling import SampleRequest, known_prime, stream_many
+from charrnn.generation.options import read_options, with_seeds
+from charrnn.generation.sampling import known_prime, stream_many
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint
 from flows.cli.command_line import guarded
 
@@ -34,15 +35,9 @@ def main(arguments: argparse.Namespace) -> int:
         raise ParamsError(f"--num-samples: must be >= 1, got {arguments.num_samples}")
     if arguments.until == "":
         raise ParamsError("--until: must not be empty")
-    request = SampleRequest(
-        length=arguments.length,
-        temperature=arguments.temperature,
-        seed=arguments.seed,
-        top_k=arguments.top_k,
-        top_p=arguments.top_p,
-    )
+    values = {name: getattr(arguments, name) for name in SamplingOptions.model_fields if name not in ("prime", "stop")}
     # The last seed too is checked before anything is written.
-    replace(request, seed=request.seed + arguments.num_samples - 1)
+    numbered = with_seeds(read_options({**values, "stop": arguments.until}), arguments.num_samples)
     prime = _read_prime(arguments)
     checkpoint = _load(arguments)
     prime, message = known_prime(prime, checkpoint.vocabulary)
@@ -51,12 +46,12 @@ def main(arguments: argparse.Namespace) -> int:
     if message:
         print(f"warning: {message}; dropped", file=sys.stderr)
     model = checkpoint.model()
-    for index in range(arguments.num_samples):
+    for one in numbered:
         if arguments.num_samples > 1:
-            print(f"--- seed {request.seed + index} ---")
-        one = replace(request, prime=prime, seed=request.seed + index)
-        characters = (texts[0] for texts in stream_many(model, checkpoint.vocabulary, [one]))
-        _write(prime, _until(characters, arguments.until), stream=arguments.stream or sys.stdout.isatty())
+            print(f"--- seed {one.seed} ---")
+        primed = one.model_copy(update={"prime": prime})
+        characters = (texts[0] for texts in stream_many(model, checkpoint.vocabulary, [primed]))
+        _write(prime, characters, stream=arguments.stream or sys.stdout.isatty())
     return 0
 
 
@@ -86,17 +81,6 @@ def _load(arguments: argparse.Namespace) -> Checkpoint:
     if arguments.run is not None:
         return load_from_run(experiment.find_run(arguments.run))
     return load_registered(experiment.store, arguments.model)
-
-
-def _until(characters: Iterable[str], end: str | None) -> Iterator[str]:
-    """Pass `characters` on until they have spelt `end`, which is the last thing passed on."""
-    written = ""
-    for character in characters:
-        yield character
-        if end is not None:
-            written = (written + character)[-len(end) :]
-            if written == end:
-                return
 
 
 def _write(prime: str, characters: Iterable[str], *, stream: bool) -> None:

@@ -15,13 +15,14 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
 
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation.metrics import bits_per_char
-from charrnn.generation.sampling import SampleRequest, known_prime, sample
+from charrnn.generation.sampling import known_prime, sample
 from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
@@ -280,8 +281,8 @@ class _Watcher:
         if length:
             sampling = self.params.sampling
             prime, _ = known_prime(sampling.prime, self.vocabulary)
-            request = SampleRequest(prime=prime, length=length, temperature=0.8, seed=sampling.seed)
-            text = sample(self.state.best_model, self.vocabulary, request)
+            options = SamplingOptions(prime=prime, length=length, seed=sampling.seed)
+            text = sample(self.state.best_model, self.vocabulary, options)
             self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
 
     def _checkpoint(self) -> Checkpoint:

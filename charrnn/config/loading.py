@@ -137,7 +137,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5", and what
     # it passes for a list of texts is the only one, unless it is written as a list: "*.txt" is no alias.
     kind = _annotation(section, name)
-    is_text = kind is str or (kind == str | None and value.strip() not in NULLS)
+    is_text = kind is str or (kind == str | None and value.strip(" ") not in NULLS)
     is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
     return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
 

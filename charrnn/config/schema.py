@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from charrnn.config.sampling_options import CommonOptions, SamplingOptions
 from charrnn.config.types import (
     Count,
     Float,
@@ -201,21 +202,16 @@ class CheckpointParams(Section):
     """Also keep a checkpoint for good every so many steps (count); null keeps the best and the last only."""
 
 
-class SamplingParams(Section):
-    """The text written at the end."""
+class SamplingParams(CommonOptions):
+    """The texts written at the end, one for each temperature."""
 
-    length: PositiveInt = 1000
-    """Characters in each sample (count)."""
     temperatures: Temperatures = (0.5, 0.8, 1.0)
     """One sample for each: 0 always takes the likeliest character, 1 samples as learnt, more is wilder."""
-    prime: str = ""
-    """Text that the samples continue; empty starts from a line break, or a random first character without one."""
-    seed: Seed = 1
-    """Seed of the draws; same seed, same text."""
-    top_k: PositiveInt | None = None
-    """Draw only from the k likeliest characters; null for all."""
-    top_p: Probability | None = None
-    """Draw only from the likeliest characters that together have this probability (0 to 1); null for all."""
+
+    def options(self) -> list[SamplingOptions]:
+        """Return the options of each text."""
+        common = self.model_dump(exclude={"temperatures"})
+        return [SamplingOptions(**common, temperature=temperature) for temperature in self.temperatures]
 
 
 class TrackingParams(Section):

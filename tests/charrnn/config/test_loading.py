@@ -301,9 +301,10 @@ def test_an_override_of_a_text_is_that_text(text: str) -> None:
     assert load_params([], [f"sampling.prime={text}"]).sampling.prime == text
 
 
-@pytest.mark.parametrize("text", ["1e5", "ROMEO:", "true", "[a", "*x", "null and void"])
+@pytest.mark.parametrize("text", ["1e5", "ROMEO:", "true", "[a", "*x", "null and void", "\n", "\n\n"])
 def test_an_override_of_a_text_that_may_be_null_is_that_text(text: str) -> None:
     assert load_params([], [f"tracking.run_name={text}"]).tracking.run_name == text
+    assert load_params([], [f"sampling.stop={text}"]).sampling.stop == text
 
 
 @pytest.mark.parametrize("text", ["null", "~", "", " ", "NULL"])
@@ -344,6 +345,7 @@ WRONG = [
     ("training.learning_rate=-1", "--set: training.learning_rate: must be > 0, got -1"),
     ("splits.val_fraction=1", "splits.val_fraction: must be < 1, got 1"),
     ("sampling.top_p=1.5", "sampling.top_p: must be <= 1, got 1.5"),
+    ("sampling.seed=9223372036854775808", "sampling.seed: must be < 2^63, got 9223372036854775808"),
     ("data.min_count=0", "data.min_count: must be >= 1, got 0"),
     ("training.max_steps=true", "training.max_steps: must be a number, got true"),
     ("training.max_steps=1.5", "must be a whole number, got 1.5"),

@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from charrnn.config.loading import load_params
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.scores import evaluate
-from charrnn.generation.sampling import SampleRequest, sample
+from charrnn.generation.sampling import sample
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.events import CheckpointDue, Evaluation, Steps, TrainEvent
@@ -121,8 +122,8 @@ def test_watching_does_not_change_the_curve(tmp_path: Path) -> None:
     seen: list[TrainEvent] = []
     for event in train(watched, streams, val, often(params)):
         seen.append(event)
-        sample(watched.best_model, VOCABULARY, SampleRequest(length=5))
-        sample(watched.model, VOCABULARY, SampleRequest(length=5, seed=2))
+        sample(watched.best_model, VOCABULARY, SamplingOptions(length=5))
+        sample(watched.model, VOCABULARY, SamplingOptions(length=5, seed=2))
         evaluate(watched.model, val, VOCABULARY)
         save_checkpoint(tmp_path / "x", checkpoint_of(watched, params, VOCABULARY, "", ""))
         load_checkpoint(tmp_path / "x").model()
