@@ -1,4 +1,25 @@
-"""Character-level recurrent language models: corpus, vocabulary, model, training, evaluation and sampling.
+"""Character-level recurrent language models: train on a text, sample, score, save and load.
 
 Usable from a notebook with no server anywhere; knows neither Prefect nor MLflow.
+
+>>> import charrnn
+>>> model = charrnn.fit("novel.txt", max_minutes=1)  # doctest: +SKIP
+>>> print(model.sample("Once", length=200, temperature=0.8))  # doctest: +SKIP
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn.api import Model, fit, load
+
+__all__ = ["Model", "__version__", "fit", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: command lines import this package before anything slow."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("charrnn")
+    if name in __all__:
+        return getattr(import_module("charrnn.api"), name)
+    raise AttributeError(f"module 'charrnn' has no attribute {name!r}")

@@ -56,9 +56,16 @@ class Bar:
 
 
 @contextmanager
-def bar(label: str) -> Iterator[Bar]:
-    """Show a progress bar while the block runs; it leaves no trace."""
-    if not (console.is_terminal and logger.isEnabledFor(logging.INFO) and logger.handlers):
+def bar(label: str, *, shown: bool | None = None) -> Iterator[Bar]:
+    """Show a progress bar while the block runs; it leaves no trace.
+
+    Args:
+        label: what stands before it.
+        shown: whether there is one, in a terminal or a notebook; None: in a terminal that shows log lines.
+    """
+    if shown is None:
+        shown = console.is_terminal and logger.isEnabledFor(logging.INFO) and bool(logger.handlers)
+    if not (shown and (console.is_terminal or console.is_jupyter)):
         yield Bar(label, None)
         return
     columns = [TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[detail]}")]

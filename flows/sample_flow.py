@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from tasks.tracking.trained_models import find_model
 
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
@@ -19,6 +18,7 @@ from charrnn.errors import ParamsError
 from charrnn.generation.options import read_options, with_seeds
 from charrnn.generation.sampling import known_prime, sample_many
 from tasks.tracking.mlflow import Experiment
+from tasks.tracking.trained_models import find_model
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -30,7 +30,8 @@ from charrnn.training.device import choose_device, choose_precision, computing, 
 from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
 from charrnn.training.limits import is_finished
 from charrnn.training.rollback import train_with_rollback
-from charrnn.training.state import TrainState, new_state
+from charrnn.training.session import Session, new_session
+from charrnn.training.state import TrainState
 from charrnn.training.warm_start import warm_start
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.runs import RunRef
@@ -85,17 +86,11 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         DeviceError: the device asked for is not there, or out of memory.
         KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
     """
-    tracker = Tracker(run)
-    vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
-    device = choose_device(params.training)
-    with computing(params.training):
-        padding = vocabulary.padding_id if params.training.padding else None
-        training = params.training
-        streams = Streams(splits.ids("train"), training.batch_size, training.seq_length, device, padding)
-        val_streams = None
-        if splits.sizes["val"]:
-            val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
-        state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
+    tracker, vocabulary, training = Tracker(run), dataset.vocabulary(), params.training
+    device = choose_device(training)
+    with computing(training):
+        session = new_session(dataset, params, device)
+        state, streams = session.state, session.streams
         folder = CheckpointFolder(tracker, params.tracking.upload_checkpoints)
         if parent := folder.initial():
             state.load_weights(warm_start(parent, vocabulary, state.model))
@@ -110,7 +105,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             tracker.system_metrics(params.tracking.system_metrics),
         ):
             watcher.save_beginning()
-            watcher.watch(streams, val_streams, stop, progress)
+            watcher.watch(session, stop, progress)
         at = state.progress
         return Training(
             steps=at.step,
@@ -124,7 +119,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             dropped=streams.dropped,
             num_parameters=state.model.num_parameters,
             device=describe_device(device),
-            precision=choose_precision(params.training, device),
+            precision=choose_precision(training, device),
         )
 
 
@@ -171,7 +166,7 @@ def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
 
 
 class _Watcher:
-    """Consumes the events of one training run."""
+    """Sends the events of one training where they belong."""
 
     def __init__(
         self,
@@ -198,8 +193,9 @@ class _Watcher:
         if self.folder.last_here() is None:
             self.folder.save_last(self._checkpoint())
 
-    def watch(self, streams: Streams, val_streams: Streams | None, stop: StopRequest, progress: Bar) -> None:
+    def watch(self, session: Session, stop: StopRequest, progress: Bar) -> None:
         """Go through the events; leave early, with everything saved, when a stop is asked for."""
+        streams, val_streams = session.streams, session.val_streams
         try:
             for event in train_with_rollback(self.state, streams, val_streams, self.params, self.folder.last_here):
                 match event:

@@ -1,0 +1,141 @@
+"""What `import charrnn` offers: train on a text in one call, sample, score, save and load. No server, no tracking."""
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.splits import check_length
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.evaluation.bootstrap import text_losses
+from charrnn.generation.options import read_options
+from charrnn.generation.sampling import sample
+from charrnn.stopping import stop_requests
+from charrnn.terminal import bar
+from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
+from charrnn.training.device import choose_device, computing
+from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
+from charrnn.training.rollback import MemoryStates, train_with_rollback
+from charrnn.training.session import new_session
+
+
+class Model:
+    """A trained model, on the CPU.
+
+    Attributes:
+        params: what it was trained with.
+        vocabulary: the characters it knows.
+        step: optimizer steps of its training.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Made by `fit` and `load`. Raises CheckpointError where the weights do not fit the parameters."""
+        self._checkpoint = checkpoint
+        self._network = checkpoint.model()
+        self.params: Params = checkpoint.params
+        self.vocabulary: Vocabulary = checkpoint.vocabulary
+        self.step: int = checkpoint.step
+
+    def __repr__(self) -> str:
+        shape = self.params.model
+        return f"<charrnn.Model {shape.cell} {shape.num_layers}x{shape.hidden_size}, step {self.step:,}>"
+
+    def sample(self, prime: str = "", **options: Any) -> str:
+        """Return `prime` and the text that the model continues it with.
+
+        Args:
+            prime: text to continue; '' starts from a line break, or a random character where there is none.
+            **options: the other fields of `SamplingOptions`: length, temperature, top_k, top_p, min_p, seed, stop.
+
+        Raises:
+            ParamsError: an option is unknown or out of range.
+            VocabularyError: the prime has characters that the model has never seen.
+        """
+        return prime + sample(self._network, self.vocabulary, read_options({"prime": prime, **options}))
+
+    def score(self, text: str) -> float:
+        """Return the mean loss of the characters of `text` but the first (nats per character).
+
+        A character that the model has never seen costs as much as a guess among all it knows.
+
+        Raises:
+            CorpusError: the text has fewer than two characters.
+        """
+        return float(text_losses(self._network, self.vocabulary, text).mean())
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model as a checkpoint, which `load`, `charrnn sample` and `--init-from` read. Raises FileError."""
+        save_checkpoint(Path(path), self._checkpoint)
+
+
+def load(path: str | PathLike[str]) -> Model:
+    """Return the model in a checkpoint file: one that `Model.save` wrote, or that of a run.
+
+    Raises:
+        FileError: it cannot be read.
+        CheckpointError: it is not a checkpoint, of another version, truncated or damaged.
+    """
+    return Model(load_checkpoint(Path(path)))
+
+
+def fit(
+    source: str | PathLike[str],
+    *,
+    max_minutes: float | None = None,
+    overlays: Sequence[str | PathLike[str]] = (),
+    overrides: Sequence[str] = (),
+    progress: bool = True,
+) -> Model:
+    """Train a model on a text and return the best one of the training.
+
+    Ctrl-C, or a notebook's stop button, ends the training early and returns the best model so far. A training that
+    diverges goes back by itself, as in the pipeline. What is fetched and encoded is kept in `data.directory`.
+
+    Args:
+        source: where the text is, as in `data.sources`: a path, a glob, a URL, ...
+        max_minutes: training time (minutes); None for `training.max_minutes` of the parameters.
+        overlays: parameter files merged over the defaults, in order, as with --params.
+        overrides: single parameters, such as "model.hidden_size=512", as with --set.
+        progress: show a progress bar.
+
+    Raises:
+        CharrnnError: the class that says what is wrong with a parameter, the source, the text or the device.
+        DivergedError: training diverged more than `training.max_rollbacks` times.
+    """
+    changes = [*overrides, f"data.sources={json.dumps([str(source)])}"]
+    if max_minutes is not None:
+        changes.append(f"training.max_minutes={max_minutes}")
+    params = load_params([Path(overlay) for overlay in overlays], changes)
+    device = choose_device(params.training)
+    dataset = encode_corpus(fetch_corpus(params.data), params.data)
+    check_length(dataset.splits(params.splits), params.training)
+    with computing(params.training):
+        return Model(_train(dataset, params, device, progress))
+
+
+def _train(dataset: Dataset, params: Params, device: torch.device, progress: bool) -> Checkpoint:
+    """Return the best checkpoint of a training on `dataset`; where there was no evaluation, the last."""
+    vocabulary = dataset.vocabulary()
+    session, states = new_session(dataset, params, device), MemoryStates()
+    state, best = session.state, None
+    states.save(state)
+    with stop_requests() as stop, bar("train", shown=progress) as shown:
+        for event in train_with_rollback(state, session.streams, session.val_streams, params, states):
+            match event:
+                case Steps(losses=losses, progress=share, chars_per_second=speed):
+                    detail = f"step {event.last_step:,}  loss {losses[-1]:.3f}  {speed:,.0f} characters/s"
+                    shown.update(share, detail)
+                case Evaluation(improved=True):
+                    best = checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
+                case CheckpointDue() | RolledBack():
+                    states.save(state)
+            if stop.signal is not None and not (isinstance(event, Steps) and event.diverged):
+                break
+    return best or checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")

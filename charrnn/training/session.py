@@ -1,0 +1,48 @@
+"""A training that can begin: the streams of the splits, and the state before the first step."""
+
+from dataclasses import dataclass
+
+import torch
+
+from charrnn.config.schema import Params
+from charrnn.data.dataset import Dataset
+from charrnn.data.streams import Streams
+from charrnn.training.state import TrainState, new_state
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the training loop works on.
+
+    Attributes:
+        state: changed by training.
+        streams: the training split.
+        val_streams: the validation split; None for none.
+    """
+
+    state: TrainState
+    streams: Streams
+    val_streams: Streams | None
+
+
+def new_session(dataset: Dataset, params: Params, device: torch.device) -> Session:
+    """Return a session on `dataset`, before the first step.
+
+    Args:
+        dataset: the encoded text.
+        params: splits, model, training and evaluation sections are used.
+        device: where to train.
+
+    Raises:
+        CorpusError: the text is too short to be split as asked, or its ids are damaged.
+        FileError: they cannot be read.
+        VocabularyError: the vocabulary is damaged.
+    """
+    vocabulary, splits, training = dataset.vocabulary(), dataset.splits(params.splits), params.training
+    padding = vocabulary.padding_id if training.padding else None
+    streams = Streams(splits.ids("train"), training.batch_size, training.seq_length, device, padding)
+    val_streams = None
+    if splits.sizes["val"]:
+        val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
+    state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
+    return Session(state, streams, val_streams)
