@@ -156,6 +156,7 @@ def test_a_stop_returns_the_best_so_far(text: Path, options: list[str], monkeypa
     monkeypatch.setattr(api, "stop_requests", requests)
     monkeypatch.setattr(api, "train_with_rollback", stopping)
     assert charrnn.fit(text, overrides=options).step == 10
+    request.signal = None
     before_any = [*options, "evaluation.every_steps=null", "evaluation.every_seconds=null"]
     assert charrnn.fit(text, overrides=before_any).step == 20
 
