@@ -25,6 +25,8 @@ class CommonOptions(Section):
     """Draw only from the k likeliest characters; null for all."""
     top_p: Probability | None = Field(None, examples=[0.95])
     """Draw only from the likeliest characters that together have this probability (0 to 1); null for all."""
+    min_p: Probability | None = Field(None, examples=[0.05])
+    """Draw only from characters at least this many times as probable as the likeliest (0 to 1); null for all."""
 
 
 class SamplingOptions(CommonOptions):

@@ -32,7 +32,13 @@ def _top_p(weights: Weights, p: Weights) -> npt.NDArray[np.bool_]:
     return removed
 
 
-FILTERS: dict[str, Filter] = {"top_k": _top_k, "top_p": _top_p}
+def _min_p(weights: Weights, p: Weights) -> npt.NDArray[np.bool_]:
+    """All less probable than p times the likeliest (min-p; Nguyen et al. 2024, https://arxiv.org/abs/2407.01082)."""
+    removed: npt.NDArray[np.bool_] = weights < p
+    return removed
+
+
+FILTERS: dict[str, Filter] = {"top_k": _top_k, "top_p": _top_p, "min_p": _min_p}
 """By name, in the order in which they are applied: each sees what those before it have left."""
 
 

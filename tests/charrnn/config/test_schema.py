@@ -35,7 +35,7 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
         [-5e-324, 1],
     ),
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
-    ("sampling.top_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
+    ("sampling.top_p sampling.min_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("tracking.promotion_confidence evaluation.max_share", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("training.seed sampling.seed", [0, 2**63 - 1], [-1, 2**63]),
     ("model.forget_bias", [-1e300, 1e300], []),

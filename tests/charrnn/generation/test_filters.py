@@ -15,10 +15,11 @@ SHARES = st.integers(1, 64).map(lambda number: number / 64)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "top_k": st.integers(1, 9) | st.just(10**6),
     "top_p": SHARES,
+    "min_p": SHARES,
 }
 """What the option of each filter may be."""
 
-NARROWEST = {"top_k": 1, "top_p": 5e-324}
+NARROWEST = {"top_k": 1, "top_p": 5e-324, "min_p": 1.0}
 """The value with which each leaves least."""
 
 
@@ -33,7 +34,11 @@ def top_p(weights: list[float], p: float) -> list[float]:
     return kept
 
 
-REFERENCES: dict[str, Callable[[list[float], Any], list[float]]] = {"top_k": top_k, "top_p": top_p}
+def min_p(weights: list[float], p: float) -> list[float]:
+    return [weight if weight >= p * max(weights) else 0.0 for weight in weights]
+
+
+REFERENCES: dict[str, Callable[[list[float], Any], list[float]]] = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
 """What each does to the weights of one text, the likeliest first."""
 
 

@@ -27,6 +27,7 @@ OPTIONS = st.builds(
     seed=st.integers(0, 2**63 - 1),
     top_k=st.none() | st.integers(1, 15),
     top_p=st.none() | st.floats(0, 1, exclude_min=True),
+    min_p=st.none() | st.floats(0, 1, exclude_min=True),
 )
 STOPS = st.none() | st.text(CHARACTERS, min_size=1, max_size=3)
 
@@ -162,7 +163,9 @@ def test_temperature_zero_takes_the_likeliest_character_each_time(model: CharRNN
         assert sample(model, VOCABULARY, SamplingOptions(prime="a", length=30, temperature=0, seed=seed)) == text[1:]
 
 
-@pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-6}, {"temperature": 5e-324}])
+@pytest.mark.parametrize(
+    "narrow", [{"top_k": 1}, {"top_p": 1e-9}, {"min_p": 1.0}, {"temperature": 1e-6}, {"temperature": 5e-324}]
+)
 def test_the_narrowest_choice_is_that_of_temperature_zero(narrow: dict[str, float], model: CharRNN) -> None:
     likeliest = sample(model, VOCABULARY, SamplingOptions(length=30, temperature=0))
     options = SamplingOptions(length=30, temperature=1.5)
@@ -197,8 +200,8 @@ def test_top_p_keeps_the_fewest_characters_that_together_have_it(
 
 @given(options=OPTIONS, cell=st.sampled_from(list(MODELS)))
 def test_keeping_every_character_is_not_restricting_at_all(options: SamplingOptions, cell: str) -> None:
-    free = changed(options, top_k=None, top_p=None)
-    for wide in ({"top_k": len(CHARACTERS)}, {"top_k": 10**6}, {"top_p": 1.0}):
+    free = changed(options, top_k=None, top_p=None, min_p=None)
+    for wide in ({"top_k": len(CHARACTERS)}, {"top_k": 10**6}, {"top_p": 1.0}, {"min_p": 5e-324}):
         assert sample(MODELS[cell], VOCABULARY, changed(free, **wide)) == sample(MODELS[cell], VOCABULARY, free)
 
 
@@ -215,6 +218,7 @@ DRAWS = 1500
         (SamplingOptions(temperature=1e6), lambda p: p**0),
         (SamplingOptions(temperature=1e300), lambda p: p**0),
         (SamplingOptions(temperature=1, top_k=3), lambda p: p * (p >= p.sort(descending=True).values[2])),
+        (SamplingOptions(temperature=1, min_p=0.3), lambda p: p * (p >= 0.3 * p.max())),
         (SamplingOptions(temperature=1, top_k=4, top_p=0.5), lambda p: p * (p >= p.sort(descending=True).values[1])),
     ],
 )
