@@ -11,8 +11,16 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.evaluation import metrics
 from charrnn.evaluation.losses import Predictions
-from charrnn.evaluation.metrics import METRICS, all_metrics, bits_per_char, perplexity, window_sums
+from charrnn.evaluation.metrics import (
+    METRICS,
+    all_metrics,
+    bits_per_char,
+    is_among_five_likeliest,
+    perplexity,
+    window_sums,
+)
 
 Read = Sequence[tuple[list[float], int]]
 """The logits before each character, and its id."""
@@ -26,11 +34,16 @@ def reference_accuracy(read: Read) -> float:
     return sum(logits.index(max(logits)) == target for logits, target in read) / len(read)
 
 
+def reference_top5_accuracy(read: Read) -> float:
+    return sum(logits[target] >= sorted(logits)[-5:][0] for logits, target in read) / len(read)
+
+
 REFERENCES: dict[str, Callable[[Read], float]] = {
     "loss": reference_loss,
     "bits_per_char": lambda read: math.log2(math.exp(reference_loss(read))),
     "perplexity": lambda read: math.exp(reference_loss(read)),
     "accuracy": reference_accuracy,
+    "top5_accuracy": reference_top5_accuracy,
 }
 
 
@@ -74,6 +87,37 @@ def test_a_byte_has_eight_bits_and_256_equally_likely_values() -> None:
 @pytest.mark.parametrize(("loss", "finite"), [(708.0, True), (710.0, False), (math.inf, False), (math.nan, False)])
 def test_a_perplexity_beyond_floats_is_infinite(loss: float, finite: bool) -> None:
     assert math.isfinite(perplexity(loss)) == finite
+
+
+@pytest.mark.parametrize("size", [2, 4, 5])
+@pytest.mark.parametrize("target", [0, 1])
+def test_of_five_characters_or_fewer_each_is_among_the_five_likeliest(size: int, target: int) -> None:
+    assert measured([([float(number) for number in range(size)], target)])["top5_accuracy"] == 1
+
+
+@pytest.mark.parametrize(("larger", "equal", "expected"), [(4, 0, 1), (5, 0, 0), (4, 3, 1), (5, 3, 0), (0, 9, 1)])
+def test_equal_logits_are_not_larger_in_whatever_order_they_stand(larger: int, equal: int, expected: int) -> None:
+    logits = [*[2.0] * larger, *[1.0] * equal, 1.0, 0.0, 0.0]
+    for order in ([*logits], [*reversed(logits)]):
+        target = order.index(1.0)
+        assert measured([(order, target)])["top5_accuracy"] == expected
+
+
+@pytest.mark.parametrize("broken", [[0], [1, 2, 3, 4, 5]])
+def test_a_model_without_numbers_has_nothing_among_the_five_likeliest(broken: list[int]) -> None:
+    logits = [math.nan if number in broken else 1.0 for number in range(7)]
+    assert measured([(logits, 0)])["top5_accuracy"] == 0
+
+
+def test_the_size_of_the_pieces_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(7, 3, 9, generator=generator)
+    window = Predictions(torch.zeros(7, 3), logits, torch.randint(0, 9, (7, 3), generator=generator))
+    whole = is_among_five_likeliest(window)
+    assert 0 < whole.sum() < whole.numel()
+    for size in (1, 27, 60):
+        monkeypatch.setattr(metrics, "PIECE_LOGITS", size)
+        assert torch.equal(is_among_five_likeliest(window), whole)
 
 
 def test_every_format_takes_a_number() -> None:
