@@ -1,113 +1,12 @@
-"""Text from any trained model: a run's, a checkpoint file's, a registered one.
+"""`charrnn sample` as a script: see `python flows/sample.py --help`."""
 
-See `python flows/sample.py --help`.
-"""
-
-import argparse
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-if __name__ == "__main__":
-    # Help, mistakes and Ctrl-C are answered before the seconds that the imports below take.
-    from flows.cli.command_line import interruptible, sample_parser
-
-    interruptible()
-    ARGUMENTS = sample_parser().parse_args()
-
-from dataclasses import replace
-
-from charrnn.config.loading import load_params
-from charrnn.errors import FileError, ParamsError
-from charrnn.files import explain
-from charrnn.generation.sampling import SampleRequest, known_prime, stream_many
-from charrnn.training.checkpoint import Checkpoint, load_checkpoint
-from flows.cli.command_line import guarded
-
-
-def main(arguments: argparse.Namespace) -> int:
-    """Write the texts that `arguments` ask for to standard output. Raises CharrnnError for bad input."""
-    if arguments.num_samples < 1:
-        raise ParamsError(f"--num-samples: must be >= 1, got {arguments.num_samples}")
-    if arguments.until == "":
-        raise ParamsError("--until: must not be empty")
-    request = SampleRequest(
-        length=arguments.length,
-        temperature=arguments.temperature,
-        seed=arguments.seed,
-        top_k=arguments.top_k,
-        top_p=arguments.top_p,
-    )
-    # The last seed too is checked before anything is written.
-    replace(request, seed=request.seed + arguments.num_samples - 1)
-    prime = _read_prime(arguments)
-    checkpoint = _load(arguments)
-    prime, message = known_prime(prime, checkpoint.vocabulary)
-    if message and arguments.strict:
-        raise ParamsError(message)
-    if message:
-        print(f"warning: {message}; dropped", file=sys.stderr)
-    model = checkpoint.model()
-    for index in range(arguments.num_samples):
-        if arguments.num_samples > 1:
-            print(f"--- seed {request.seed + index} ---")
-        one = replace(request, prime=prime, seed=request.seed + index)
-        characters = (texts[0] for texts in stream_many(model, checkpoint.vocabulary, [one]))
-        _write(prime, _until(characters, arguments.until), stream=arguments.stream or sys.stdout.isatty())
-    return 0
-
-
-def _read_prime(arguments: argparse.Namespace) -> str:
-    if arguments.prime_file is None:
-        return str(arguments.prime)
-    try:
-        data = sys.stdin.buffer.read() if arguments.prime_file == "-" else Path(arguments.prime_file).read_bytes()
-        return data.decode("utf-8")
-    except OSError as error:
-        raise explain(error, "read the prime", Path(arguments.prime_file)) from None
-    except UnicodeDecodeError as error:
-        raise FileError(f"{arguments.prime_file}: is not UTF-8 text (byte offset {error.start})") from None
-
-
-def _load(arguments: argparse.Namespace) -> Checkpoint:
-    """Find the checkpoint of the run, file or registered model."""
-    if arguments.checkpoint is not None:
-        return load_checkpoint(Path(arguments.checkpoint))
-    params = load_params(arguments.params, arguments.overrides)
-    # A checkpoint file needs no MLflow, and is not made to wait for its import.
-    from tasks.tracking.checkpoints import load_from_run
-    from tasks.tracking.mlflow import find_run
-    from tasks.tracking.models import load_registered
-
-    if arguments.run is not None:
-        return load_from_run(params, find_run(params, arguments.run))
-    return load_registered(params.tracking, arguments.model)
-
-
-def _until(characters: Iterable[str], end: str | None) -> Iterator[str]:
-    """Pass `characters` on until they have spelt `end`, which is the last thing passed on."""
-    written = ""
-    for character in characters:
-        yield character
-        if end is not None:
-            written = (written + character)[-len(end) :]
-            if written == end:
-                return
-
-
-def _write(prime: str, characters: Iterable[str], *, stream: bool) -> None:
-    """Print the text as it comes, or at once when it is whole."""
-    if stream:
-        print(prime, end="", flush=True)
-        for character in characters:
-            print(character, end="", flush=True)
-        print()
-    else:
-        print(prime + "".join(characters))
-
+from flows.cli.entry import script
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(ARGUMENTS)))
+    script("sample")
