@@ -11,7 +11,7 @@ from benchmarks.memory import peak
 from benchmarks.runner import Bench, Figure, need_memory, seconds
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
-from charrnn.data.dataset import encode_corpus, split
+from charrnn.data.dataset import encode_corpus
 from charrnn.data.streams import Streams
 from charrnn.training.loop import train
 from charrnn.training.state import new_state
@@ -47,11 +47,11 @@ def speed(text: Path) -> float:
 
 
 def use(text: Path) -> None:
-    """Encode `text` and make a few updates on it."""
+    """Encode `text` and make a few optimizer steps on it."""
     params = params_for(text)
     dataset = encode_corpus(fetch_corpus(params.data), params.data)
-    splits, ids, cpu = split(dataset.length, params.splits), dataset.ids(), torch.device("cpu")
-    streams = Streams(splits.select(ids, "train"), params.training.batch_size, params.training.seq_length, cpu)
+    ids, cpu = dataset.splits(params.splits).ids("train"), torch.device("cpu")
+    streams = Streams(ids, params.training.batch_size, params.training.seq_length, cpu)
     state = new_state(params.model, params.training, dataset.vocabulary().size, streams.batch_size, cpu)
     for _ in train(state, streams, None, params):
         pass

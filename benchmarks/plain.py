@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 LEARNING_RATE = 0.002
 
-# Updates that the memory of a training is measured over.
+# Optimizer steps that the memory of a training is measured over.
 STEPS = 600
 
 
@@ -42,12 +42,12 @@ def plain_sample(model: PlainLSTM, length: int) -> list[int]:
 
 
 def plain_train(model: PlainLSTM, windows: Tensor, steps: int) -> None:
-    """Make `steps` updates as a tutorial does.
+    """Make optimizer steps as a tutorial does.
 
     Args:
         model: changed in place.
         windows: (number, seq_length + 1, batch_size) int64; begins anew when they are used up.
-        steps: updates (count).
+        steps: optimizer steps (count).
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     state: tuple[Tensor, Tensor] | None = None

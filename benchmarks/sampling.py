@@ -7,7 +7,8 @@ import torch
 from benchmarks.models import untrained, vocabulary
 from benchmarks.plain import PlainLSTM, plain_sample
 from benchmarks.runner import Bench, Figure, alternate, seconds, threads
-from charrnn.generation.sampling import SampleRequest, sample, sample_many
+from charrnn.config.sampling_options import SamplingOptions
+from charrnn.generation.sampling import sample, sample_many
 
 LENGTHS = {128: 3000, 256: 2000, 512: 800}
 TEXTS, TEXT_LENGTH = 128, 400
@@ -16,8 +17,8 @@ PAIRS = 5
 
 def measure(bench: Bench) -> list[Figure]:
     model = untrained(128, num_layers=2)
-    requests = [SampleRequest(length=TEXT_LENGTH, seed=seed) for seed in range(TEXTS)]
-    many = statistics.median(seconds(lambda: sample_many(model, vocabulary(), requests)) for _ in range(PAIRS))
+    options = [SamplingOptions(length=TEXT_LENGTH, seed=seed) for seed in range(TEXTS)]
+    many = statistics.median(seconds(lambda: sample_many(model, vocabulary(), options)) for _ in range(PAIRS))
     speed = TEXTS * TEXT_LENGTH / many
     what = f"sampling {TEXTS} texts at once, 2 layers of 128"
     all_at_once = Figure("9", what, ">= 100,000 characters/s", f"{speed:,.0f} characters/s", speed >= 100_000)
@@ -26,7 +27,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 def _one_text(hidden_size: int, length: int) -> Figure:
     known = vocabulary()
-    model, request = untrained(hidden_size, num_layers=2), SampleRequest(length=length)
+    model, options = untrained(hidden_size, num_layers=2), SamplingOptions(length=length)
     plain = PlainLSTM(known.size, hidden_size, num_layers=2)
 
     def slowly() -> float:
@@ -37,7 +38,7 @@ def _one_text(hidden_size: int, length: int) -> Figure:
                 taken.append(seconds(lambda: plain_sample(plain, length)))
         return min(taken)
 
-    slow, fast, ratio = alternate(slowly, lambda: seconds(lambda: sample(model, known, request)), PAIRS)
+    slow, fast, ratio = alternate(slowly, lambda: seconds(lambda: sample(model, known, options)), PAIRS)
     return Figure(
         f"8 ({hidden_size})",
         f"sampling one text, 2 layers of {hidden_size}, against a plain nn.LSTM loop",

@@ -13,7 +13,7 @@ from benchmarks.encoding import params_for
 from benchmarks.runner import PAGE, Bench, Figure, seconds
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
-from charrnn.data.dataset import encode_corpus, split
+from charrnn.data.dataset import encode_corpus
 from charrnn.data.streams import Streams
 from charrnn.training.loop import train
 from charrnn.training.state import new_state
@@ -32,7 +32,7 @@ def training_speed(text: Path, **changes: int) -> float:
         {"data": params.data, "model": model, "training": {**training, **limits}, "evaluation": {"every_seconds": None}}
     )
     dataset = encode_corpus(fetch_corpus(params.data), params.data)
-    cpu, ids = torch.device("cpu"), split(dataset.length, params.splits).select(dataset.ids(), "train")
+    cpu, ids = torch.device("cpu"), dataset.splits(params.splits).ids("train")
     streams = Streams(ids, params.training.batch_size, params.training.seq_length, cpu)
     state = new_state(params.model, params.training, dataset.vocabulary().size, streams.batch_size, cpu)
     for _ in train(state, streams, None, params):

@@ -7,7 +7,6 @@ import torch
 from benchmarks.pipelines import HALVES, encoded, overlay, run_pipeline
 from benchmarks.runner import Bench, Figure, NotMeasuredError
 from benchmarks.transformer import PUBLISHED_LOSS, train_reference
-from charrnn.data.dataset import split
 
 SEEDS = (1, 2, 3)
 TOLERANCE = 0.03
@@ -21,13 +20,13 @@ def measure(bench: Bench) -> list[Figure]:
 
 def _against_a_transformer(bench: Bench) -> Figure:
     params, dataset = encoded(bench, *HALVES)
-    splits, ids = split(dataset.length, params.splits), torch.from_numpy(dataset.ids()).long()
-    size = dataset.vocabulary().size
-    before = train_reference(ids[: splits.train], ids[splits.train :], size)
+    splits, size = dataset.splits(params.splits), dataset.vocabulary().size
+    ids, val_ids = (torch.from_numpy(splits.ids(name)).long() for name in ("train", "val"))
+    before = train_reference(ids, val_ids, size)
     if abs(before.loss - PUBLISHED_LOSS) > TOLERANCE:
         raise NotMeasuredError(f"the transformer ends at {before.loss:.4f}, too far from {PUBLISHED_LOSS}")
     runs = [run_pipeline(bench, f"training.seed={seed}", overlays=(overlay("fast"),)) for seed in SEEDS]
-    after = train_reference(ids[: splits.train], ids[splits.train :], size)
+    after = train_reference(ids, val_ids, size)
     losses = [run.scores["val"].loss for run in runs]
     seconds = statistics.median(run.training.seconds for run in runs)
     theirs = (before.seconds + after.seconds) / 2

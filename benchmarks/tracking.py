@@ -17,7 +17,8 @@ import psutil
 import tasks.train
 from benchmarks.pipelines import run_pipeline, training_clock
 from benchmarks.runner import Bench, Figure
-from charrnn.training.loop import TrainEvent, train
+from charrnn.training.events import TrainEvent
+from charrnn.training.loop import train
 from tasks.tracking.outbox.sender import Sender
 
 CHANGES = ("training.max_steps=6000", "training.max_minutes=null")
@@ -36,13 +37,12 @@ def measure(bench: Bench) -> list[Figure]:
             yield event
             waited += time.perf_counter() - given
 
-    def watched(*arguments: Any) -> bool:
+    def watched(*arguments: Any) -> None:
         nonlocal at_work, used
         before, at_work = _processor_time(), True
-        over = watch(*arguments)
+        watch(*arguments)
         after, at_work = _processor_time(), False
         used += sum(after[number] - before.get(number, 0.0) for number in after)
-        return over
 
     def counted(sender: Sender) -> None:
         nonlocal used
@@ -51,7 +51,7 @@ def measure(bench: Bench) -> list[Figure]:
         used += time.thread_time() if counts else 0.0
 
     with (
-        patch.object(tasks.train, "train_events", timed),
+        patch.object(tasks.train, "train_with_rollback", timed),
         patch.object(tasks.train._Watcher, "watch", watched),
         patch.object(Sender, "_run", counted),
         training_clock() as taken,

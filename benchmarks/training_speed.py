@@ -7,7 +7,6 @@ import torch
 from benchmarks.pipelines import encoded, run_pipeline, training_clock, windows
 from benchmarks.plain import LEARNING_RATE, PlainLSTM, plain_train
 from benchmarks.runner import Bench, Figure, seconds
-from charrnn.data.dataset import split
 
 # layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: a look
 # at it in the beginning and one in the end are spread over a training of a length that one would give it.
@@ -23,7 +22,7 @@ def _compare(
     bench: Bench, layers: int, hidden_size: int, batch_size: int, seq_length: int, long_enough: float, times: int
 ) -> Figure:
     params, dataset = encoded(bench)
-    ids = torch.from_numpy(split(dataset.length, params.splits).select(dataset.ids(), "train"))
+    ids = torch.from_numpy(dataset.splits(params.splits).ids("train"))
     pieces, size = windows(ids, batch_size, seq_length), dataset.vocabulary().size
 
     def bare(steps: int) -> float:

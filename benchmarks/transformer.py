@@ -1,7 +1,7 @@
 """A small transformer to compare with: the published configuration of nanoGPT for a CPU, written anew.
 
-4 layers, 4 heads, 128 wide, context 64, batches of 12, 2000 updates, no dropout, no biases, AdamW with 100 updates of
-warm-up and a cosine from 1e-3 to 1e-4 (https://github.com/karpathy/nanoGPT, README, "I only have a macbook").
+4 layers, 4 heads, 128 wide, context 64, batches of 12, 2000 optimizer steps, no dropout, no biases, AdamW with 100
+steps of warm-up and a cosine from 1e-3 to 1e-4 (https://github.com/karpathy/nanoGPT, README, "I only have a macbook").
 """
 
 import math

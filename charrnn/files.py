@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,7 +117,24 @@ def sweep(folder: Path) -> None:
                     path.unlink()
 
 
-def part_prefix(name: str) -> str:
+@contextmanager
+def workspace(folder: Path) -> Iterator[Path]:
+    """Yield an empty directory in `folder`, on the same disk, that is gone afterwards.
+
+    Raises:
+        FileError: `folder` cannot be written, or an OSError ended the block.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        prefix = _part_prefix("workspace")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=prefix, suffix=".part") as directory:
+            yield Path(directory)
+    except OSError as error:
+        raise explain(error, "write", folder) from error
+
+
+def _part_prefix(name: str) -> str:
     """Return how the name of what this process writes begins, before what is to become `name`; it ends in .part."""
     return f".{name}.{_host()}-{os.getpid()}-"
 
@@ -127,7 +145,7 @@ def _host() -> str:
 
 def _beside(path: Path) -> Path:
     """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs."""
-    return path.with_name(f"{part_prefix(path.name)}{secrets.token_hex(4)}.part")
+    return path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(4)}.part")
 
 
 def _fsync_directory(path: Path) -> None:

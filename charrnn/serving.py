@@ -4,19 +4,19 @@
 """
 
 from collections.abc import Mapping
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_scalar
 
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import ParamsError
-from charrnn.generation.sampling import SampleRequest, known_prime, sample_many
+from charrnn.generation.options import read_options
+from charrnn.generation.sampling import known_prime, sample_many
 from charrnn.training.checkpoint import load_checkpoint
 
 MAX_LENGTH = 100_000
-KINDS = {"prime": str, "length": int, "temperature": float, "top_k": int, "top_p": float, "seed": int}
 
 
 class TextModel:
@@ -32,8 +32,8 @@ class TextModel:
         """Return one text for each row.
 
         Args:
-            frame: `prime` and, each optional, `length`, `temperature`, `top_k`, `top_p`, `seed`; missing values
-                take the defaults of SampleRequest. Characters of a prime that the model has never seen are dropped.
+            frame: a column for each field of SamplingOptions, none of them required; missing values (NaN, None) take
+                the field's default. Characters of a prime that the model has never seen are dropped.
             params: not used; MLflow passes it.
 
         Returns:
@@ -42,33 +42,16 @@ class TextModel:
         Raises:
             ParamsError: a column is unknown, or a value is out of range.
         """
-        unknown = [str(column) for column in frame.columns if column not in KINDS]
-        if unknown:
-            raise ParamsError(f"unknown column {unknown[0]!r}; there are {', '.join(KINDS)}")
-        requests = [self._request(row) for row in frame.to_dict(orient="records")]
-        return pd.DataFrame({"text": sample_many(self.model, self.vocabulary, requests) if requests else []})
+        options = [self._options(row) for row in frame.to_dict(orient="records")]
+        return pd.DataFrame({"text": sample_many(self.model, self.vocabulary, options) if options else []})
 
-    def _request(self, row: Mapping[Any, Any]) -> SampleRequest:
+    def _options(self, row: Mapping[Any, Any]) -> SamplingOptions:
         given = {str(name): value for name, value in row.items() if not (is_scalar(value) and pd.isna(value))}
-        values: dict[str, Any] = {name: _typed(name, value) for name, value in given.items()}
-        if values.get("length", 1) > MAX_LENGTH:
-            raise ParamsError(f"length: must be <= {MAX_LENGTH}, got {values['length']}")
-        values["prime"], _ = known_prime(values.get("prime", ""), self.vocabulary)
-        return SampleRequest(**values)
-
-
-def _typed(name: str, value: Any) -> Any:
-    """Return `value` as the type of column `name`; tables mix types, and hold whole numbers as floats."""
-    kind = KINDS[name]
-    if kind is str:
-        holds, rule = isinstance(value, str), "text"
-    else:
-        holds, rule = isinstance(value, Real) and not isinstance(value, bool), "a number"
-    if kind is int:
-        holds, rule = holds and (isinstance(value, Integral) or float(value).is_integer()), "a whole number"
-    if not holds:
-        raise ParamsError(f"{name}: must be {rule}, got {value!r}")
-    return kind(value)
+        options = read_options(given)
+        if options.length > MAX_LENGTH:
+            raise ParamsError(f"length: must be <= {MAX_LENGTH}, got {options.length}")
+        prime, _ = known_prime(options.prime, self.vocabulary)
+        return options.model_copy(update={"prime": prime})
 
 
 def _load_pyfunc(path: str) -> TextModel:

@@ -1,2 +1,2 @@
--- MLflow's database is made by the image, from POSTGRES_DB.
+-- The image creates MLflow's database, from POSTGRES_DB.
 CREATE DATABASE prefect OWNER charrnn;

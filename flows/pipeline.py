@@ -30,7 +30,7 @@ from charrnn.config.resume_rules import check_resumable, load_warm_start_params
 from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
@@ -47,11 +47,10 @@ from tasks.register import register
 from tasks.sample import sample
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
-from tasks.tracking.mlflow import connect, find_run, reopen_run, run_params, start_run, take_over
-from tasks.tracking.models import Origin, Parent, find_parent, parent_of
-from tasks.tracking.outbox.queue import outbox_folder
+from tasks.tracking.mlflow import Experiment, reopen_run, run_params, take_over
 from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, RunRef
 from tasks.tracking.tracker import STOP_SECONDS, Tracker, send_pending
+from tasks.tracking.trained_models import Origin, TrainedModel, find_model, initial_model
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
@@ -87,16 +86,16 @@ def _pipeline(
     origin = parent.origin if parent else None
     again = options(params.tasks)
     corpus = download.with_options(**again)(params.data)
-    if run is not None:
-        _check_text(run, corpus)
     dataset = encode.with_options(**again)(corpus, params, known)
+    if run is not None:
+        _check_data(run, corpus, dataset)
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
         tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
-        run = run or start_run(params, _run_name(params, corpus, origin), tags)
+        run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
     with _ending(run):
         stop.raise_if_requested(TerminationSignal)
         if parent:
-            CheckpointFolder(params, Tracker(run)).keep_initial(parent.checkpoint)
+            CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
@@ -113,46 +112,48 @@ def _pipeline(
 
 def _prepare(
     overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None
-) -> tuple[Params, RunRef | None, Parent | None]:
+) -> tuple[Params, RunRef | None, TrainedModel | None]:
     """Resolve the parameters and check what can be checked before anything is computed."""
     if resume is not None and init_from is not None:
         raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
     params = load_params(overlays, overrides)
+    experiment = Experiment(params.tracking, params.data)
     run = parent = None
     crashed = resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
     if resume is not None:
         if crashed:
             check_crashed(resume)
-        run = find_run(params, resume)
+        run = experiment.find_run(resume)
         take_over(run)
-        # The run's own parameters may wait to be sent, and they say where its outbox is if the command line does not.
+        # The run's own parameters may wait to be sent, and they name its data folder if the command line does not.
         send_pending(run)
         if before := run_params(run):
             params = load_params(overlays, overrides, base=before)
             check_resumable(before, params)
         else:
             logger.warning("warning   run %s ended before its parameters were kept: it takes those given", run.run_id)
-        run = replace(run, outbox=outbox_folder(params, run.run_id))
+        experiment = Experiment(params.tracking, params.data)
+        run = replace(run, data=experiment.data)
         send_pending(run)
-        parent = parent_of(params, run)
+        parent = initial_model(experiment, run)
     if init_from is not None:
-        parent = find_parent(params, init_from)
+        parent = find_model(experiment, init_from)
         params = load_warm_start_params(overlays, overrides, parent.checkpoint.params.model)
         logger.info("init      from %s", parent.origin.words())
-    connect(params.tracking)
+    experiment.open()
     choose_device(params.training)
     if run is not None and crashed:
         count_recovery(run, params.tasks)
     return params, run, parent
 
 
-def _check_text(run: RunRef, corpus: Corpus) -> None:
-    """Check, before anything is written to it, that a run that goes on does so with the text it was started with."""
-    before = Tracker(run).tag("corpus.sha256")
-    if before not in ("", corpus.sha256):
+def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
+    """Check, before anything is written to it, that a run that goes on does so with the data it was started with."""
+    before = Tracker(run).tag("data.digest")
+    if before not in ("", dataset.digest):
         raise CheckpointError(
-            f"run {run.run_id}: was trained on another text (sha256 {before[:12]}, that of {corpus.label} is "
-            f"{corpus.sha256[:12]}); start a new run"
+            f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
+            f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
         )
 
 
@@ -180,7 +181,7 @@ def _ending(run: RunRef) -> Iterator[None]:
         raise
     finally:
         if left:
-            command = sync_command(run.outbox.parents[1])
+            command = sync_command(run.data.path)
             logger.warning("warning   %d operations wait in %s; send them with: %s", left, run.outbox, command)
 
 
@@ -195,8 +196,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     facts = {"corpus.source": corpus.source, "corpus.sha256": corpus.sha256, "corpus.bytes": str(corpus.size)}
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
-    tracker.tags({**facts, **prefect, **environment_tags()})
-    for name, size in split(dataset.length, params.splits).sizes.items():
+    tracker.tags({**facts, "data.digest": dataset.digest, **prefect, **environment_tags()})
+    for name, size in dataset.splits(params.splits).sizes.items():
         if size:
             tracker.dataset(
                 name=_text_name(corpus),

@@ -1,4 +1,4 @@
-"""What a finished run comes to, in words: for the terminal, the run's description and Prefect's summary."""
+"""The summary of a finished run: text for the terminal, Markdown for the run's description and for Prefect."""
 
 import os
 import shlex
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
-from tasks.evaluate import Scores
+from charrnn.evaluation.metrics import METRICS
+from charrnn.evaluation.scores import Scores
 from tasks.promote import Promotion
-from tasks.tracking.models import Origin
 from tasks.tracking.runs import RunRef
+from tasks.tracking.trained_models import Origin
 from tasks.train import Training
 
 SHOWN = 300
@@ -19,7 +20,7 @@ SHOWN = 300
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything a person wants to know at the end of a run."""
+    """What is known at the end of a run, and the texts that say it."""
 
     run: RunRef
     params: Params
@@ -34,7 +35,7 @@ class Summary:
     seconds: float
 
     def markdown(self, ui: str = "") -> str:
-        """Return five lines: the text, the model, the training, how good it is, where it is; and its origin, if any.
+        """Return a list: the text, the model, its origin, if any, the training, its results, what is kept.
 
         Args:
             ui: address of the MLflow UI, for links into it; '' where it is read there.
@@ -96,12 +97,11 @@ class Summary:
 
     def _results(self) -> list[str]:
         results = []
-        for split, score in self.scores.items():
+        for split, scores in self.scores.items():
             name = "best val loss" if split == "val" else "test loss"
-            results.append(
-                f"{name}: {score.loss:.4f} nats, {score.bits_per_char:.3f} bits per character "
-                f"(5-gram {score.ngram_loss:.3f}, unigram {score.unigram_loss:.3f})"
-            )
+            metrics = [metric.summary.format(scores.metrics[key]) for key, metric in METRICS.items() if metric.summary]
+            baselines = [f"{baseline} {loss:.3f}" for baseline, loss in reversed(scores.baselines.items())]
+            results.append(f"{name}: {', '.join(metrics)} ({', '.join(baselines)})")
         if self.training.probe_loss is not None:
             window, steps = self.params.evaluation.probe_window, self.params.training.seq_length
             results.append(f"probe: {self.training.probe_loss:.1f} nats over the {steps} steps of window {window}")

@@ -7,7 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
-from charrnn.data.dataset import Dataset, check_length, encode_corpus, split
+from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.splits import check_length
 from charrnn.terminal import bar
 
 logger = logging.getLogger("charrnn")
@@ -15,7 +16,7 @@ logger = logging.getLogger("charrnn")
 
 @task(cache_policy=NO_CACHE)
 def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
-    """Encode the corpus, or find it encoded. Raises as `encode_corpus`, `split` and `check_length`.
+    """Encode the corpus, or find it encoded. Raises as `encode_corpus`, `Dataset.splits` and `check_length`.
 
     Args:
         corpus: the text.
@@ -26,7 +27,7 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
         dataset = encode_corpus(
             corpus, params.data, lambda done: progress.update(None, f"{done / 1e6:.0f} M characters read"), known
         )
-    splits = split(dataset.length, params.splits)
+    splits = dataset.splits(params.splits)
     check_length(splits, params.training)
     distinct = dataset.vocabulary().occurring
     state = "encoding re-used" if dataset.cached else "encoded"

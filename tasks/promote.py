@@ -1,4 +1,4 @@
-"""Task: whether the new version of the registered model is better than the one in use, and takes its place."""
+"""Task: make the new version of the registered model the champion, the one that is served, if it is better."""
 
 import logging
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import compare, text_losses
 from charrnn.training.device import computing
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import alias_version, set_champion
-from tasks.tracking.models import load_registered
+from tasks.tracking.mlflow import Store, alias_version, set_champion
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
+from tasks.tracking.trained_models import load_registered
 
 logger = logging.getLogger("charrnn")
 
@@ -35,24 +35,25 @@ FIRST = Promotion(True, "champion: the first one")
 
 @task(cache_policy=NO_CACHE)
 def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Promotion | None:
-    """Compare the new version with the champion on the same text, and give it the alias if it is better.
+    """Compare the new version with the champion on the same text, and give it the champion's alias if it is better.
 
-    Both are evaluated anew, on the test split, or the validation split where there is none.
+    Both are evaluated on this run's test split, or on its validation split where there is no test split.
 
     Returns:
-        None where nothing was registered, or `tracking.promote` is off.
+        What was decided; None where nothing was registered, `tracking.promote` is off, or the tracking store failed.
     """
     name = params.tracking.registered_model
     if name is None or not version or not params.tracking.promote:
         return None
+    store = Store(run.uri)
     try:
-        champion = alias_version(params.tracking, name, CHAMPION)
+        champion = alias_version(store, name, CHAMPION)
         if champion == version:
             return Promotion(True, f"version {version} is the champion already")
-        promotion = _compare(dataset, params, run, f"{name}/{champion}", champion) if champion else FIRST
-        set_champion(params.tracking, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
+        promotion = _compare(dataset, params, run, name, champion) if champion else FIRST
+        set_champion(store, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
     except TrackingError as error:
-        # What was trained is worth more than who is served: flows/promote.py can decide that later.
+        # The run is worth more than the choice of a champion, which flows/promote.py can make later.
         logger.warning("warning   the champion stays as it is: %s", error)
         return None
     Tracker(run).tags({"promotion": promotion.reason})
@@ -60,20 +61,22 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Prom
     return promotion
 
 
-def _compare(dataset: Dataset, params: Params, run: RunRef, other: str, champion: str) -> Promotion:
-    splits = split(dataset.length, params.splits)
-    part = next((name for name in ("test", "val") if splits.sizes[name]), None)
+def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion: str) -> Promotion:
+    """Decide by a paired bootstrap between the run's best checkpoint and version `champion` of the model `name`."""
+    splits = dataset.splits(params.splits)
+    part = next((part for part in ("test", "val") if splits.sizes[part]), None)
     if part is None:
         return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
-    text = dataset.vocabulary().decode(splits.select(dataset.ids(), part))
+    text = dataset.vocabulary().decode(splits.ids(part))
     try:
-        theirs = load_registered(params.tracking, other)
+        theirs = load_registered(Store(run.uri), f"{name}/{champion}")
     except CheckpointError as error:
         return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
-    ours = load_from_run(params, run)
+    ours = load_from_run(run)
     with computing(params.training):
-        challenger = text_losses(ours.model(), ours.vocabulary, text)
-        verdict = compare(challenger, text_losses(theirs.model(), theirs.vocabulary, text))
+        verdict = compare(
+            text_losses(ours.model(), ours.vocabulary, text), text_losses(theirs.model(), theirs.vocabulary, text)
+        )
     figures = (
         f"{verdict.challenger:.4f} against {verdict.champion:.4f} nats of version {champion} on the same {part} text, "
         f"better with confidence {verdict.confidence:.3f}"

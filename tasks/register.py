@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.generation.sampling import known_prime
 from charrnn.training.checkpoint import save_checkpoint
@@ -18,7 +19,7 @@ from tasks.tracking.tracker import Tracker
 logger = logging.getLogger("charrnn")
 
 # What `charrnn.serving` imports; the model pins these, not the whole pipeline.
-REQUIREMENTS = ("torch", "numpy", "pandas", "psutil", "pydantic", "pyyaml")
+REQUIREMENTS = ("torch", "safetensors", "numpy", "pandas", "psutil", "pydantic", "pyyaml")
 
 
 @task(cache_policy=NO_CACHE)
@@ -31,16 +32,11 @@ def register(params: Params, run: RunRef) -> str:
     name = params.tracking.registered_model
     if name is None:
         return ""
-    checkpoint = load_from_run(params, run)
+    checkpoint = load_from_run(run)
     prime, _ = known_prime(params.sampling.prime or "\n", checkpoint.vocabulary)
-    example: dict[str, str | int | float] = {
-        "prime": prime,
-        "length": 20,
-        "temperature": 0.8,
-        "seed": 1,
-        "top_k": 40,
-        "top_p": 0.95,
-    }
+    fields = SamplingOptions.model_fields.items()
+    example = {name: field.examples[0] if field.examples else field.default for name, field in fields}
+    example["prime"] = prime
     # The build label (+cpu, +cu130) names a wheel, not a version on the package index.
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as temporary:

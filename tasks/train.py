@@ -1,8 +1,7 @@
-"""Task: train, and send each event of the loop where it belongs.
+"""Task: train, and send each event of the training where it belongs.
 
 Metrics, samples and checkpoints go to the run, a bar to the terminal, a progress artifact to Prefect. When the run has
-a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any; when
-the loss diverges, it goes back to the last checkpoint.
+a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any.
 """
 
 import logging
@@ -16,20 +15,21 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
 
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
-from charrnn.data.dataset import Dataset, split
+from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation.metrics import bits_per_char
-from charrnn.generation.sampling import SampleRequest, known_prime, sample
+from charrnn.generation.sampling import known_prime, sample
 from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
-from charrnn.training.checkpoint import Checkpoint as SavedCheckpoint
-from charrnn.training.checkpoint import checkpoint_of
+from charrnn.training.checkpoint import Checkpoint, checkpoint_of
 from charrnn.training.device import choose_device, choose_precision, computing, describe_device
-from charrnn.training.loop import Checkpoint, Evaluation, Steps, is_finished
-from charrnn.training.loop import train as train_events
+from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
+from charrnn.training.limits import is_finished
+from charrnn.training.rollback import train_with_rollback
 from charrnn.training.state import TrainState, new_state
 from charrnn.training.warm_start import warm_start
 from tasks.tracking.checkpoints import CheckpointFolder
@@ -47,7 +47,7 @@ class Training:
     """What training came to.
 
     Attributes:
-        steps: updates done.
+        steps: optimizer steps done.
         epochs: passes through the training text.
         seconds: training time (s).
         best_loss: lowest validation loss during training (nats per character); None without a validation split.
@@ -56,7 +56,7 @@ class Training:
         rollbacks: times it went back to a checkpoint because the loss diverged.
         batch_size: streams used.
         dropped: characters of the training split that no stream has.
-        num_parameters: trainable numbers.
+        num_parameters: of the model.
         device: in words.
         precision: of its arithmetic.
     """
@@ -80,25 +80,23 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
     """Train until the parameters say it is enough.
 
     Raises:
-        DivergedError: the loss became NaN or infinite, or jumped, once more than `training.max_rollbacks`; the best
-            and the last good checkpoint are kept.
+        DivergedError: training diverged once more than `training.max_rollbacks`; the best and the last good checkpoint
+            are kept.
         DeviceError: the device asked for is not there, or out of memory.
         KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
     """
     tracker = Tracker(run)
-    vocabulary, ids = dataset.vocabulary(), dataset.ids()
-    splits = split(dataset.length, params.splits)
+    vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     device = choose_device(params.training)
     with computing(params.training):
         padding = vocabulary.padding_id if params.training.padding else None
         training = params.training
-        streams = Streams(splits.select(ids, "train"), training.batch_size, training.seq_length, device, padding)
+        streams = Streams(splits.ids("train"), training.batch_size, training.seq_length, device, padding)
         val_streams = None
         if splits.sizes["val"]:
-            val_ids = splits.select(ids, "val")
-            val_streams = Streams(val_ids, params.evaluation.batch_size, training.seq_length, device)
+            val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
         state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
-        folder = CheckpointFolder(params, tracker)
+        folder = CheckpointFolder(tracker, params.tracking.upload_checkpoints)
         if parent := folder.initial():
             state.load_weights(warm_start(parent, vocabulary, state.model))
         _resume(state, folder, dataset, tracker)
@@ -112,8 +110,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             tracker.system_metrics(params.tracking.system_metrics),
         ):
             watcher.save_beginning()
-            while not watcher.watch(streams, val_streams, stop, progress):
-                pass
+            watcher.watch(streams, val_streams, stop, progress)
         at = state.progress
         return Training(
             steps=at.step,
@@ -135,10 +132,11 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
     checkpoint = folder.last()
     if checkpoint is None:
         return
-    if checkpoint.dataset_key != dataset.key:
+    if checkpoint.data_digest != dataset.digest:
         raise CheckpointError(
-            f"run {tracker.run.run_id}: was trained on another text or encoding ({checkpoint.dataset_key}, "
-            f"now {dataset.key}); start a new run"
+            f"run {tracker.run.run_id}: was trained on another text or encoding (digest {checkpoint.data_digest[:12]}, "
+            f"now {dataset.digest[:12]}); start a new run, or train on from its weights: "
+            f"--init-from {tracker.run.run_id}"
         )
     state.load_dict(checkpoint.state)
     logger.info("train     goes on from step %d", state.progress.step)
@@ -200,60 +198,44 @@ class _Watcher:
         if self.folder.last_here() is None:
             self.folder.save_last(self._checkpoint())
 
-    def watch(self, streams: Streams, val_streams: Streams | None, stop: StopRequest, progress: Bar) -> bool:
-        """Go through the events; leave early, with everything saved, when a stop is asked for.
-
-        Returns:
-            Whether training is over; False when it diverged and is to go on from where it went back to.
-        """
+    def watch(self, streams: Streams, val_streams: Streams | None, stop: StopRequest, progress: Bar) -> None:
+        """Go through the events; leave early, with everything saved, when a stop is asked for."""
         try:
-            for event in train_events(self.state, streams, val_streams, self.params):
-                if isinstance(event, Steps):
-                    self._on_steps(event, progress)
-                elif isinstance(event, Evaluation):
-                    self._on_evaluation(event)
-                elif isinstance(event, Checkpoint):
-                    if event.keep:
-                        self.folder.keep(self._checkpoint())
-                    self.folder.save_last(self._checkpoint())
+            for event in train_with_rollback(self.state, streams, val_streams, self.params, self.folder.last_here):
+                match event:
+                    case Steps():
+                        self._on_steps(event, progress)
+                    case Evaluation():
+                        self._on_evaluation(event)
+                    case CheckpointDue(keep=keep):
+                        self._on_checkpoint_due(keep)
+                    case RolledBack():
+                        self._on_rolled_back(event)
                 if stop.signal is not None and not (isinstance(event, Steps) and event.diverged):
                     self.folder.save_last(self._checkpoint())
                     break
-        except DivergedError as error:
+        except DivergedError:
             self.tracker.flush()
-            if self.state.progress.rollbacks >= self.params.training.max_rollbacks:
-                raise
-            self._roll_back(error)
-            return False
+            raise
         self.tracker.flush()
         self.folder.upload_at_end(self.state.progress.step)
         stop.raise_if_requested(TerminationSignal)
         update_progress_artifact(self.artifact, 100.0)
-        return True
 
-    def _roll_back(self, error: DivergedError) -> None:
-        """Go back to the last good weights and halve the learning rate.
+    def _on_checkpoint_due(self, keep: bool) -> None:
+        if keep:
+            self.folder.keep(self._checkpoint())
+        self.folder.save_last(self._checkpoint())
 
-        Steps and time are not taken back: a step is an update, also one that was in vain, and the run's history has
-        each of them once.
-        """
-        at = self.state.progress
-        # One that was made just before has the update that did it.
-        checkpoint = self.folder.last_here(before=error.step - 1) or self.folder.last_here()
-        if checkpoint is None:
-            raise error
-        self.state.load_dict(checkpoint.state)
-        now = self.state.progress
-        now.step, now.elapsed = error.step - 1, at.elapsed
-        now.best_loss, now.best_step = at.best_loss, at.best_step
-        now.rollbacks, now.rate_factor = at.rollbacks + 1, at.rate_factor / 2
-        self.tracker.metric(ROLLBACKS, now.rollbacks, error.step)
-        logger.warning("warning   %s", error)
+    def _on_rolled_back(self, event: RolledBack) -> None:
+        self.tracker.flush()
+        self.tracker.metric(ROLLBACKS, event.times, event.step)
+        logger.warning("warning   %s", event.reason)
         logger.warning(
             "warning   back to the checkpoint of step %d, on at %g times the learning rate (%d of at most %d times)",
-            checkpoint.step,
-            now.rate_factor,
-            now.rollbacks,
+            event.to_step,
+            event.rate_factor,
+            event.times,
             self.params.training.max_rollbacks,
         )
         self.folder.save_last(self._checkpoint())
@@ -286,7 +268,7 @@ class _Watcher:
             self.tracker.metric("val/bits_per_char", bits_per_char(event.loss), event.step)
         if event.probe_loss is not None:
             self.tracker.metric("probe/loss_sum", event.probe_loss, event.step)
-        self._sample(event.step)  # first: weights that are no numbers write no text, and are not kept
+        self._sample(event.step)
         if event.improved:
             self.folder.save_best(self._checkpoint())
         figures = [f"val loss {event.loss:.4f}"] if event.loss is not None else []
@@ -299,12 +281,9 @@ class _Watcher:
         if length:
             sampling = self.params.sampling
             prime, _ = known_prime(sampling.prime, self.vocabulary)
-            request = SampleRequest(prime=prime, length=length, temperature=0.8, seed=sampling.seed)
-            try:
-                text = sample(self.state.best_model, self.vocabulary, request)
-            except DivergedError as error:
-                raise DivergedError(str(error), step + 1) from None
+            options = SamplingOptions(prime=prime, length=length, seed=sampling.seed)
+            text = sample(self.state.best_model, self.vocabulary, options)
             self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
 
-    def _checkpoint(self) -> SavedCheckpoint:
-        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.key, self.tracker.run.run_id)
+    def _checkpoint(self) -> Checkpoint:
+        return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.digest, self.tracker.run.run_id)

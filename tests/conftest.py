@@ -1,8 +1,8 @@
 """Settings of the test session: nothing outside it is read or written, Prefect's log stays quiet, one CPU thread."""
 
 import atexit
-import importlib
 import os
+import runpy
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,8 +33,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
     os.environ.pop(name, None)
 
-# The project's own settings, before prefect reads its environment.
-importlib.import_module("tasks")
+# The project's own settings, before prefect reads its environment. Run, not imported: tests of the library must not
+# load `tasks`.
+runpy.run_path(str(Path(__file__).parent.parent / "tasks" / "__init__.py"))
 
 pytest_plugins = ["tests.source_fixtures"]
 

@@ -1,4 +1,4 @@
-"""Where texts come from in tests: a web server and a package on this machine, and archives."""
+"""Where texts come from in tests, all on this machine: a web server, a package, archives; what their tests share."""
 
 import hashlib
 import os

@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -14,8 +14,11 @@ from mlflow import MlflowClient
 from prefect.settings import PREFECT_API_URL
 
 from charrnn.config.loading import PROJECT
+from charrnn.config.schema import Params
 from flows.cli.app import run
 from flows.summary import Summary
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.runs import RunRef
 
 SMOKE = PROJECT / "params" / "smoke.yaml"
 
@@ -102,6 +105,17 @@ class Workplace:
             text=True,
             start_new_session=new_session,
         )
+
+
+def start_run(params: Params, name: str, tags: Mapping[str, str]) -> RunRef:
+    """Start a run of this process where `params` say, without its pipeline."""
+    return Experiment(params.tracking, params.data).start_run(name, tags)
+
+
+def log_lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the lines of a started script's log, each as soon as it is there."""
+    assert process.stderr is not None
+    return iter(process.stderr.readline, "")
 
 
 @dataclass(frozen=True)

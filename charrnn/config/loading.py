@@ -5,6 +5,7 @@ Every mistake becomes one ParamsError that names where the value stood, its key,
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ NULLS = ("", "~", "null", "Null", "NULL")
 
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
+
+# A single letter and a colon are a path, whatever they may be elsewhere.
+_SCHEME = re.compile(r"\s*[a-zA-Z](?:(?P<url>[a-zA-Z0-9+.-]*://)|[a-zA-Z0-9+.-]+:)")
 
 
 def project_folder() -> Path:
@@ -138,7 +142,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5", and what
     # it passes for a list of texts is the only one, unless it is written as a list: "*.txt" is no alias.
     kind = _annotation(section, name)
-    is_text = kind is str or (kind == str | None and value.strip() not in NULLS)
+    is_text = kind is str or (kind == str | None and value.strip(" ") not in NULLS)
     is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
     return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
 
@@ -168,7 +172,7 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
             fixed["directory"] = absolute(data["directory"])
         sources = [data["sources"]] if isinstance(data.get("sources"), str | int | float) else data.get("sources")
         if isinstance(sources, list):
-            fixed["sources"] = [s if "://" in str(s) or str(s).startswith("pypi:") else absolute(s) for s in sources]
+            fixed["sources"] = [s if _has_scheme(str(s), base) else absolute(s) for s in sources]
         changes["data"] = fixed
     if isinstance(tracking, dict) and isinstance(uri := tracking.get("uri"), str):
         if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
@@ -177,6 +181,15 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
             uri = absolute(uri.removeprefix("file:"))
         changes["tracking"] = {**tracking, "uri": uri}
     return {**layer, **changes}
+
+
+def _has_scheme(source: str, base: Path) -> bool:
+    """Whether a line of `data.sources` begins as a URL does, or with a scheme and a colon, and so is no path.
+
+    Which schemes there are is not known here: a file with such a name is a path if it is there.
+    """
+    scheme = _SCHEME.match(source)
+    return scheme is not None and (scheme["url"] is not None or not os.path.lexists(base / source))
 
 
 def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -52,7 +52,8 @@ def explain(error: ErrorDetails) -> str:
         "less_than_equal": "<= {le:g}",
     }
     if kind in limits:
-        return f"must be {limits[kind].format(**error['ctx'])}, got {show(found)}"
+        limit = limits[kind].format(**error["ctx"]).replace(f"{2**63:g}", "2^63")
+        return f"must be {limit}, got {show(found)}"
     if kind == "literal_error":
         return f"must be {error['ctx']['expected']}, got {show(found)}"
     return f"{RULES.get(kind, error['msg'])}, got {show(found)}"

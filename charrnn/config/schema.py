@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from charrnn.config.sampling_options import CommonOptions, SamplingOptions
 from charrnn.config.types import (
     Count,
     Float,
@@ -142,6 +143,9 @@ class TrainingParams(Section):
     """Largest norm of the gradient; longer ones are scaled down. null for no limit."""
     loss_reduction: Literal["mean", "sum"] = "mean"
     """mean over the window's characters, or sum over its steps of the mean over streams (gradients scale along)."""
+    label_smoothing: Fraction = 0.0
+    """Share of each target's probability that is spread over all characters while the gradient is computed (0 to 1;
+    Szegedy et al. 2016, https://arxiv.org/abs/1512.00567); train/loss stays the plain negative log-likelihood."""
     ema_decay: OpenFraction | None = 0.99
     """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
     patience: PositiveInt | None = None
@@ -198,21 +202,16 @@ class CheckpointParams(Section):
     """Also keep a checkpoint for good every so many steps (count); null keeps the best and the last only."""
 
 
-class SamplingParams(Section):
-    """The text written at the end."""
+class SamplingParams(CommonOptions):
+    """The texts written at the end, one for each temperature."""
 
-    length: PositiveInt = 1000
-    """Characters in each sample (count)."""
     temperatures: Temperatures = (0.5, 0.8, 1.0)
     """One sample for each: 0 always takes the likeliest character, 1 samples as learnt, more is wilder."""
-    prime: str = ""
-    """Text that the samples continue; empty starts from a line break, or a random first character without one."""
-    seed: Seed = 1
-    """Seed of the draws; same seed, same text."""
-    top_k: PositiveInt | None = None
-    """Draw only from the k likeliest characters; null for all."""
-    top_p: Probability | None = None
-    """Draw only from the likeliest characters that together have this probability (0 to 1); null for all."""
+
+    def options(self) -> list[SamplingOptions]:
+        """Return the options of each text."""
+        common = self.model_dump(exclude={"temperatures"})
+        return [SamplingOptions(**common, temperature=temperature) for temperature in self.temperatures]
 
 
 class TrackingParams(Section):
@@ -231,7 +230,7 @@ class TrackingParams(Section):
     promote: bool = True
     """Make a new version the model's champion (the alias that is served) if it is better than the one there is."""
     promotion_confidence: Probability = 0.95
-    """How sure that must be: the share of texts, made of blocks of the test text drawn anew, on which it is better."""
+    """Confidence asked for: the share of bootstrap resamples of the test text in which the new version is better."""
     upload_checkpoints: Literal["all", "best", "none"] = "all"
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True

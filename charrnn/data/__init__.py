@@ -1,1 +1,1 @@
-"""From a source of text to windows of ids: fetching, decoding, the vocabulary, ids on disk, streams."""
+"""From a source of text to windows of ids: fetching, decoding, the vocabulary, ids on disk, splits, streams."""

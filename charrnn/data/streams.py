@@ -1,7 +1,9 @@
 """Streams: a split laid out as parallel contiguous streams, cut into windows.
 
+A window is what truncated backpropagation through time (Williams and Peng, 1990) goes back through.
+
 Stream b follows the text from b * stream_length on; window i of all streams follows window i - 1, so that the hidden
-state can be carried over. No character is lost but the remainder that cannot fill a row. Inputs and targets overlap
+state can be carried over. No character is lost but the remainder that cannot fill a stream. Inputs and targets overlap
 by one: the target of a character is the next one, also across windows.
 """
 
@@ -17,7 +19,7 @@ GPU_SHARE = 0.25
 
 
 class Streams:
-    """Windows over `batch_size` parallel streams of one split.
+    """The windows of `batch_size` parallel streams of one split.
 
     Attributes:
         batch_size: streams; fewer than asked for when the split cannot fill one window in each.
@@ -59,7 +61,7 @@ class Streams:
         flat = torch.from_numpy(ids)
         if device.type == "cuda" and flat.nbytes <= GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
             flat = flat.to(device)
-        # Rows overlap by one character, the last target of one stream being the first input of the next.
+        # Rows, one a stream, overlap by one character: the last target of one is the first input of the next.
         self._rows = flat.as_strided((self.batch_size, self.stream_length + 1), (self.stream_length, 1))
 
     @property

@@ -1,4 +1,4 @@
-"""Vocabulary: characters <-> ids, sorted by code point, with a padding id that is no character.
+"""The vocabulary: characters <-> ids, sorted by code point, with a padding id that is no character.
 
 Knows nothing of where the text comes from or what the ids are used for.
 """
@@ -53,7 +53,10 @@ class Vocabulary:
 
     @property
     def padding_id(self) -> int:
-        """The id that stands for no character: the seed's stop symbol, without taking `_` from the text."""
+        """The id that stands for no character, after all that do.
+
+        The Flux reference adds `_` to its alphabet for this, as a stop symbol; here `_` is a character like any other.
+        """
         return len(self.characters)
 
     @property

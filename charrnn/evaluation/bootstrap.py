@@ -1,7 +1,8 @@
-"""Whether one model predicts a text better than another: the same characters, scored by both, block by block.
+"""Whether one model predicts a text better than another: a paired block bootstrap over the losses of its characters.
 
-The losses of neighbouring characters hang together, so blocks of the text are drawn anew, not characters (the block
-bootstrap: Künsch 1989, The Jackknife and the Bootstrap for General Stationary Observations).
+Both models are evaluated on the same characters, and the difference of their losses is resampled. Blocks of consecutive
+characters are resampled, not single ones, because the losses of neighbouring characters are correlated (the block
+bootstrap: Künsch 1989, The Jackknife and the Bootstrap for General Stationary Observations, Ann. Statist. 17(3)).
 """
 
 import math
@@ -13,11 +14,11 @@ import torch
 
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary, code_points
-from charrnn.evaluation.metrics import window_losses
+from charrnn.evaluation.losses import window_predictions
 from charrnn.model.char_rnn import CharRNN
 
 BLOCK_CHARACTERS = 500
-DRAWS = 5000
+RESAMPLES = 5000
 STREAMS, SEQ_LENGTH = 32, 128
 
 Losses = npt.NDArray[np.float64]
@@ -28,9 +29,9 @@ class Verdict:
     """How a challenger compares with a champion on one text.
 
     Attributes:
-        challenger: its loss (nats per character).
-        champion: that of the other.
-        confidence: share of the texts made of blocks drawn anew on which the challenger is better (0 to 1).
+        challenger: the challenger's mean loss (nats per character).
+        champion: the champion's mean loss (nats per character).
+        confidence: share of the bootstrap resamples in which the challenger has the lower mean loss (0 to 1).
     """
 
     challenger: float
@@ -39,9 +40,13 @@ class Verdict:
 
 
 def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str) -> Losses:
-    """Return what each character of `text` but the first costs the model (nats), in an order that `text` alone decides.
+    """Return the loss of every character of `text` but the first, and but the few that fill no stream.
 
-    A character that the model has never seen costs as much as a guess among all it knows.
+    Which characters these are, and in which order they come, depends on `text` alone, so that the losses of any two
+    models can be paired. A character that is not in the vocabulary has the loss of a uniform guess over it.
+
+    Returns:
+        Losses in nats, (characters,) float64.
 
     Raises:
         CorpusError: the text has fewer than two characters.
@@ -49,16 +54,23 @@ def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str) -> Losses:
     known = vocabulary.table[code_points(text)].astype(np.int64)
     ids = np.where(known > vocabulary.padding_id, vocabulary.padding_id, known).astype(vocabulary.dtype)
     streams = Streams(ids, STREAMS, SEQ_LENGTH, model.decoder.weight.device)
+    guess = math.log(vocabulary.size)
     found = []
-    for losses, _, targets in window_losses(model, streams):
-        guess = math.log(vocabulary.size)
-        found.append(torch.where(targets == vocabulary.padding_id, guess, losses.double()).t().cpu())
+    for window in window_predictions(model, streams):
+        unknown = window.targets == vocabulary.padding_id
+        found.append(torch.where(unknown, guess, window.losses.double()).t().cpu())
     return torch.cat(found, dim=1).flatten().numpy()
 
 
 def compare(challenger: Losses, champion: Losses, seed: int = 1) -> Verdict:
-    """Return how two models compare that were given the same text, each with what `text_losses` gave."""
+    """Return how two models compare on a text.
+
+    Args:
+        challenger: what `text_losses` gave for it, (characters,).
+        champion: what `text_losses` gave for it on the same text, (characters,).
+        seed: random seed of the resampling.
+    """
     difference = challenger - champion
     blocks = [block.mean() for block in np.array_split(difference, max(1, len(difference) // BLOCK_CHARACTERS))]
-    draws = np.random.default_rng(seed).choice(np.array(blocks), (DRAWS, len(blocks))).mean(axis=1)
-    return Verdict(float(challenger.mean()), float(champion.mean()), float((draws < 0).mean()))
+    resamples = np.random.default_rng(seed).choice(np.array(blocks), (RESAMPLES, len(blocks))).mean(axis=1)
+    return Verdict(float(challenger.mean()), float(champion.mean()), float((resamples < 0).mean()))

@@ -1,120 +1,60 @@
-"""Loss, bits per character, perplexity and accuracy of a model on a split, and where its loss comes from.
+"""The table of metrics: how each is computed, under which name a run logs it, where and how it is shown.
 
-Nothing here changes a model, its training state or any random state.
+A new metric is a new entry in METRICS: what a run logs, its summary and the comparison of runs are made from the table.
+Does not import torch, which a comparison of runs need not wait for.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from charrnn.data.streams import Streams
-from charrnn.data.vocabulary import Vocabulary, character_name, printable
-from charrnn.model.char_rnn import CharRNN
+    from charrnn.evaluation.losses import Predictions
+
+PREFIXES = {"val": "best", "test": "test"}
+"""Split -> the prefix of its metrics: `best/loss` is the best checkpoint's on the whole validation split (`val/loss` is
+the curve that training logs), `test/loss` its loss on the test split."""
 
 # exp() of more is beyond a double.
 MAX_EXPONENT = 709.0
 
 
-@contextmanager
-def evaluating(model: CharRNN) -> Iterator[None]:
-    """Switch dropout off, and put the mode back."""
-    if not model.training:
-        yield
-        return
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()
+@dataclass(frozen=True)
+class MeanOf:
+    """The mean over all characters of what `per_character` gives for those of a window: (seq_length, batch_size)."""
 
-
-@torch.inference_mode()
-def window_losses(
-    model: CharRNN, streams: Streams, windows: int | None = None
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield losses, hits and targets window by window, the state carried over from zero.
-
-    Args:
-        model: on the device of `streams`.
-        streams: of the split to evaluate.
-        windows: only the first so many; None for all.
-
-    Yields:
-        losses (seq_length, batch_size) float32 in nats, hits (the likeliest character was right) bool, targets int64.
-    """
-    state = model.initial_state(streams.batch_size)
-    for index in range(streams.num_windows if windows is None else min(windows, streams.num_windows)):
-        inputs, targets = streams.window(index)
-        with evaluating(model):
-            logits, state = model(inputs, state)
-        logits = logits.float()
-        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
-        yield losses, logits.argmax(-1) == targets, targets
-
-
-def summed_losses(model: CharRNN, streams: Streams, windows: int | None = None) -> Iterator[tuple[Tensor, int]]:
-    """Yield, window by window, the loss summed so far (() float64, nats, on the device) and the characters it is of."""
-    total = torch.zeros((), dtype=torch.float64, device=streams.device)
-    characters = 0
-    for losses, _, _ in window_losses(model, streams, windows):
-        total = total + losses.sum(dtype=torch.float64)
-        characters += losses.numel()
-        yield total, characters
-
-
-def mean_loss(model: CharRNN, streams: Streams, windows: int | None = None) -> float:
-    """Return the mean loss over `streams`, or over their first `windows` windows, in nats per character."""
-    *_, (total, characters) = summed_losses(model, streams, windows)
-    return float(total) / characters
-
-
-def probe_loss(model: CharRNN, streams: Streams, window: int) -> float:
-    """Return the seed's probe: the loss of window number `window` (from 1), summed over its steps, mean over streams.
-
-    The windows before it are read first, so that the state is the one the text gives.
-    """
-    *_, (losses, _, _) = window_losses(model, streams, windows=window)
-    return float(losses.mean(dim=1).sum())
+    per_character: Callable[["Predictions"], "Tensor"]
 
 
 @dataclass(frozen=True)
-class Report:
-    """How well a model predicts a split.
+class Derived:
+    """What `function` returns, given the metrics that stand before it in the table by key."""
+
+    function: Callable[[Mapping[str, float]], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Everything about a metric.
 
     Attributes:
-        loss: nats per character.
-        accuracy: share of characters that were the likeliest.
-        characters: predictions made.
-        by_position: mean loss by place in the stream: `position` (characters from the start without context,
-            bins that double), `loss`, `characters`.
-        costliest: the 20 characters that cost the most in all: `character`, `name`, `count`, `mean_loss`,
-            `share_of_loss`.
+        key: its name, after the prefix of the split.
+        computed: how.
+        title: its name in the comparison of runs, after that of the split; None to leave it out there.
+        title_format: how its value is shown there.
+        summary: how its value is shown in the summary of a run; None to leave it out there.
+        log: how its value is shown in the line that the evaluation logs; None to leave it out there.
     """
 
-    loss: float
-    accuracy: float
-    characters: int
-    by_position: pd.DataFrame
-    costliest: pd.DataFrame
-
-    @property
-    def bits_per_char(self) -> float:
-        """Loss in bits: loss / ln 2."""
-        return bits_per_char(self.loss)
-
-    @property
-    def perplexity(self) -> float:
-        """exp(loss): the number of equally likely characters that would be as hard to guess; infinite beyond floats."""
-        return math.exp(self.loss) if self.loss < MAX_EXPONENT else math.inf
+    key: str
+    computed: MeanOf | Derived
+    title: str | None = None
+    title_format: str = "{:.4f}"
+    summary: str | None = None
+    log: str | None = None
 
 
 def bits_per_char(loss: float) -> float:
@@ -122,51 +62,53 @@ def bits_per_char(loss: float) -> float:
     return loss / math.log(2)
 
 
-def evaluate(model: CharRNN, streams: Streams, vocabulary: Vocabulary) -> Report:
-    """Return the report of `model` on `streams`."""
-    hits = 0
-    cost = np.zeros(vocabulary.size)
-    count = np.zeros(vocabulary.size, dtype=np.int64)
-    position_loss: list[npt.NDArray[np.float64]] = []
-    for losses, right, targets in window_losses(model, streams):
-        hits += int(right.sum())
-        flat = targets.flatten().cpu().numpy()
-        cost += np.bincount(flat, weights=losses.flatten().cpu().numpy(), minlength=vocabulary.size)
-        count += np.bincount(flat, minlength=vocabulary.size)
-        position_loss.append(losses.mean(dim=1, dtype=torch.float64).cpu().numpy())
-    return Report(
-        loss=float(cost.sum()) / streams.characters,
-        accuracy=hits / streams.characters,
-        characters=streams.characters,
-        by_position=_by_position(np.concatenate(position_loss), streams.batch_size),
-        costliest=_costliest(cost, count, vocabulary),
+def perplexity(loss: float) -> float:
+    """Return exp(`loss`), the number of equally likely characters that are as hard to predict; inf beyond floats."""
+    return math.exp(loss) if loss < MAX_EXPONENT else math.inf
+
+
+def is_likeliest(window: "Predictions") -> "Tensor":
+    """Return whether each target has the largest logit, the first of those that are equal: bool."""
+    return window.logits.argmax(-1) == window.targets
+
+
+METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric(
+            key="loss",
+            computed=MeanOf(lambda window: window.losses),
+            title="loss",
+            summary="{:.4f} nats",
+            log="loss {:.4f}",
+        ),
+        Metric(
+            key="bits_per_char",
+            computed=Derived(lambda metrics: bits_per_char(metrics["loss"])),
+            title="bits/char",
+            summary="{:.3f} bits per character",
+            log="{:.3f} bits/char",
+        ),
+        Metric(key="perplexity", computed=Derived(lambda metrics: perplexity(metrics["loss"]))),
+        Metric(key="accuracy", computed=MeanOf(is_likeliest), log="accuracy {:.1%}"),
     )
+}
+"""Key -> metric, in the order in which they are shown."""
 
 
-def _by_position(losses: npt.NDArray[np.float64], batch_size: int) -> pd.DataFrame:
-    edges = [0, *(2**power for power in range(len(losses).bit_length()) if 2**power < len(losses)), len(losses)]
-    spans = list(pairwise(edges))
-    return pd.DataFrame(
-        {
-            "position": [f"{start}-{end - 1}" for start, end in spans],
-            "loss": [float(losses[start:end].mean()) for start, end in spans],
-            "characters": [(end - start) * batch_size for start, end in spans],
-        }
-    )
+def window_sums(window: "Predictions") -> dict[str, float]:
+    """Return, for each metric that is a mean, the sum over the characters of one window."""
+    return {
+        key: float(metric.computed.per_character(window).double().sum())
+        for key, metric in METRICS.items()
+        if isinstance(metric.computed, MeanOf)
+    }
 
 
-def _costliest(
-    cost: npt.NDArray[np.float64], count: npt.NDArray[np.int64], vocabulary: Vocabulary, most: int = 20
-) -> pd.DataFrame:
-    worst = [int(index) for index in np.argsort(-cost, kind="stable")[:most] if count[index]]
-    names = [vocabulary.characters[index] if index != vocabulary.padding_id else "" for index in worst]
-    return pd.DataFrame(
-        {
-            "character": [printable(name) if name else "(padding)" for name in names],
-            "name": [character_name(name) if name else "PADDING" for name in names],
-            "count": count[worst],
-            "mean_loss": cost[worst] / count[worst],
-            # Nothing costs anything when every prediction is certain and right.
-            "share_of_loss": cost[worst] / (cost.sum() or 1.0),
-        }
-    )
+def all_metrics(sums: Mapping[str, float], characters: int) -> dict[str, float]:
+    """Return every metric of the table by key, given what `window_sums` adds up to over so many characters (count)."""
+    metrics = {key: total / characters for key, total in sums.items()}
+    for key, metric in METRICS.items():
+        if isinstance(metric.computed, Derived):
+            metrics[key] = metric.computed.function(metrics)
+    return metrics

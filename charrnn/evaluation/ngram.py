@@ -1,7 +1,7 @@
-"""Two baselines that give a model's loss a meaning: character frequencies and an n-gram model.
+"""Two baselines to compare a model's loss with: character frequencies and an n-gram model.
 
 The n-gram model is interpolated modified Kneser-Ney (Chen & Goodman 1998, "An Empirical Study of Smoothing
-Techniques for Language Modeling", Harvard TR-10-98), carried down to the uniform distribution. It was chosen
+Techniques for Language Modeling", Harvard TR-10-98), interpolated down to the uniform distribution. It was chosen
 over Witten-Bell (Witten & Bell 1991, IEEE Trans. Inf. Theory 37(4)) for its lower loss on the last tenth of
 tinyshakespeare's training part when counted on the rest, order 5: 1.527 against 1.623 nats per character.
 
@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError, ParamsError, VocabularyError
 
 BLOCK_CHARACTERS = 1 << 20
-"""Characters of the evaluation text looked at together; bounds the memory, not the result."""
-
-Ids = NDArray[np.unsignedinteger]
+"""Characters of the evaluation text that are evaluated at a time: bounds the memory, does not change the result."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,15 @@ class NgramModel:
     def __init__(self, train_ids: Ids, vocabulary_size: int, order: int) -> None:
         self.vocabulary_size = vocabulary_size
         self._levels: list[_Level] = []
-        # ranks[i] is the rank of the n-gram that starts at i; to begin with that of the empty one.
+        # ranks[i] is the rank of the n-gram that starts at i; at first that of the empty one.
         ranks = np.zeros(len(train_ids) + 1, dtype=np.int64)
         keys, counts, contexts = np.empty(0, np.int64), np.empty(0, np.int64), 0
         for length in range(1, min(order, len(train_ids)) + 1):
             longer = ranks[:-1] * vocabulary_size + train_ids[length - 1 :]
             long_keys, long_ranks, long_counts = np.unique(longer, return_inverse=True, return_counts=True)
             if length > 1:
-                # Below the highest order an n-gram counts once per distinct character before it; the one that
-                # begins the text has that beginning before it, once.
+                # Below the highest order an n-gram counts once for each distinct character before it; for the one at
+                # the beginning of the text, the beginning counts as one more.
                 suffixes = np.empty(len(long_keys), dtype=np.int64)
                 suffixes[long_ranks] = ranks[1:]
                 counts = np.bincount(suffixes, minlength=len(keys))
@@ -98,8 +97,8 @@ def compute_baselines(
         eval_ids: the same; all of it is evaluated, its first characters with the shorter contexts they have.
         vocabulary_size: number of ids; ids that never occur are allowed and have a probability too.
         order: the longest n-gram, in characters; 1 or more.
-        max_characters: only so many of the last characters of `train_ids` are counted, those next to the
-            evaluation split, so that a large corpus stays cheap. Memory is 60 (prose) to 130 bytes for each.
+        max_characters: only so many of the last characters of `train_ids` are counted, the nearest to the evaluation
+            split, to bound time and memory on a large corpus. Memory is 60 (prose) to 130 bytes for each.
 
     Raises:
         CorpusError: the training or the evaluation text is empty.
@@ -137,11 +136,11 @@ def _smooth(keys: NDArray[np.int64], counts: NDArray[np.int64], contexts: int, s
 
 
 def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return what to take from a count of 0, 1, 2 and 3 or more, float64 [4] (Chen & Goodman)."""
+    """Return the discounts of the counts 0, 1, 2 and 3 or more, float64 [4] (Chen & Goodman 1998)."""
     n1, n2, n3, n4 = (int(np.count_nonzero(counts == times)) for times in (1, 2, 3, 4))
     if min(n1, n2, n3, n4) > 0:
         y = n1 / (n1 + 2 * n2)
         estimate = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
         if (estimate[1:] > 0).all():
             return estimate
-    return np.array([0.0, 0.5, 0.5, 0.5])  # too little text to estimate them
+    return np.array([0.0, 0.5, 0.5, 0.5])  # too little text to estimate the discounts

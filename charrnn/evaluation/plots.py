@@ -1,4 +1,4 @@
-"""The loss curves as a picture. Knows nothing of where the figures come from or where the picture goes."""
+"""Loss curves as pictures. Knows nothing of where the losses come from or where the pictures go."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -1,19 +1,35 @@
-"""Checkpoints: one file with everything to go on or to sample, written atomically, read without trust.
+"""Checkpoints: one safetensors file with everything to go on or to sample, written atomically, read without trust.
 
-The file is a line of text (format name and version), the SHA-256 of the rest, then what `torch.save` wrote. Reading
-checks the digest first and then uses `torch.load(weights_only=True)`, which executes nothing.
+The file is opened by the safetensors library alone, without this code. Its tensors are
+
+    model.NAME, average.NAME   the weights, and their exponential moving average if there is one
+    optimizer.I.NAME           what the optimizer keeps of weight number I, such as its moments
+    hidden.I                   part I of the hidden state of every stream
+    random.cpu, random.cuda    random states of PyTorch, uint8
+
+and its metadata, texts of JSON but for the first five, are
+
+    format, version            `charrnn checkpoint`, and the version of what stands here
+    sha256                     hex digest of everything else, see `content_digest`
+    run_id, device             the tracking run that wrote it, and what it was trained on, in words
+    data_digest                which ids and vocabulary the position in `progress` refers to
+    params, vocabulary, progress, optimizer    the last are the optimizer's settings
+
+Nothing in it is code: what is read is tensors and JSON.
 """
 
 import hashlib
-import io
-import zipfile
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Json, ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
 
 from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
@@ -25,10 +41,10 @@ from charrnn.model.char_rnn import CharRNN
 from charrnn.training.device import describe_device
 from charrnn.training.state import StateValues, TrainState, check_weights, first_problem
 
-MAGIC = b"charrnn checkpoint "
-VERSION = 1
-HEAD_BYTES = 64
-DIGEST_BYTES = 32
+FORMAT = "charrnn checkpoint"
+VERSION = 2
+# How files of version 1 begin; what followed was a pickle.
+OLD_START = b"charrnn checkpoint 1\n"
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class Checkpoint:
     Attributes:
         params: of the run that wrote it; its model section is the model's shape.
         vocabulary: of the text it was trained on.
-        dataset_key: which encoding of which text the position refers to.
+        data_digest: identifies the ids and the vocabulary that the position refers to (`Dataset.digest`).
         run_id: the tracking run that wrote it; empty outside of one.
         device: what it was trained on, in words.
         state: see `TrainState.to_dict`.
@@ -47,7 +63,7 @@ class Checkpoint:
 
     params: Params
     vocabulary: Vocabulary
-    dataset_key: str
+    data_digest: str
     run_id: str
     device: str
     state: Mapping[str, Any]
@@ -55,7 +71,7 @@ class Checkpoint:
 
     @property
     def step(self) -> int:
-        """Updates done."""
+        """Optimizer steps done."""
         return int(self.state["progress"]["step"])
 
     def model(self) -> CharRNN:
@@ -102,50 +118,49 @@ class Checkpoint:
         check_weights(declared, self.state["average"] or weights)
 
 
-class _VocabularyValues(BaseModel):
-    characters: list[str]
-    counts: list[int]
-    first_seen: list[int]
-
-
-class _Contents(BaseModel):
-    """What `save_checkpoint` writes, as a schema."""
-
-    params: dict[str, Any]
-    vocabulary: _VocabularyValues
-    dataset_key: str
-    run_id: str
-    device: str
-    state: StateValues
+def checkpoint_of(
+    state: TrainState, params: Params, vocabulary: Vocabulary, data_digest: str, run_id: str
+) -> Checkpoint:
+    """Return the checkpoint of `state` as it is now."""
+    return Checkpoint(params, vocabulary, data_digest, run_id, describe_device(state.device), state.to_dict())
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
     """Write `checkpoint` to `path`, atomically; return the hex digest of its content. Raises FileError."""
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "params": redacted_values(checkpoint.params),
-            "vocabulary": checkpoint.vocabulary.to_dict(),
-            "dataset_key": checkpoint.dataset_key,
-            "run_id": checkpoint.run_id,
-            "device": checkpoint.device,
-            "state": dict(checkpoint.state),
-        },
-        buffer,
-    )
-    content = buffer.getbuffer()
-    digest = hashlib.sha256(content)
-    with atomic_file(path) as temporary, open(temporary, "wb") as file:
-        file.write(MAGIC + f"{VERSION}\n".encode() + digest.digest())
-        file.write(content)
+    tensors, settings = _split(checkpoint.state)
+    values = {
+        "params": redacted_values(checkpoint.params),
+        "vocabulary": checkpoint.vocabulary.to_dict(),
+        "progress": checkpoint.state["progress"],
+        "optimizer": settings,
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "run_id": checkpoint.run_id,
+        "device": checkpoint.device,
+        "data_digest": checkpoint.data_digest,
+        **{name: json.dumps(value) for name, value in values.items()},
+    }
+    digest = content_digest(tensors, metadata)
+    content = safetensors.torch.save(tensors, {**metadata, "sha256": digest})
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
+    return digest
+
+
+def content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Return the hex SHA-256 of a checkpoint's content, in an order that the file does not have to keep.
+
+    It is of the metadata but `sha256`, as JSON with sorted keys, followed by each tensor in the order of names: a line
+    of JSON with its name, dtype and shape, then its bytes as safetensors has them.
+    """
+    digest = hashlib.sha256(json.dumps({k: v for k, v in metadata.items() if k != "sha256"}, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{json.dumps([name, str(tensor.dtype), list(tensor.shape)])}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def checkpoint_of(
-    state: TrainState, params: Params, vocabulary: Vocabulary, dataset_key: str, run_id: str
-) -> Checkpoint:
-    """Return the checkpoint of `state` as it is now."""
-    return Checkpoint(params, vocabulary, dataset_key, run_id, describe_device(state.device), state.to_dict())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -156,60 +171,117 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: it is not a checkpoint, of another version, truncated or damaged.
     """
     try:
-        with path.open("rb") as file:
-            head = file.readline(HEAD_BYTES)
-            version = head.removeprefix(MAGIC).removesuffix(b"\n")
-            if head != MAGIC + version + b"\n" or not version.isdigit():
-                raise CheckpointError(f"{path}: is not a charrnn checkpoint")
-            if int(version) != VERSION:
-                raise CheckpointError(
-                    f"{path}: has checkpoint format {int(version)}, this charrnn reads format {VERSION}; "
-                    "use the version of charrnn that wrote it"
-                )
-            digest, content = file.read(DIGEST_BYTES), file.read()
+        content = path.read_bytes()
     except IsADirectoryError:
         raise CheckpointError(f"{path}: is a directory, not a charrnn checkpoint") from None
     except OSError as error:
         raise explain(error, "read checkpoint", path) from error
-    if hashlib.sha256(content).digest() != digest:
-        raise CheckpointError(f"{path}: is truncated or damaged (its checksum does not match its content)")
-    return _parse(path, content, digest.hex())
-
-
-def _parse(path: Path, content: bytes, digest: str) -> Checkpoint:
-    values = _unpickle(path, content)
-    try:
-        contents = _Contents.model_validate(values)
-        # A kilobyte can declare tensors of any size: by strides of zero, or on no device.
-        tensors = contents.state.tensors
-        dense = all(tensor.device.type == "cpu" and tensor.layout == torch.strided for tensor in tensors)
-        if not dense or sum(tensor.nbytes for tensor in tensors) > len(content):
-            raise CheckpointError("declares more numbers than it holds")
-        checkpoint = Checkpoint(
-            params=validate_params(contents.params),
-            vocabulary=Vocabulary.from_dict(contents.vocabulary.model_dump()),
-            dataset_key=contents.dataset_key,
-            run_id=contents.run_id,
-            device=contents.device,
-            state=values["state"],
-            sha256=digest,
+    if content.startswith(OLD_START):
+        raise CheckpointError(
+            f"{path}: has checkpoint format 1, of charrnn 0.1, a pickle that is no longer read; finish the run with "
+            "charrnn 0.1, or train again"
         )
-        checkpoint.check_shapes()
+    try:
+        tensors = safetensors.torch.load(content)
+    except (SafetensorError, KeyError, ValueError):  # a KeyError for a dtype that PyTorch has not
+        raise CheckpointError(f"{path}: is not a charrnn checkpoint, or is truncated or damaged") from None
+    try:
+        return _parse(tensors, _metadata(content))
     except ValidationError as error:
         raise CheckpointError(f"{path}: is not a charrnn checkpoint ({first_problem(error)})") from None
     except CharrnnError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    except (ValueError, RecursionError):  # lists within themselves, without end
-        raise CheckpointError(f"{path}: is not a charrnn checkpoint (params: are not parameters)") from None
+
+
+class _VocabularyValues(BaseModel):
+    characters: list[str]
+    counts: list[int]
+    first_seen: list[int]
+
+
+class _Metadata(BaseModel):
+    """What `save_checkpoint` writes beside the tensors, as a schema."""
+
+    run_id: str
+    device: str
+    data_digest: str
+    params: Json[dict[str, Any]]
+    vocabulary: Json[_VocabularyValues]
+    progress: Json[dict[str, Any]]
+    optimizer: Json[dict[str, Any]]
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the metadata of a safetensors file that the library has read: a header of JSON after its length."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    return metadata
+
+
+def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError("is a safetensors file, but not a charrnn checkpoint")
+    if metadata.get("version") != str(VERSION):
+        found_version = metadata.get("version", "")[:20]
+        raise CheckpointError(
+            f"has checkpoint format {found_version!r}, this charrnn reads format {VERSION}; use the version of charrnn "
+            "that wrote it"
+        )
+    if content_digest(tensors, metadata) != metadata.get("sha256"):
+        raise CheckpointError("is damaged (its checksum does not match its content)")
+    found = _Metadata.model_validate(metadata)
+    state = _join(tensors, found.progress, found.optimizer)
+    StateValues.model_validate(state)
+    checkpoint = Checkpoint(
+        params=validate_params(found.params),
+        vocabulary=Vocabulary.from_dict(found.vocabulary.model_dump()),
+        data_digest=found.data_digest,
+        run_id=found.run_id,
+        device=found.device,
+        state=state,
+        sha256=metadata["sha256"],
+    )
+    checkpoint.check_shapes()
     return checkpoint
 
 
-def _unpickle(path: Path, content: bytes) -> Any:
-    """Return what is in the zip file that `torch.save` made of it: tensors, numbers and texts."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > len(content):
-                raise ValueError("compressed")  # PyTorch never does; a small file could fill the memory
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # a file made to mislead fails in more ways than PyTorch names
-        raise CheckpointError(f"{path}: is not a charrnn checkpoint (its content is not what charrnn writes)") from None
+def _split(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors of what `TrainState.to_dict` gave by their names in the file, and the optimizer's settings."""
+    tensors = {f"model.{name}": tensor for name, tensor in state["model"].items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in (state["average"] or {}).items()}
+    for number, moments in state["optimizer"]["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
+    tensors |= {f"hidden.{number}": tensor for number, tensor in enumerate(state["hidden"])}
+    tensors["random.cpu"] = state["rng"]
+    if "cuda_rng" in state:
+        tensors["random.cuda"] = state["cuda_rng"]
+    (settings,) = state["optimizer"]["param_groups"]
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}, settings
+
+
+def _join(tensors: Mapping[str, Tensor], progress: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what `_split` was given. Raises CheckpointError for a tensor with another name."""
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("model", "average", "optimizer", "hidden", "random")}
+    for full_name, tensor in tensors.items():
+        part, _, name = full_name.partition(".")
+        if part not in parts:
+            raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {full_name[:80]!r})")
+        parts[part][name] = tensor
+    moments: dict[int, dict[str, Tensor]] = {}
+    for full_name, tensor in parts["optimizer"].items():
+        number, _, name = full_name.partition(".")
+        if not number.isdecimal():
+            raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {'optimizer.' + full_name[:70]!r})")
+        moments.setdefault(int(number), {})[name] = tensor
+    hidden, random = parts["hidden"], parts["random"]
+    if sorted(hidden) != [str(number) for number in range(len(hidden))]:
+        raise CheckpointError("is not a charrnn checkpoint (its hidden state has other parts than 0, 1, ...)")
+    state: dict[str, Any] = {
+        "model": parts["model"],
+        "average": parts["average"] or None,
+        "optimizer": {"state": moments, "param_groups": [settings]},
+        "hidden": [hidden[str(number)] for number in range(len(hidden))],
+        "progress": progress,
+        "rng": random.get("cpu"),
+    }
+    return state | ({"cuda_rng": random["cuda"]} if "cuda" in random else {})

@@ -1,6 +1,7 @@
-"""TrainState: everything needed to go on exactly where training stopped.
+"""TrainState: everything that is needed to go on exactly where training stopped.
 
-Knows how it is made and turned into plain tensors and numbers; not when it is saved or where.
+Knows how it is made, and how it becomes plain tensors and values and is made of them again; not when it is saved or
+where.
 """
 
 import copy
@@ -15,16 +16,15 @@ from torch import Tensor, nn
 from charrnn.config.schema import ModelParams, TrainingParams
 from charrnn.errors import CheckpointError
 from charrnn.model.char_rnn import CharRNN, State
-
-SGD_MOMENTUM = 0.9
+from charrnn.training.optimizers import make_optimizer
 
 
 @dataclass
 class Progress:
-    """Where training is: plain numbers, each as it will be after a resume.
+    """Where training is: plain values, each as it will be after a resume.
 
     Attributes:
-        step: updates done.
+        step: optimizer steps done.
         epoch: passes through the training text done.
         window: windows of this epoch done.
         elapsed: training time so far (s), evaluations included, pauses between sessions not.
@@ -32,9 +32,9 @@ class Progress:
         best_step: the step of it.
         evaluations_since_best: evaluations without improvement; what patience counts.
         stale_evaluations: the same since the last decay; what plateau counts.
-        decays: times plateau has lowered the rate.
+        decays: times that plateau has lowered the learning rate.
         rollbacks: times training went back to a checkpoint because it diverged.
-        rate_factor: what the schedule's rate is multiplied with; halved at each rollback.
+        rate_factor: what the schedule's learning rate is multiplied with; halved at each rollback.
         smooth_loss: running average of the training loss, against which a jump is seen; None before the first.
         probe_loss: the newest probe; None before the first.
         evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
@@ -63,6 +63,25 @@ class Progress:
     checkpointed_step: int = 0
     checkpointed_at: float = 0.0
 
+    def note_evaluation(self, loss: float | None, training: TrainingParams) -> bool:
+        """Take note of an evaluation after `step`, for the best so far, for patience, and for the plateau schedule.
+
+        Args:
+            loss: on the validation split (nats per character); None without one, where the latest is the best.
+            training: `schedule` and `decay_patience` are used.
+
+        Returns:
+            Whether it is the best so far.
+        """
+        improved = loss is None or self.best_loss is None or loss < self.best_loss
+        self.evaluations_since_best = 0 if improved else self.evaluations_since_best + 1
+        self.stale_evaluations = 0 if improved else self.stale_evaluations + 1
+        if improved:
+            self.best_loss, self.best_step = loss, self.step
+        if training.schedule == "plateau" and self.stale_evaluations >= training.decay_patience:
+            self.decays, self.stale_evaluations = self.decays + 1, 0
+        return improved
+
 
 @dataclass
 class TrainState:
@@ -70,7 +89,7 @@ class TrainState:
 
     Attributes:
         model: the weights being trained.
-        average: the same with exponentially averaged weights, or None when `ema_decay` is null.
+        average: the exponential moving average of the weights, as a model; None when `ema_decay` is null.
         optimizer: with its moments.
         hidden: the carried state of every stream.
         progress: where training is.
@@ -93,7 +112,7 @@ class TrainState:
         return self.model.decoder.weight.device
 
     def to_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and texts only, on the CPU: what `torch.load(weights_only=True)` reads."""
+        """Return nested dicts and lists of tensors, numbers and texts, copied to the CPU; see `StateValues`."""
         values: dict[str, Any] = {
             "model": _to_cpu(self.model.state_dict()),
             "average": _to_cpu(self.average.state_dict()) if self.average is not None else None,
@@ -149,7 +168,7 @@ class OptimizerValues(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    state: dict[int, dict[str, Tensor | float | None]]
+    state: dict[int, dict[str, Tensor]]
     param_groups: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
 
 
@@ -165,13 +184,6 @@ class StateValues(BaseModel):
     progress: Progress
     rng: Tensor
     cuda_rng: Tensor | None = None
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """Every tensor there is."""
-        moments = [value for values in self.optimizer.state.values() for value in values.values()]
-        found = [*self.model.values(), *(self.average or {}).values(), *moments, *self.hidden, self.rng, self.cuda_rng]
-        return [value for value in found if isinstance(value, Tensor)]
 
     @field_validator("progress")
     @classmethod
@@ -222,7 +234,7 @@ def _check_hidden(expected: Sequence[Tensor], found: Sequence[Tensor]) -> None:
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, values: OptimizerValues) -> None:
-    """PyTorch compares nothing but counts: adamw given adam's values is adam, and sgd fails at its next step."""
+    """Compare settings and shapes. PyTorch compares counts only: adamw given adam's values would be adam."""
     (ours,), (theirs,) = _to_cpu(optimizer.state_dict())["param_groups"], values.param_groups
     for name, value in theirs.items():
         # The rate is set before every step.
@@ -234,7 +246,7 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, values: OptimizerValues) 
     shapes = dict(enumerate(tuple(weights.shape) for weights in optimizer.param_groups[0]["params"]))
     for number, moments in values.state.items():
         for name, value in moments.items():
-            if isinstance(value, Tensor) and value.dim() and tuple(value.shape) != shapes.get(number):
+            if value.dim() and tuple(value.shape) != shapes.get(number):
                 raise CheckpointError(
                     f"the checkpoint does not fit the optimizer: {name} of tensor {number} is {tuple(value.shape)} in "
                     f"the checkpoint, {shapes.get(number, 'not there')} in the model"
@@ -248,7 +260,15 @@ def new_state(
     batch_size: int,
     device: torch.device,
 ) -> TrainState:
-    """Return a fresh state: everything random in it comes from `training.seed`."""
+    """Return a state before the first step: everything random in it comes from `training.seed`.
+
+    Args:
+        model_params: the model's shape.
+        training: optimizer, exponential moving average and random seed are used.
+        vocabulary_size: ids, the padding id included.
+        batch_size: streams (count).
+        device: where the weights are to be.
+    """
     torch.manual_seed(training.seed)
     model = CharRNN(model_params, vocabulary_size).to(device)
     average = None
@@ -258,22 +278,6 @@ def new_state(
             if isinstance(module, nn.RNNBase):
                 module.flatten_parameters()  # a copy is not in one piece, as cuDNN wants it
     return TrainState(model, average, make_optimizer(model, training), model.initial_state(batch_size))
-
-
-def make_optimizer(model: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
-    """Return the optimizer `params` ask for; its rate is set before every step."""
-    parameters = list(model.parameters())
-    rate, decay, betas = params.learning_rate, params.weight_decay, (params.beta1, params.beta2)
-    match params.optimizer:
-        case "adam":
-            return torch.optim.Adam(parameters, lr=rate, betas=betas, weight_decay=decay, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay, fused=True)
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, momentum=SGD_MOMENTUM, fused=True)
-        case "rmsprop":
-            # Smoothing 0.95 as in char-rnn; PyTorch's 0.99 forgets the first steps too slowly.
-            return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=0.95)
 
 
 def _to_cpu(value: Any) -> Any:

@@ -51,13 +51,14 @@ def compare(
         overrides.append(f"tracking.experiment={experiment}")
     params = load_params(overlays, overrides)
     with interruptible():
-        from tasks.tracking.comparison import METRICS, Comparison
-        from tasks.tracking.mlflow import find_run, last_runs, read_run
+        from tasks.tracking.comparison import Comparison, compared_metrics
+        from tasks.tracking.mlflow import Experiment, read_run
 
-    found = [find_run(params, run_id) for run_id in run_ids] or last_runs(params, newest)
+    recorded = Experiment(params.tracking, params.data)
+    found = [recorded.find_run(run_id) for run_id in run_ids] or recorded.last_runs(newest)
     if not found:
         raise ParamsError(f"tracking.experiment: '{params.tracking.experiment}' has no runs to compare")
-    comparison = Comparison([read_run(run, METRICS) for run in found])
+    comparison = Comparison([read_run(run, compared_metrics()) for run in found])
     print(comparison.markdown(), end="")
     if markdown is not None:
         write_text(Path(markdown), comparison.markdown())

@@ -1,21 +1,15 @@
-"""Options that are the fields of a pydantic model, and the answer to values it does not take."""
+"""Options of a command that are the fields of a pydantic model."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from charrnn.config.messages import explain
-from charrnn.errors import ParamsError
-
-Model = TypeVar("Model", bound=BaseModel)
-
 METAVARS = {int: "N", float: "X", str: "TEXT"}
-BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
 def with_fields(
@@ -41,29 +35,10 @@ def with_fields(
     return decorate
 
 
-def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """Return `model` with `values`.
-
-    Raises:
-        ParamsError: names the option, what it may be and what was found.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-    name = str(problem["loc"][0])
-    option = flag(name, model.model_fields[name]) if _extra(model.model_fields[name]) else name
-    bounds = _bounds(model.model_json_schema()["properties"][name])
-    raise ParamsError(f"{option}: " + (f"must be {bounds}, got {values[name]}" if bounds else explain(problem)))
-
-
 def flag(name: str, field: FieldInfo) -> str:
     """Return the option of a field, such as `--top-k`."""
-    return str(_extra(field).get("flag", f"--{name.replace('_', '-')}"))
-
-
-def _extra(field: FieldInfo) -> Mapping[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    return str(extra.get("flag", f"--{name.replace('_', '-')}"))
 
 
 def _option(name: str, field: FieldInfo, metavar: str | None) -> inspect.Parameter:
@@ -84,10 +59,3 @@ def _plain(annotation: Any) -> Any:
     while get_origin(annotation) in (Annotated, Union, UnionType):
         annotation = next(part for part in get_args(annotation) if part is not NoneType)
     return annotation
-
-
-def _bounds(schema: Mapping[str, Any]) -> str:
-    """Return the range of a field from its JSON schema, such as `> 0 and <= 1`; '' for none."""
-    options = schema.get("anyOf", [schema])
-    bounds = [f"{sign} {option[key]}" for option in options for key, sign in BOUNDS.items() if key in option]
-    return " and ".join(bounds).replace(str(2**63), "2^63")

@@ -32,9 +32,10 @@ def promote(
     params = load_params(overlays, overrides)
     with interruptible():
         from tasks.promote import CHAMPION
-        from tasks.tracking.mlflow import alias_version, set_champion
+        from tasks.tracking.mlflow import Store, alias_version, set_champion
 
-    before = alias_version(params.tracking, model, CHAMPION)
-    set_champion(params.tracking, model, chosen, f"champion: {reason}", CHAMPION)
+    store = Store.of(params.tracking)
+    before = alias_version(store, model, CHAMPION)
+    set_champion(store, model, chosen, f"champion: {reason}", CHAMPION)
     print(f"{model} version {chosen} is the champion (before: {before or 'none'})")
     return 0

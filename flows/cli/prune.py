@@ -30,10 +30,12 @@ def prune(
         raise ParamsError(f"--older-than: must be a number of days >= 0, got {older_than:g}")
     params = load_params(overlays, overrides)
     with interruptible():
+        from tasks.tracking.mlflow import Experiment
         from tasks.tracking.prune import spare_checkpoints
 
     size = runs = 0
-    for spare in spare_checkpoints(params, int(time.time() * 1000 - older_than * MS_PER_DAY)):
+    experiment = Experiment(params.tracking, params.data)
+    for spare in spare_checkpoints(experiment, int(time.time() * 1000 - older_than * MS_PER_DAY)):
         if delete:
             spare.delete()
         print(f"{spare.ended.run.run_id}  {len(spare)} checkpoints, {spare.size / 1e6:.1f} MB  {spare.ended.name}")

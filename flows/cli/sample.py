@@ -1,7 +1,7 @@
 """`charrnn sample`: text from any trained model, a run's, a checkpoint file's or a registered one."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +12,9 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
+from charrnn.generation.options import read_options, with_seeds
 from flows.cli.command import Overlays, Overrides
-from flows.cli.derived import validated, with_fields
+from flows.cli.derived import with_fields
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import kind_of
 
@@ -56,7 +57,6 @@ def sample(
         str | None, typer.Option(metavar="FILE|-", help="File with the text to continue; - is standard input.")
     ] = None,
     num_samples: Annotated[int, typer.Option(metavar="N", help="Texts, with seeds S, S+1, ...")] = 1,
-    until: Annotated[str | None, typer.Option(metavar="TEXT", help="Stop as soon as TEXT was written.")] = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Write characters as they come (always so in a terminal).")
     ] = False,
@@ -75,31 +75,30 @@ def sample(
         raise ParamsError(f"MODEL: exactly one of MODEL, --run, --checkpoint and --model must be given, {found}")
     if num_samples < 1:
         raise ParamsError(f"--num-samples: must be >= 1, got {num_samples}")
-    if until == "":
+    if options["stop"] == "":
         raise ParamsError("--until: must not be empty")
     if prime_file is not None:
         if options["prime"]:
             raise ParamsError("--prime-file: not allowed with --prime")
         options["prime"] = _read_prime(prime_file)
-    asked = validated(SamplingOptions, options)
     # The last seed, too, is checked before anything is written.
-    validated(SamplingOptions, {**options, "seed": asked.seed + num_samples - 1})
+    numbered = with_seeds(read_options(options), num_samples)
     params = load_params(overlays, overrides)
     with interruptible():
-        from charrnn.generation.sampling import SampleRequest, known_prime, stream_many
+        from charrnn.generation.sampling import known_prime, stream_many
     trained = _load(params, wanted=wanted, run=run, checkpoint=checkpoint, model=model)
-    prime, message = known_prime(asked.prime, trained.vocabulary)
+    prime, message = known_prime(options["prime"], trained.vocabulary)
     if message and strict:
         raise ParamsError(message)
     if message:
         print(f"warning: {message}; dropped", file=sys.stderr)
     network = trained.model()
-    for seed in range(asked.seed, asked.seed + num_samples):
+    for one in numbered:
         if num_samples > 1:
-            print(f"--- seed {seed} ---")
-        request = SampleRequest(**{**asked.model_dump(), "prime": prime, "seed": seed})
-        characters = (texts[0] for texts in stream_many(network, trained.vocabulary, [request]))
-        _write(prime, _until(characters, until), stream=stream or sys.stdout.isatty())
+            print(f"--- seed {one.seed} ---")
+        primed = one.model_copy(update={"prime": prime})
+        characters = (texts[0] for texts in stream_many(network, trained.vocabulary, [primed]))
+        _write(prime, characters, stream=stream or sys.stdout.isatty())
     return 0
 
 
@@ -126,25 +125,15 @@ def _load(
         return load_checkpoint(Path(checkpoint))
     with interruptible():
         from tasks.tracking.checkpoints import load_from_run
-        from tasks.tracking.mlflow import find_run
-        from tasks.tracking.models import find_parent, load_registered
+        from tasks.tracking.mlflow import Experiment
+        from tasks.tracking.trained_models import find_model, load_registered
+    experiment = Experiment(params.tracking, params.data)
     if run is not None:
-        return load_from_run(params, find_run(params, run))
+        return load_from_run(experiment.find_run(run))
     if model is not None:
-        return load_registered(params.tracking, model)
+        return load_registered(experiment.store, model)
     assert wanted is not None
-    return find_parent(params, wanted).checkpoint
-
-
-def _until(characters: Iterable[str], end: str | None) -> Iterator[str]:
-    """Pass `characters` on until they have spelt `end`, which is the last thing passed on."""
-    written = ""
-    for character in characters:
-        yield character
-        if end is not None:
-            written = (written + character)[-len(end) :]
-            if written == end:
-                return
+    return find_model(experiment, wanted).checkpoint
 
 
 def _write(prime: str, characters: Iterable[str], *, stream: bool) -> None:

@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs, what came of it, their curves, their samples.
+"""Runs beside each other: the parameters that differ, their results, loss curves and samples.
 
 Knows no MLflow: what it shows was read through `tasks.tracking.mlflow`, from any store.
 """
@@ -11,22 +11,29 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from charrnn.evaluation.metrics import METRICS, PREFIXES
 from charrnn.evaluation.plots import compared_curves
 from tasks.tracking.runs import RunRecord
 
-# Metric -> its name in the table; the last value each run has.
-RESULTS = {
-    "best/loss": "val loss",
-    "best/bits_per_char": "val bits/char",
-    "test/loss": "test loss",
-    "test/bits_per_char": "test bits/char",
-    "probe/loss_sum": "probe",
-}
-# What is to be read of each run.
-METRICS = (*RESULTS, "train/loss", "val/loss", "train/chars_per_second")
 # Parameters that say where things are, not what was done.
 NOT_COMPARED = ("data.directory", "tracking.", "tasks.", "evaluation.", "checkpoint.")
 SHOWN = 400
+
+
+def compared_metrics() -> tuple[str, ...]:
+    """Return the names, as runs log them, of all the metrics that a comparison reads."""
+    return (*(name for name, _, _ in _results()), "train/loss", "val/loss", "train/chars_per_second")
+
+
+def _results() -> list[tuple[str, str, str]]:
+    """Return name, title and format of each metric whose last value is shown, in order."""
+    scores = [
+        (f"{prefix}/{key}", f"{split} {metric.title}", metric.title_format)
+        for split, prefix in PREFIXES.items()
+        for key, metric in METRICS.items()
+        if metric.title
+    ]
+    return [*scores, ("probe/loss_sum", "probe", "{:.4f}")]
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,13 @@ class Comparison:
         return frame[frame.nunique(axis=1) > 1].sort_index()
 
     def results(self) -> pd.DataFrame:
-        """Return what came of each run: a row a figure, a column a run; empty where a run has none."""
+        """Return the results of each run: a row a result, a column a run; '' where a run has none."""
         columns = {}
         for run in self.runs:
-            column = {title: _number(run.last(metric), "{:.4f}") for metric, title in RESULTS.items()}
-            column["steps"] = _number(run.last("train/loss", of="step"), "{:,.0f}")
-            column["characters/s"] = _number(run.median("train/chars_per_second"), "{:,.0f}")
-            column["time (s)"] = _number(run.seconds, "{:,.0f}")
+            column = {title: _shown(run.last(name), form) for name, title, form in _results()}
+            column["steps"] = _shown(run.last("train/loss", of="step"), "{:,.0f}")
+            column["characters/s"] = _shown(run.median("train/chars_per_second"), "{:,.0f}")
+            column["time (s)"] = _shown(run.seconds, "{:,.0f}")
             column["status"] = run.status
             columns[self._label(run)] = column
         frame = pd.DataFrame(columns)
@@ -113,7 +120,7 @@ pre {{ white-space: pre-wrap; background: #f6f6f4; padding: 1rem; }}
 """
 
 
-def _number(value: float | None, form: str) -> str:
+def _shown(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 

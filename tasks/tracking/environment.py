@@ -1,4 +1,4 @@
-"""What a run was made with: code, packages, hardware."""
+"""The environment of a run: its code, packages and hardware."""
 
 import getpass
 import platform

@@ -1,4 +1,4 @@
-"""Which process a run belongs to, as tags: a run whose process is gone does not run any more."""
+"""The process of a run, recorded as tags of the run: when the process has ended, so has the run."""
 
 import socket
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ def process_tags() -> dict[str, str]:
     return dict(zip(PROCESS_TAGS, (socket.gethostname(), str(process.pid), str(process.create_time())), strict=True))
 
 
-def is_at_work(tags: Mapping[str, str]) -> bool:
-    """Whether the process that `tags` name is another one of this machine, and still there."""
+def is_running(tags: Mapping[str, str]) -> bool:
+    """Return whether the process in `tags` is another process of this machine, and runs."""
     host, pid = (tags.get(tag, "") for tag in PROCESS_TAGS[:2])
     mine = process_tags()
     return host == mine[PROCESS_TAGS[0]] and pid not in ("", mine[PROCESS_TAGS[1]]) and not is_gone(tags)
 
 
 def is_gone(tags: Mapping[str, str]) -> bool:
-    """Whether the process that `tags` name was on this machine and is no more."""
+    """Return whether the process in `tags` was one of this machine, and has ended."""
     host, pid, started = (tags.get(tag, "") for tag in PROCESS_TAGS)
     if host != socket.gethostname() or not pid.isdigit():
         return False

@@ -1,4 +1,4 @@
-"""Runs as values: which run, where, and what a store knows of it; the names that runs give their files and tags.
+"""Runs as values: which run, where it is, what a store knows of it; the names of its files and tags.
 
 Knows no MLflow: `tasks.tracking.mlflow` makes these values and takes them.
 """
@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from charrnn.data.folder import DataFolder
+
+# The artifact folder of the checkpoints, and their names: there and on this machine.
 CHECKPOINTS = "checkpoints"
-BEST, LAST = "best.ckpt", "last.ckpt"
-# What a run that starts from a trained model keeps of it, and its tags. Not `mlflow.parentRunId`: the UI would hide the
-# run under its parent until that is unfolded, as if it were a part of it.
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
+# The weights a run starts from, when it starts from a trained model.
 INITIAL = "initial.ckpt"
+# Not `mlflow.parentRunId`: the UI would fold the run away under its parent, as if it were a part of it.
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PARAMS_FILE = "params.yaml"
@@ -22,21 +25,31 @@ SAMPLES_FILE = "samples/samples.json"
 
 @dataclass(frozen=True)
 class RunRef:
-    """Which run, where: small, so that it can travel between tasks.
+    """A reference to one run, small enough to travel between tasks.
 
     Attributes:
         uri: of the tracking store, with credentials.
         run_id: of the run.
         experiment_id: of its experiment.
         started: when the run began (ms since 1970).
-        outbox: the folder in which what it reports waits to be sent.
+        data: the data folder, which holds the run's outbox and checkpoints.
     """
 
     uri: str
     run_id: str
     experiment_id: str
     started: int
-    outbox: Path
+    data: DataFolder
+
+    @property
+    def outbox(self) -> Path:
+        """The folder in which the run's messages wait to be sent."""
+        return self.data.outbox(self.run_id)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the run's checkpoints on this machine."""
+        return self.data.checkpoints(self.run_id)
 
     @property
     def ui_path(self) -> str:
@@ -56,7 +69,7 @@ class EndedRun:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a store knows of a run, for those who only read.
+    """What a store knows of a run.
 
     Attributes:
         run_id: of the run.

@@ -1,7 +1,7 @@
-"""What a run reports while it goes on: metrics, parameters, tags, artifacts, its end.
+"""What a run reports: metrics, parameters, tags, artifacts, its end.
 
-Everything is written into the run's outbox first and sent from there by a thread, in order, as soon as the tracking
-store takes it: a store that is slow or away keeps no one waiting, and a process that dies loses nothing.
+Each report is a message in the run's outbox, on disk, from which a thread sends it to the tracking store in order: a
+store that is slow or away does not delay training, and a process that dies loses nothing.
 """
 
 import json
@@ -17,35 +17,36 @@ import pandas as pd
 
 from charrnn.config.redaction import redact
 from charrnn.errors import CharrnnError, TrackingError
-from tasks.tracking.address import waiting_out_locks
-from tasks.tracking.mlflow import Delivery, reason, registered_version, reporting, run_tag, system_figures
-from tasks.tracking.outbox import messages as op
+from tasks.tracking.mlflow import Delivery, Store, reason, registered_version, run_tag, system_figures
+from tasks.tracking.outbox import messages
+from tasks.tracking.outbox.messages import Message
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.outbox.sender import Sender
 from tasks.tracking.runs import RunRef
 
-# A tracking server that is restarted is back within a minute; past that the run ends and leaves the rest to flows/sync.
+# How long a run waits at its end for a store that is away (s): a server that restarts is back within a minute. Then the
+# run ends, and flows/sync.py sends the rest.
 END_SECONDS = 60.0
-# Who asks a run to stop (a person, a scheduler) kills it when it takes much longer.
+# The same for a run that was stopped (s): a person or a scheduler kills a process that takes much longer to stop.
 STOP_SECONDS = 5.0
 
 
 class Tracker:
-    """Reports on one run. No step of a metric is logged twice, however often a part of the run is done again."""
+    """Reports on one run. No step of a metric is logged twice, however often a part of the run is repeated."""
 
     def __init__(self, run: RunRef) -> None:
-        """Cheap: no request is made."""
+        """No request is made."""
         self.run = run
         self._sender = sender_of(run)
 
     def metric(self, key: str, value: float, step: int) -> None:
-        """Queue one value; written with others every few seconds or at `flush`. What is not finite is left out."""
+        """Queue one value, which is sent with others every few seconds or at `flush`; drop one that is not finite."""
         self._sender.raise_refusal()
         if math.isfinite(value):
-            self._sender.gather(op.Row(key, float(value), _now(), step))
+            self._sender.gather(messages.Row(key, float(value), _now(), step))
 
     def flush(self) -> None:
-        """Return when every metric of the run is on disk: it will be sent even if this process dies now."""
+        """Return when every metric so far is on disk: from then on it is sent even if this process dies."""
         self._sender.raise_refusal()
         self._sender.flush()
 
@@ -53,10 +54,10 @@ class Tracker:
         """Flush, then wait until the store has everything, or has been away for `patience` seconds (END_SECONDS).
 
         Returns:
-            How many operations still wait in the outbox.
+            The number of messages that still wait in the outbox.
 
         Raises:
-            TrackingError: the store refused something.
+            TrackingError: the store refused a message.
         """
         self.flush()
         left = self._sender.wait(END_SECONDS if patience is None else patience)
@@ -64,20 +65,20 @@ class Tracker:
         return left
 
     def params(self, flat: Mapping[str, str]) -> None:
-        """Log parameters; ones that are there already are left as they are."""
-        self._append(op.LogParams(dict(flat)))
+        """Log parameters; those that are logged already keep their values."""
+        self._append(messages.LogParams(dict(flat)))
 
     def tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags, credentials redacted."""
-        self._append(op.SetTags({key: redact(value) for key, value in tags.items()}))
+        """Set tags; credentials in their values are redacted."""
+        self._append(messages.SetTags({key: redact(value) for key, value in tags.items()}))
 
     def tag(self, key: str) -> str:
-        """Return the run's tag `key`, whether it was sent yet or not; '' when it has none.
+        """Return the run's tag `key`, also one that is not sent yet; '' when it has none.
 
         Raises:
             TrackingError: the store does not answer.
         """
-        waiting = [tags.values for tags in self._sender.outbox.operations() if isinstance(tags, op.SetTags)]
+        waiting = [tags.values for tags in self._sender.outbox.messages() if isinstance(tags, messages.SetTags)]
         return next((values[key] for values in reversed(waiting) if key in values), "") or run_tag(self.run, key)
 
     def describe(self, markdown: str) -> None:
@@ -86,28 +87,28 @@ class Tracker:
 
     def rename(self, name: str) -> None:
         """Give the run another name."""
-        self._append(op.Rename(name))
+        self._append(messages.Rename(name))
 
     def text(self, text: str, path: str) -> None:
         """Write `text` as the artifact `path`."""
-        self._append(op.LogText(path, text))
+        self._append(messages.LogText(path, text))
 
     def file(self, local: Path, folder: str = "") -> None:
         """Copy the file `local`, as it is now, into the artifact `folder`."""
-        self._append(op.LogFile(f"{folder}/{local.name}" if folder else local.name), local)
+        self._append(messages.LogFile(f"{folder}/{local.name}" if folder else local.name), local)
 
     def table(self, frame: pd.DataFrame, path: str) -> None:
         """Write `frame` as the artifact `path` (.json), shown as a table in the UI; replaces what was there."""
-        self._append(op.LogTable(path, frame.to_json(orient="split", index=False)))
+        self._append(messages.LogTable(path, frame.to_json(orient="split", index=False)))
 
     def curves(self, baselines: Mapping[str, float], path: str) -> None:
         """Draw the loss curves logged so far as the artifact `path` (.png); baselines in nats per character."""
         self.flush()
-        self._append(op.DrawCurves(path, dict(baselines)))
+        self._append(messages.DrawCurves(path, dict(baselines)))
 
     def dataset(self, *, name: str, digest: str, source: str, profile: Mapping[str, Any], context: str) -> None:
         """Log a dataset as the run's input."""
-        self._append(op.LogDataset(name, digest[:36], redact(source), json.dumps(dict(profile)), context))
+        self._append(messages.LogDataset(name, digest[:36], redact(source), json.dumps(dict(profile)), context))
 
     def register(
         self,
@@ -121,33 +122,33 @@ class Tracker:
 
         Args:
             name: of the registered model.
-            checkpoint: what `charrnn.serving` loads.
+            checkpoint: the file that `charrnn.serving` loads.
             sha256: of its content.
             requirements: pinned, as for pip.
             example: one input row.
 
         Returns:
-            The version; '' while the store is away, which gets to know of it when it is back.
+            The version; '' while the store is away, which registers it when it is back.
         """
-        self._append(op.Register(name, sha256, tuple(requirements), dict(example)), checkpoint)
+        self._append(messages.Register(name, sha256, tuple(requirements), dict(example)), checkpoint)
         return "" if self.wait(patience=0) else registered_version(self.run, name, sha256)
 
     def finish(self, status: str, error: str = "", patience: float | None = None) -> int:
         """End the run as FINISHED, FAILED (with `error` as a tag) or KILLED.
 
         Returns:
-            How many operations wait for a store that has been away for `patience` seconds (END_SECONDS).
+            The number of messages that wait for a store that has been away for `patience` seconds (END_SECONDS).
 
         Raises:
-            TrackingError: the store refused something.
+            TrackingError: the store refused a message.
         """
         if status != "FINISHED":
-            # Whoever ends a run otherwise knows of what was refused, or has a better reason.
+            # The run ends because of the refusal, or for a reason that matters more.
             self._sender.outbox.refusals.clear()
         self.flush()
         if error:
             self.tags({"error": error[:5000]})
-        self._append(op.Terminate(status, _now()))
+        self._append(messages.Terminate(status, _now()))
         left = self.wait(patience)
         self._sender.outbox.discard()
         return left
@@ -174,12 +175,12 @@ class Tracker:
                 for key, value in figures.items():
                     self.metric(key, value, step)
         except CharrnnError:
-            # The thread that does the work meets it too, where there is someone to tell.
+            # The main thread meets the same error at its next report, and handles it.
             return
 
-    def _append(self, operation: op.Operation, attachment: Path | None = None) -> None:
+    def _append(self, message: Message, attachment: Path | None = None) -> None:
         self._sender.raise_refusal()
-        self._sender.append(operation, attachment)
+        self._sender.append(message, attachment)
 
 
 _senders: dict[RunRef, Sender] = {}
@@ -187,31 +188,31 @@ _senders_lock = threading.Lock()
 
 
 def sender_of(run: RunRef) -> Sender:
-    """Return what sends the run's outbox: one for all of this process, so that the order is kept."""
+    """Return the sender of the run's outbox: one for the whole process, so that the order is kept."""
     with _senders_lock:
         if run not in _senders:
             _senders[run] = Sender(Outbox(run.outbox), Delivery(run), redact(run.uri), reason)
         return _senders[run]
 
 
-@waiting_out_locks
 def send_pending(run: RunRef) -> int:
-    """Send what waits in the run's outbox, here and now.
+    """Send the messages that wait in the run's outbox, in this thread.
 
     Returns:
-        How many operations were sent.
+        The number of messages sent.
 
     Raises:
-        TrackingError: the store does not answer, or refused something; what it has not got is kept.
+        TrackingError: the store does not answer, or refused a message; messages that it does not have are kept.
     """
     outbox, deliver, sent = Outbox(run.outbox), Delivery(run), 0
 
-    def send(operation: op.Operation, attachment: Path | None) -> None:
+    def send(message: Message, attachment: Path | None) -> None:
         nonlocal sent
-        deliver(operation, attachment)
+        deliver(message, attachment)
         sent += 1
 
-    with reporting(run.uri):
+    # `deliver` translates its errors itself; reading the outbox may fail, too.
+    with Store(run.uri).translating():
         outbox.drain(send)
     outbox.discard()
     if outbox.refusals:
@@ -220,5 +221,5 @@ def send_pending(run: RunRef) -> int:
 
 
 def _now() -> int:
-    """Return the time in ms since 1970, as MLflow counts it."""
+    """Return the time (ms since 1970)."""
     return int(time.time() * 1000)

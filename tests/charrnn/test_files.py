@@ -1,14 +1,17 @@
 import errno
 import glob
 import os
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
+from charrnn.config.loading import PROJECT
 from charrnn.errors import FileError
-from charrnn.files import atomic_directory, atomic_file, explain, write_bytes, write_text
+from charrnn.files import atomic_directory, atomic_file, explain, workspace, write_bytes, write_text
 
 
 class InterruptionError(Exception):
@@ -214,3 +217,46 @@ def test_an_error_without_a_reason_is_told_by_its_text() -> None:
     error = explain(OSError("the tape is torn"), "read", Path("a.txt"))
     assert str(error) == "a.txt: cannot read: the tape is torn"
     assert str(explain(OSError(errno.EIO, "bad sector"), "lock", Path("b"))) == "b: cannot lock: bad sector"
+
+
+# A workspace
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no")])
+def test_a_workspace_is_an_empty_folder_that_goes_however_the_block_ends(
+    tmp_path: Path, error: Exception | None
+) -> None:
+    def work() -> None:
+        with workspace(tmp_path / "new" / "folder") as folder:
+            assert list(folder.iterdir()) == []
+            (folder / "it").write_text("half")
+            if error:
+                raise error
+
+    with pytest.raises(ValueError, match="no") if error else nullcontext():
+        work()
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_a_workspace_of_a_process_that_was_killed_goes_with_the_next_one(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from charrnn.files import workspace
+with workspace(Path(sys.argv[1])) as folder:
+    (folder / "it").write_text("half")
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT).returncode == 9
+    (left,) = tmp_path.iterdir()
+    with workspace(tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+        assert folder != left
+
+
+def test_what_the_disk_refuses_in_a_workspace_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(FileError, match=r"/a file: cannot write: File exists$"), workspace(tmp_path / "a file"):
+        pass
+    with pytest.raises(FileError, match=r": cannot write: No space left on device$"), workspace(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

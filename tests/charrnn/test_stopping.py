@@ -1,14 +1,22 @@
+"""SIGINT and SIGTERM: noted at once, obeyed at a moment at which everything can be saved."""
+
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
-from prefect.exceptions import TerminationSignal
 
 from charrnn.stopping import StopRequest, signals_noted, signals_wait, stop_requests
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+class Terminated(BaseException):
+    """Made of a signal's number, as what a task runner raises at SIGTERM."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = number
 
 
 @pytest.fixture(autouse=True)
@@ -64,13 +72,13 @@ def test_the_handlers_of_before_are_put_back_also_after_an_error() -> None:
 
 def test_a_request_ends_the_task_as_prefect_would() -> None:
     stop = StopRequest()
-    stop.raise_if_requested(TerminationSignal)
+    stop.raise_if_requested(Terminated)
     stop.signal = signal.SIGINT
     with pytest.raises(KeyboardInterrupt):
-        stop.raise_if_requested(TerminationSignal)
+        stop.raise_if_requested(Terminated)
     stop.signal = signal.SIGTERM
-    with pytest.raises(TerminationSignal) as caught:
-        stop.raise_if_requested(TerminationSignal)
+    with pytest.raises(Terminated) as caught:
+        stop.raise_if_requested(Terminated)
     assert caught.value.signal == signal.SIGTERM
 
 
@@ -93,7 +101,7 @@ def interrupted(number: int, frame: object) -> None:
 
 def test_a_signal_that_is_noted_does_what_it_did() -> None:
     signal.signal(signal.SIGINT, interrupted)
-    with signals_noted(TerminationSignal) as noted, pytest.raises(KeyboardInterrupt):
+    with signals_noted(Terminated) as noted, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert noted.signal == signal.SIGINT
     assert signal.getsignal(signal.SIGINT) is interrupted
@@ -108,7 +116,7 @@ def test_a_signal_that_a_destructor_swallows_is_not_forgotten(monkeypatch: pytes
             signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGINT, interrupted)
-    with signals_noted(TerminationSignal) as noted:
+    with signals_noted(Terminated) as noted:
         dying = Dying()
         del dying
         with stop_requests(overlooked=True) as stop:
@@ -116,20 +124,20 @@ def test_a_signal_that_a_destructor_swallows_is_not_forgotten(monkeypatch: pytes
     assert noted.signal == stop.signal == signal.SIGINT
     assert printed == []
     with pytest.raises(KeyboardInterrupt):
-        noted.raise_if_requested(TerminationSignal)
+        noted.raise_if_requested(Terminated)
 
 
 def test_a_signal_of_another_run_is_forgotten() -> None:
     signal.signal(signal.SIGINT, interrupted)
-    with signals_noted(TerminationSignal), pytest.raises(KeyboardInterrupt):
+    with signals_noted(Terminated), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    with signals_noted(TerminationSignal), stop_requests(overlooked=True) as stop:
+    with signals_noted(Terminated), stop_requests(overlooked=True) as stop:
         assert stop.signal is None
 
 
 def test_what_was_noted_before_is_of_no_account_where_it_is_not_asked_for() -> None:
     signal.signal(signal.SIGINT, interrupted)
-    with signals_noted(TerminationSignal):
+    with signals_noted(Terminated):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with stop_requests() as stop:
@@ -143,7 +151,7 @@ def test_what_else_a_destructor_drops_is_told_as_ever(monkeypatch: pytest.Monkey
 
     printed: list[type[BaseException] | None] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda dropped: printed.append(dropped.exc_type))
-    with signals_noted(TerminationSignal):
+    with signals_noted(Terminated):
         failing = Failing()
         del failing
     assert printed == [ZeroDivisionError]

@@ -1,105 +1,26 @@
-import fcntl
+"""What a person sees while tasks run, in a terminal and elsewhere."""
+
 import logging
-import os
-import re
-import struct
-import termios
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from charrnn import terminal
 from charrnn.terminal import bar, configure_logging
-from tests.workplace import Finished, call
+from tests.screen import in_terminal, unconfigured_logger
 
 DETAIL = "step 12000  loss 1.234  val 1.345  160,265 characters/s  100 s left"
 
 
 @pytest.fixture(autouse=True)
 def logger() -> Iterator[logging.Logger]:
-    """The project's logger without handlers, as it is when a script starts."""
-    found = logging.getLogger("charrnn")
-    handlers, level, propagate = list(found.handlers), found.level, found.propagate
-    found.handlers.clear()
-    found.setLevel(logging.INFO)
-    yield found
-    found.handlers[:], found.propagate = handlers, propagate
-    found.setLevel(level)
-
-
-class Screen:
-    """What was written to a pseudo-terminal."""
-
-    def __init__(self) -> None:
-        self.bytes = b""
-
-    @property
-    def text(self) -> str:
-        """All that was shown, without colours, also what was wiped away again."""
-        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.bytes.decode())
-
-    @property
-    def left(self) -> str:
-        """What stands there in the end: the cursor moved, lines were written over and erased."""
-        rows, row, column = [""], 0, 0
-        for token in re.findall(r"\x1b\[[0-9;?]*[a-zA-Z]|\r|\n|[^\x1b\r\n]+", self.bytes.decode()):
-            if token == "\r":
-                column = 0
-            elif token == "\n":
-                row += 1
-                rows += [""] * (row == len(rows))
-            elif token.startswith("\x1b"):
-                if token.endswith("A"):
-                    row -= int(token[2:-1])
-                elif token == "\x1b[2K":
-                    rows[row] = ""
-            else:
-                rows[row] = rows[row][:column].ljust(column) + token + rows[row][column + len(token) :]
-                column += len(token)
-        return "\n".join(rows)
-
-
-@pytest.fixture
-def in_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[Screen]]:
-    monkeypatch.setenv("TERM", "xterm")
-
-    @contextmanager
-    def in_terminal(columns: int = 120) -> Iterator[Screen]:
-        """Let the block write to a pseudo-terminal of that width."""
-        master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        monkeypatch.setenv("COLUMNS", str(columns))
-        screen = Screen()
-
-        def read() -> None:
-            # The other end is closed: an error on Linux, an empty read elsewhere.
-            with open(master, "rb", buffering=0) as file:
-                try:
-                    while piece := file.read(4096):
-                        screen.bytes += piece
-                except OSError:
-                    return
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        try:
-            with open(slave, "w", encoding="utf-8") as file:
-                monkeypatch.setattr(terminal, "console", Console(file=file))
-                yield screen
-        finally:
-            reader.join()
-
-    return in_terminal
+    with unconfigured_logger() as logger:
+        yield logger
 
 
 @pytest.mark.parametrize("columns", [80, 150])
-def test_a_terminal_shows_a_bar_with_everything_said_that_leaves_no_trace(
-    in_terminal: Callable[..., AbstractContextManager[Screen]], columns: int
-) -> None:
+def test_a_terminal_shows_a_bar_with_everything_said_that_leaves_no_trace(columns: int) -> None:
     with in_terminal(columns) as screen:
         configure_logging(quiet=False)
         with bar("train") as progress:
@@ -109,9 +30,7 @@ def test_a_terminal_shows_a_bar_with_everything_said_that_leaves_no_trace(
     assert "step" not in screen.left
 
 
-def test_log_lines_stay_above_the_bar_as_they_are(
-    in_terminal: Callable[..., AbstractContextManager[Screen]], logger: logging.Logger
-) -> None:
+def test_log_lines_stay_above_the_bar_as_they_are(logger: logging.Logger) -> None:
     with in_terminal() as screen:
         configure_logging(quiet=False)
         with bar("train") as progress:
@@ -121,7 +40,7 @@ def test_log_lines_stay_above_the_bar_as_they_are(
     assert b"\x1b[1;36m2.5" not in screen.bytes
 
 
-def test_an_unknown_share_shows_a_bar_too(in_terminal: Callable[..., AbstractContextManager[Screen]]) -> None:
+def test_an_unknown_share_shows_a_bar_too() -> None:
     with in_terminal() as screen:
         configure_logging(quiet=False)
         with bar("download") as progress:
@@ -130,9 +49,7 @@ def test_an_unknown_share_shows_a_bar_too(in_terminal: Callable[..., AbstractCon
     assert "3.2 MB" in screen.text
 
 
-def test_quiet_shows_nothing_in_a_terminal_but_warnings(
-    in_terminal: Callable[..., AbstractContextManager[Screen]], logger: logging.Logger
-) -> None:
+def test_quiet_shows_nothing_in_a_terminal_but_warnings(logger: logging.Logger) -> None:
     with in_terminal() as screen:
         configure_logging(quiet=True)
         with bar("train") as progress:
@@ -142,7 +59,7 @@ def test_quiet_shows_nothing_in_a_terminal_but_warnings(
     assert screen.text.split() == ["warning", "something"]
 
 
-def test_a_library_user_sees_no_bar(in_terminal: Callable[..., AbstractContextManager[Screen]]) -> None:
+def test_a_library_user_sees_no_bar() -> None:
     with in_terminal() as screen, bar("train") as progress:
         progress.update(0.5, DETAIL)
     assert screen.bytes == b""
@@ -181,15 +98,3 @@ def test_quiet_says_nothing_elsewhere_but_warnings(
         progress.update(0.5, DETAIL)
     logger.warning("warning   something")
     assert capsys.readouterr() == ("", "warning   something\n")
-
-
-def test_a_run_in_a_terminal_shows_loss_speed_and_time_left(
-    in_terminal: Callable[..., AbstractContextManager[Screen]], finished: Finished
-) -> None:
-    short = ["--set", "training.max_steps=30", "--set", "tracking.experiment=terminal"]
-    with in_terminal() as screen:
-        answer = call(*finished.workplace.options, *short, "--set", "tracking.registered_model=null")
-    assert answer.code == 0, answer.err
-    assert re.search(r"train ━.*step 30  loss \d\.\d{3}  val \d\.\d{3}  [\d,]+ characters/s  0 s left", screen.text)
-    assert "evaluate  test loss" in screen.left
-    assert "characters/s" not in screen.left

@@ -17,9 +17,10 @@ from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.training import loop as training
+from charrnn.training import limits
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
-from charrnn.training.loop import Checkpoint, Evaluation, Pause, Steps, TrainEvent, train
+from charrnn.training.events import CheckpointDue, Evaluation, Pause, Steps, TrainEvent
+from charrnn.training.loop import train
 from charrnn.training.state import TrainState, new_state
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import differences, flat
@@ -62,6 +63,7 @@ def parameters(draw: st.DrawFn) -> Params:
         "weight_decay": draw(st.sampled_from([0.0, 0.1])),
         "grad_clip": draw(st.sampled_from([None, 0.5])),
         "loss_reduction": draw(st.sampled_from(["mean", "sum"])),
+        "label_smoothing": draw(st.sampled_from([0.0, 0.1])),
         "ema_decay": draw(st.sampled_from([None, 0.5, 0.9])),
         "patience": draw(st.none() | st.integers(1, 3)),
         "spike_threshold": None,
@@ -117,7 +119,7 @@ def rows(events: list[TrainEvent]) -> dict[str, Any]:
         elif isinstance(event, Evaluation):
             assert f"evaluation {event.step}" not in found
             found[f"evaluation {event.step}"] = dataclasses.replace(event, elapsed=0.0)
-        elif isinstance(event, Checkpoint):
+        elif isinstance(event, CheckpointDue):
             assert f"checkpoint {event.step}" not in found
             found[f"checkpoint {event.step}"] = event
     return found
@@ -139,7 +141,7 @@ def test_stopping_at_any_events_changes_nothing(
     params: Params, stops: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a chance to stop after each window of an evaluation, and after each update."""
-    monkeypatch.setattr(training, "LONGEST_SILENCE", 0.0)
+    monkeypatch.setattr(limits, "LONGEST_SILENCE", 0.0)
     whole = Trainee(params)
     expected = rows(whole.events())
 
@@ -169,9 +171,9 @@ def test_stopping_at_any_events_changes_nothing(
 
 
 def test_a_stop_can_come_in_the_middle_of_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "LONGEST_SILENCE", 0.0)
+    monkeypatch.setattr(limits, "LONGEST_SILENCE", 0.0)
     values = {"training": {"max_steps": 2, "max_minutes": None}, "evaluation": {"batch_size": 1}}
     trainee = Trainee(validate_params(values))
     windows = trainee.val_streams.num_windows
     assert windows > 1
-    assert [type(event) for event in trainee.events()] == [Steps, Steps, *[Pause] * windows, Evaluation, Checkpoint]
+    assert [type(event) for event in trainee.events()] == [Steps, Steps, *[Pause] * windows, Evaluation, CheckpointDue]

@@ -5,27 +5,30 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-import tasks.train
 from charrnn.config.loading import load_params
 from charrnn.errors import TrackingError
 from charrnn.training.checkpoint import load_checkpoint
-from charrnn.training.loop import Checkpoint, TrainEvent
-from tasks.tracking.mlflow import start_run
+from charrnn.training.events import CheckpointDue, TrainEvent
+from charrnn.training.rollback import train_with_rollback
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker, send_pending
 from tests.faults.ledger import FACTOR
-from tests.faults.tracking_server import Server, Way
+from tests.faults.tracking_server import Behaviour, Server, Way
+from tests.recorded import dataset_inputs, model_outputs
 from tests.texts import made_up_play
-from tests.workplace import Workplace, call, call_sync
+from tests.workplace import Workplace, call, call_sync, start_run
 
-DETERMINISTIC = ("train/loss", "train/grad_norm", "train/learning_rate", "train/epoch", "val/loss", "best/loss")
-DETERMINISTIC += ("test/loss", "test/accuracy", "best/5gram_loss")
+DETERMINISTIC = {
+    *("train/loss", "train/grad_norm", "train/learning_rate", "train/epoch", "val/loss"),
+    *("best/loss", "best/5gram_loss", "test/loss", "test/accuracy"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +61,14 @@ def way(server: Server) -> Iterator[Way]:
 def at_checkpoint(monkeypatch: pytest.MonkeyPatch) -> dict[int, Callable[[], None]]:
     """Step of a checkpoint (20, 40 and 60 in smoke runs) -> what happens just before it."""
     happens: dict[int, Callable[[], None]] = {}
-    events = tasks.train.train_events
 
-    def train_events(*arguments: object) -> Iterator[TrainEvent]:
-        for event in events(*arguments):
-            if isinstance(event, Checkpoint) and event.step in happens:
+    def train_events(*arguments: Any) -> Iterator[TrainEvent]:
+        for event in train_with_rollback(*arguments):
+            if isinstance(event, CheckpointDue) and event.step in happens:
                 happens[event.step]()
             yield event
 
-    monkeypatch.setattr(tasks.train, "train_events", train_events)
+    monkeypatch.setattr("tasks.train.train_with_rollback", train_events)
     return happens
 
 
@@ -89,8 +91,8 @@ def assert_same_run(client: MlflowClient, run_id: str, twin_id: str) -> None:
         "tracking.uri": run.data.params["tracking.uri"],
     }
     assert artifacts(client, run_id) == artifacts(client, twin_id)
-    assert len(run.inputs.dataset_inputs) == len(twin.inputs.dataset_inputs) == 3
-    assert len(run.outputs.model_outputs) == len(twin.outputs.model_outputs) == 1
+    assert len(dataset_inputs(run)) == len(dataset_inputs(twin)) == 3
+    assert len(model_outputs(run)) == len(model_outputs(twin)) == 1
     assert len(client.search_model_versions(f"run_id = '{run_id}'")) == 1
     keys = {key for key in twin.data.metrics if not key.startswith("system/")}
     assert {key for key in run.data.metrics if not key.startswith("system/")} == keys
@@ -287,7 +289,7 @@ def assert_reported(client: MlflowClient, run_id: str) -> None:
     files = {"notes/text.txt", "a table.json", "checkpoints/best.ckpt", "curves.png"}
     assert artifacts(client, run_id) == files
     assert Path(client.download_artifacts(run_id, "checkpoints/best.ckpt")).read_bytes() == b"weights"
-    assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["play"]
+    assert [item.dataset.name for item in dataset_inputs(run)] == ["play"]
 
 
 def test_answers_that_get_lost_duplicate_nothing(way: Way, run: RunRef, tmp_path: Path, server: Server) -> None:
@@ -301,14 +303,14 @@ def test_answers_that_get_lost_duplicate_nothing(way: Way, run: RunRef, tmp_path
     assert_reported(server.client, run.run_id)
     (version,) = server.client.search_model_versions("name = 'from faults'")
     assert version.run_id == run.run_id
-    outputs = server.client.get_run(run.run_id).outputs
-    assert [f"models:/{output.model_id}" for output in outputs.model_outputs] == [version.source]
+    outputs = model_outputs(server.client.get_run(run.run_id))
+    assert [f"models:/{output.model_id}" for output in outputs] == [version.source]
     assert server.client.get_run(run.run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("behaviour", ["never answer", 429, 500, 502, 503])
 def test_nobody_waits_for_a_server_that_is_not_well(
-    way: Way, run: RunRef, tmp_path: Path, server: Server, behaviour: str | int
+    way: Way, run: RunRef, tmp_path: Path, server: Server, behaviour: Behaviour
 ) -> None:
     way.behaviour, before = behaviour, way.requests
     tracker = Tracker(run)

@@ -6,7 +6,7 @@ import pytest
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
-from charrnn.training.loop import Evaluation, Steps, TrainEvent
+from charrnn.training.events import Evaluation, Steps, TrainEvent
 from tests.faults.test_bit_exact import Trainee
 
 Resumed = tuple[Trainee, list[TrainEvent]]

@@ -19,10 +19,10 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import PROJECT, load_params
 from tasks.register import register
-from tasks.tracking.mlflow import connect, run_params, start_run
+from tasks.tracking.mlflow import Experiment, run_params
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.workplace import SMOKE, Finished, Workplace, call
+from tests.workplace import SMOKE, Finished, Workplace, call, log_lines, start_run
 
 SEED = int(os.environ.get("CHARRNN_FAULTS_SEED") or secrets.randbits(32))
 STEPS = 2000
@@ -201,7 +201,8 @@ def run_session(workplace: Workplace, arguments: list[str], stop: Stop | None) -
     die = [DIE_BEFORE_A_RENAME, str(stop.rename)] if stop is not None and stop.rename else []
     process = workplace.start(*arguments, python=["-c", *die] if die else [])
     lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.extend(iter(process.stderr.readline, "")), daemon=True)
+    reader = threading.Thread(target=lambda: lines.extend(log_lines(process)), daemon=True)
+    assert process.stdout is not None
     printer = threading.Thread(target=process.stdout.read, daemon=True)
     for thread in (reader, printer):
         thread.start()
@@ -294,9 +295,9 @@ def test_a_run_stopped_at_random_moments_is_the_run_it_would_have_been(
 
 MAKE_A_STORE = """
 import sys
-from tasks.tracking.mlflow import connect
-from charrnn.config.schema import TrackingParams
-connect(TrackingParams(uri=sys.argv[1]))
+from charrnn.config.schema import DataParams, TrackingParams
+from tasks.tracking.mlflow import Experiment
+Experiment(TrackingParams(uri=sys.argv[1]), DataParams()).open()
 """
 
 
@@ -336,9 +337,9 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_then_its_server(workplace: Workpl
     for number in (signal.SIGKILL, signal.SIGINT):
         process = alone.start(*arguments, new_session=True)
         try:
-            next(line for line in iter(process.stderr.readline, "") if "streams" in line)
+            next(line for line in log_lines(process) if "streams" in line)
             (server,) = psutil.Process(process.pid).children()
-            assert "prefect_server.py" in server.cmdline()[1]
+            assert "temporary_program.py" in server.cmdline()[1]
             os.killpg(process.pid, number)
             _, log = process.communicate(timeout=PATIENCE)
             assert psutil.wait_procs([server], PATIENCE)[1] == []
@@ -354,8 +355,9 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_then_its_server(workplace: Workpl
 
 
 def test_a_run_of_another_program_is_not_resumed(workplace: Workplace) -> None:
-    client, experiment = connect(load_params([], workplace.overrides).tracking)
-    stranger = client.create_run(experiment).info.run_id
+    params = load_params([], workplace.overrides)
+    experiment_id = Experiment(params.tracking, params.data).open()
+    stranger = workplace.client.create_run(experiment_id).info.run_id
     answer = call(*workplace.options, "--resume", stranger)
     assert answer.code == 2
     assert answer.err == f"error: run {stranger}: has no params.yaml; it is not a run of this pipeline\n"
@@ -364,7 +366,7 @@ def test_a_run_of_another_program_is_not_resumed(workplace: Workplace) -> None:
 def test_a_run_that_a_process_is_still_at_is_not_resumed(workplace: Workplace) -> None:
     process = workplace.start(*workplace.options, "--set", "training.max_steps=1000000")
     try:
-        line = next(line for line in iter(process.stderr.readline, "") if "streams" in line)
+        line = next(line for line in log_lines(process) if "streams" in line)
         assert line.startswith("train")
         (run_id,) = workplace.runs()
         answer = call(*workplace.options, "--resume", run_id)

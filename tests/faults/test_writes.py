@@ -3,10 +3,10 @@
 import errno
 import os
 import re
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,15 @@ from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.errors import FileError
 from charrnn.files import keep_as, write_text
 from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
-from tasks.tracking.mlflow import start_run
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.train import train
 from tests.faults.interrupting import interrupted_at
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import Record, differences, read_run
-from tests.workplace import SMOKE, Finished, Workplace, call
+from tests.limits import largest_file, permissions_that_bind
+from tests.workplace import SMOKE, Finished, Workplace, call, start_run
 
-NOBODY = 65534
 SMALL = ["training.max_steps=6", "checkpoint.every_steps=3", "evaluation.every_steps=3", "model.hidden_size=8"]
 SMALL += ["tracking.system_metrics=false", "evaluation.sample_length=10", "model.dropout=0.2"]
 
@@ -136,7 +135,7 @@ def test_a_run_goes_on_after_any_of_its_writes_failed(workplace: Workplace, para
     for operation, number in numbers(disk.done):
         run = start_run(params, f"write {operation}", {})
         with writing_to(Disk(operation, number)):
-            message = failure_of(lambda run=run: train.fn(dataset, params, run))
+            message = failure_of(partial(train.fn, dataset, params, run))
         assert_nothing_is_broken(folder_of(run, params))
         if message:  # a second name that cannot be had becomes a copy
             assert re.fullmatch(f"{re.escape(params.data.directory)}/.*{os.strerror(number)}", message)
@@ -171,24 +170,13 @@ def test_an_encoding_of_which_any_write_failed_is_made_again(params: Params) -> 
         assert found == expected
 
 
-@contextmanager
-def small_disk(largest: int) -> Iterator[None]:
-    """Let no file grow beyond `largest` bytes, as if the disk were full: this works for everyone, root too."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize(("megabytes", "message"), [(0.1, "disk I/O error"), (3, "last.ckpt: cannot write: File too")])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     workplace: Workplace, megabytes: float, message: str
 ) -> None:
     """First there is no room in the store for another experiment, then none for a checkpoint of 5 MB."""
     options = [*workplace.options, "--set", "model.hidden_size=300", "--set", "training.max_steps=4"]
-    with small_disk(int(megabytes * 1e6)):
+    with largest_file(int(megabytes * 1e6)):
         answer = call(*options, "--quiet")
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1, answer.err
@@ -203,33 +191,18 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     record("no room on the disk", survived=1)
 
 
-@contextmanager
-def without_rights() -> Iterator[None]:
-    """Be nobody for a while, whom permissions concern, where the tests are run by root."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
 def test_a_folder_that_cannot_be_written_is_one_line_and_keeps_what_it_has(tmp_path: Path, finished: Finished) -> None:
     best = load_checkpoint(next(finished.workplace.data_folder.rglob("best.ckpt")))
     folder = tmp_path / "folder"
     digest = save_checkpoint(folder / "last.ckpt", best)
-    for above in [tmp_path, *tmp_path.parents]:
-        if above.stat().st_uid == os.getuid():
-            above.chmod(above.stat().st_mode | 0o055)
     folder.chmod(0o555)
-    writes = {
+    writes: dict[str, Callable[[], object]] = {
         "save_checkpoint": lambda: save_checkpoint(folder / "last.ckpt", best),
         "keep_as": lambda: keep_as(folder / "last.ckpt", folder / "previous.ckpt"),
         "write_text": lambda: write_text(folder / "below" / "text.txt", "text"),
     }
     for name, write in writes.items():
-        with without_rights(), pytest.raises(FileError, match="cannot write: Permission denied") as caught:
+        with permissions_that_bind(), pytest.raises(FileError, match="cannot write: Permission denied") as caught:
             write()
         assert "\n" not in str(caught.value), name
         record("a folder that cannot be written", survived=1)

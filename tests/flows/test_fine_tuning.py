@@ -1,7 +1,6 @@
 """Fine-tuning: new text, the weights of a trained model, a run of its own that needs nothing else."""
 
 import json
-import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,9 @@ from charrnn.errors import CorpusError, ParamsError, VocabularyError
 from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
 from flows.cli.app import run
 from flows.pipeline import pipeline
-from tasks.tracking.models import find_parent
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.trained_models import TrainedModel, find_model
+from tests.recorded import dataset_inputs, profile
 from tests.texts import made_up_play
 from tests.workplace import SMOKE, Called, Workplace, call
 
@@ -101,7 +102,7 @@ def test_the_vocabulary_is_the_union_and_says_what_the_text_has(family: Family) 
     path = family.workplace.client.download_artifacts(family.child, "vocabulary/characters.json")
     table = pd.DataFrame(**json.loads(Path(path).read_text())).set_index("character")
     assert (table.loc["Q", "count"], table.loc["Q", "share"]) == (0, 0)
-    assert table.loc["Q", "first_seen_at"] is None or math.isnan(table.loc["Q", "first_seen_at"])
+    assert table["first_seen_at"].isna()["Q"]
     assert table.loc["Ö", "first_seen_at"] == text.index("Ö")
 
 
@@ -131,6 +132,11 @@ def test_a_fine_tuned_model_reads_and_may_write_the_new_characters(
     assert "LATIN SMALL LETTER C WITH CEDILLA" in err
 
 
+def model_called(family: Family, wanted: str) -> TrainedModel:
+    params = load_params([], family.workplace.overrides)
+    return find_model(Experiment(params.tracking, params.data), wanted)
+
+
 @pytest.mark.parametrize("kind", ["run", "last", "file", "model", "version", "alias"])
 def test_a_trained_model_goes_by_many_names(family: Family, kind: str) -> None:
     client = family.workplace.client
@@ -145,7 +151,7 @@ def test_a_trained_model_goes_by_many_names(family: Family, kind: str) -> None:
         "version": (f"charrnn/{versions[family.parent]}",) * 2 + (family.parent,),
         "alias": ("charrnn@parent",) * 2 + (family.parent,),
     }[kind]
-    found = find_parent(load_params([], family.workplace.overrides), wanted)
+    found = model_called(family, wanted)
     expected = load_checkpoint(family.checkpoint(run_id))
     assert (found.origin.reference, found.origin.run_id, found.origin.step) == (reference, run_id, expected.step)
     assert f"/runs/{run_id}" in found.origin.ui_path
@@ -158,7 +164,7 @@ def test_a_folder_of_that_name_does_not_hide_a_registered_model(
 ) -> None:
     (tmp_path / "charrnn").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert find_parent(load_params([], family.workplace.overrides), "charrnn").origin.run_id == family.child
+    assert model_called(family, "charrnn").origin.run_id == family.child
 
 
 def truncated(whole: bytes) -> bytes:
@@ -269,8 +275,8 @@ def model(family: Family, tmp_path: Path) -> Path:
 
 def test_the_runs_dataset_is_described_without_the_parents_characters(away: Family) -> None:
     text = away.workplace.text.read_text(encoding="utf-8")
-    datasets = away.workplace.client.get_run(away.child).inputs.dataset_inputs
-    assert [json.loads(item.dataset.profile)["distinct"] for item in datasets] == [len(set(text))] * 3
+    datasets = dataset_inputs(away.workplace.client.get_run(away.child))
+    assert [profile(item.dataset)["distinct"] for item in datasets] == [len(set(text))] * 3
 
 
 @pytest.mark.parametrize(
@@ -327,16 +333,17 @@ def test_known_characters_have_ids_but_no_count_and_no_place(tmp_path: Path) -> 
     assert vocabulary.occurring == 3
     assert vocabulary.decode(dataset.ids()) == "banana"
     places = vocabulary.to_frame()["first_seen_at"]
-    assert (places[:3].tolist(), places[3:].isna().all()) == ([1, 0, 2], True)
+    assert places[:3].tolist() == [1, 0, 2]
+    assert places[3:].isna().all()
 
 
 def test_an_encoding_is_found_again_with_the_same_known_characters_only(tmp_path: Path) -> None:
     plain, more = encoded(tmp_path, "banana", known=""), encoded(tmp_path, "banana", known="xy")
     assert (plain.cached, more.cached) == (False, False)
-    assert encoded(tmp_path, "banana", known="").key == plain.key
+    assert encoded(tmp_path, "banana", known="").directory == plain.directory
     again = encoded(tmp_path, "banana", known="yx")
-    assert (again.key, again.cached) == (more.key, True)
-    assert more.key != plain.key
+    assert (again.directory, again.cached) == (more.directory, True)
+    assert more.directory != plain.directory
     assert again.vocabulary().first_seen == (1, 0, 2, -1, -1)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import mlflow
 import pandas as pd
@@ -20,14 +21,16 @@ from mlflow.entities import Run
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 
-import tasks.train
 from charrnn.config.loading import PROJECT
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.writing import flatten
 from charrnn.stopping import StopRequest
 from charrnn.training import loop as training
 from charrnn.training.checkpoint import load_checkpoint
-from charrnn.training.loop import Steps, TrainEvent
+from charrnn.training.events import Steps, TrainEvent
+from charrnn.training.rollback import train_with_rollback
 from charrnn.training.state import TrainState
+from tests.recorded import dataset_inputs, profile
 from tests.workplace import Finished, Workplace, call
 
 TASKS = ["download", "encode", "train", "evaluate", "sample", "register", "promote"]
@@ -121,7 +124,7 @@ def test_samples_stand_in_one_table_with_what_made_them(finished: Finished, run:
     frame = read_table(finished, "samples/samples.json")
     assert list(frame["temperature"]) == [0.8, 1.0]
     assert list(frame["text"]) == finished.summary.samples
-    assert {"prime", "seed", "top_k", "top_p", "length"} <= set(frame.columns)
+    assert {*SamplingOptions.model_fields, "text"} == set(frame.columns)
 
 
 def test_the_characters_stand_in_a_table(finished: Finished, run: Run) -> None:
@@ -145,10 +148,10 @@ def test_the_parameters_are_kept_as_resolved(finished: Finished) -> None:
 
 
 def test_the_text_is_the_runs_dataset_with_its_digest(finished: Finished, run: Run) -> None:
-    datasets = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
+    datasets = {item.tags[0].value: item.dataset for item in dataset_inputs(run)}
     assert set(datasets) == {"train", "val", "test"}
     assert datasets["train"].digest.startswith(finished.summary.corpus.sha256[:12])
-    assert json.loads(datasets["train"].profile)["characters"] == 60_000 - 2 * 1_800
+    assert profile(datasets["train"])["characters"] == 60_000 - 2 * 1_800
     assert run.data.tags["corpus.sha256"] == finished.summary.corpus.sha256
     assert run.data.tags["corpus.source"].endswith("a play.txt")
     assert run.data.tags["corpus.bytes"] == "60000"
@@ -172,12 +175,12 @@ def test_the_description_says_in_five_lines_what_happened(run: Run) -> None:
 def test_prefect_and_mlflow_point_at_each_other(finished: Finished, run: Run) -> None:
     flow_run_id = run.data.tags["prefect.flow_run_id"]
     with get_client(sync_client=True) as client:
-        flow_run = client.read_flow_run(flow_run_id)
+        flow_run = client.read_flow_run(UUID(flow_run_id))
         assert flow_run.state is not None
         assert flow_run.state.is_completed()
         task_runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id])))
-        by_time = sorted(task_runs, key=lambda item: item.start_time)
-        assert [item.name.rpartition("-")[0] for item in by_time] == TASKS
+        by_time = sorted((item.start_time, item.name) for item in task_runs if item.start_time)
+        assert [name.rpartition("-")[0] for _, name in by_time] == TASKS
         found = client.read_artifacts(
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
         )
@@ -204,8 +207,7 @@ def test_the_registered_model_writes_text_in_a_fresh_process_away_from_here(fini
         [sys.executable, "-c", PREDICT, finished.workplace.uri], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[:2] == ["[30, 50]", "1000"], done.stderr
-    for column in ("prime", "length", "temperature", "top_k", "top_p", "seed"):
-        assert column in done.stdout.splitlines()[2]
+    assert done.stdout.splitlines()[2] == str(list(SamplingOptions.model_fields))
 
 
 def test_the_registered_model_holds_code_and_pins_but_no_pickle(finished: Finished, tmp_path: Path) -> None:
@@ -368,20 +370,20 @@ def test_a_stop_while_training_diverges_saves_the_weights_from_before(
 ) -> None:
     """The stop comes with the last good losses, when the state already has the update that was none."""
     spoil(monkeypatch, after=35, factor=math.nan)
-    request, events = StopRequest(), tasks.train.train_events
+    request = StopRequest()
 
     @contextmanager
     def requests(**_: bool) -> Iterator[StopRequest]:
         yield request
 
     def stopping(*arguments: Any) -> Iterator[TrainEvent]:
-        for event in events(*arguments):
+        for event in train_with_rollback(*arguments):
             if isinstance(event, Steps) and event.diverged:
                 request.signal = signal.SIGINT
             yield event
 
-    monkeypatch.setattr(tasks.train, "stop_requests", requests)
-    monkeypatch.setattr(tasks.train, "train_events", stopping)
+    monkeypatch.setattr("tasks.train.stop_requests", requests)
+    monkeypatch.setattr("tasks.train.train_with_rollback", stopping)
     assert call(*workplace.options, "--quiet").code == 130
     (run_id,) = workplace.runs()
     assert workplace.client.get_run(run_id).data.metrics["train/rollbacks"] == 1

@@ -55,7 +55,7 @@ def test_last_is_the_newest_run(finished: Finished) -> None:
 def test_a_registered_model_is_its_newest_version_without_more(finished: Finished, client: MlflowClient) -> None:
     versions = client.search_model_versions("name = 'charrnn'")
     newest = max(versions, key=lambda version: int(version.version))
-    assert found(finished, "--model", "charrnn") == of_run(finished, newest.run_id)
+    assert found(finished, "--model", "charrnn") == of_run(finished, str(newest.run_id))
 
 
 def test_a_registered_model_goes_by_version_and_alias(finished: Finished, client: MlflowClient) -> None:
@@ -202,13 +202,17 @@ def test_the_script_writes_text_only_from_any_folder_and_without_mlflow(
 
 def test_the_flow_writes_what_the_command_line_writes(finished: Finished) -> None:
     places = finished.workplace.overrides
-    texts = sample_flow(finished.run_id, "QUEEN:", 60, seed=4, num_samples=2, overrides=places)
+    texts = sample_flow(finished.run_id, prime="QUEEN:", length=60, seed=4, stop="e", num_samples=2, overrides=places)
     assert len(texts) == 2
     for number, text in enumerate(texts):
-        options = ["--prime", "QUEEN:", "--length", "60", "--seed", str(4 + number)]
+        options = ["--prime", "QUEEN:", "--length", "60", "--seed", str(4 + number), "--until", "e"]
         assert call_sample("--run", finished.run_id, *options, *finished.workplace.places).out == text + "\n"
 
 
 def test_the_flow_refuses_what_cannot_be(finished: Finished) -> None:
     with pytest.raises(ParamsError, match="num_samples: must be >= 1, got 0"):
         sample_flow(finished.run_id, num_samples=0, overrides=finished.workplace.overrides)
+    with pytest.raises(ParamsError, match=r"^length: must be >= 1, got 0$"):
+        sample_flow(finished.run_id, length=0, overrides=finished.workplace.overrides)
+    with pytest.raises(TypeError, match="lenght"):
+        sample_flow(finished.run_id, lenght=5, overrides=finished.workplace.overrides)

@@ -25,9 +25,10 @@ def test_the_table_says_what_was_read_how_good_it_is_and_where(summary: Summary,
     assert {"corpus", "best val loss", "test loss", "time", "run"} <= set(found)
     assert found["corpus"].endswith("a play.txt, 0.06 MB")
     assert found["run"] == finished.run_id
-    score = summary.scores["test"]
-    assert found["test loss"].startswith(
-        f"{score.loss:.4f} nats, {score.loss / math.log(2):.3f} bits per character (5-gram {score.ngram_loss:.3f}"
+    scores = summary.scores["test"]
+    assert found["test loss"].startswith(f"{scores.loss:.4f} nats, {scores.loss / math.log(2):.3f} bits per character")
+    assert found["test loss"].endswith(
+        f" (5-gram {scores.baselines['5-gram']:.3f}, unigram {scores.baselines['unigram']:.3f})"
     )
 
 

@@ -31,7 +31,9 @@ def nothing() -> None:
 async def job(kind: type[BaseJobConfiguration], template: Path, values: dict[str, Any]) -> Any:
     """What a worker of `kind` makes of a flow run, with the pool's template and a deployment's job variables."""
     async with get_client() as client:
-        made = await kind.from_template_and_values(json.loads(template.read_text()), values, client=client)
+        made: BaseJobConfiguration = await kind.from_template_and_values(
+            json.loads(template.read_text()), values, client=client
+        )
         made.prepare_for_flow_run(await client.create_flow_run(nothing, name="keen fox"))
     return made
 
@@ -60,7 +62,7 @@ async def _container(**values: object) -> dict[str, Any]:
 @pytest.mark.usefixtures("api_url")
 def test_a_container_asks_for_a_gpu_and_knows_where_the_servers_are() -> None:
     arguments = asyncio.run(_container())
-    assert arguments["image"] == "charrnn:0.1.0"
+    assert arguments["image"] == "charrnn:0.2.0"
     # Not at the worker's address of Prefect, which is of the machine that the container runs on.
     assert arguments["environment"]["PREFECT_API_URL"] == "http://prefect:4200/api"
     assert arguments["environment"]["MLFLOW_TRACKING_URI"] == "http://mlflow:5000"

@@ -418,7 +418,7 @@ def test_a_backup_brings_everything_back(stack: Stack) -> None:
     backup, artifacts = stack.folder / "backup", stack.folder / "server" / "artifacts"
     backup.mkdir()
     champion = stack.client.get_model_version_by_alias("charrnn", "champion")
-    losses = steps(stack, champion.run_id)
+    losses = steps(stack, str(champion.run_id))
     stack.database.back_up(backup)
     shutil.copytree(artifacts, backup / "artifacts")
     stack.stop_servers()
@@ -427,7 +427,7 @@ def test_a_backup_brings_everything_back(stack: Stack) -> None:
     shutil.copytree(backup / "artifacts", artifacts)
     stack.start_servers()
     assert stack.client.get_model_version_by_alias("charrnn", "champion").version == champion.version
-    assert steps(stack, champion.run_id) == losses
+    assert steps(stack, str(champion.run_id)) == losses
     flow_run = stack.start(f"data.directory={stack.folder}/data of the backup")
     stack.ends(flow_run, "COMPLETED")
     run = stack.run_of(flow_run)

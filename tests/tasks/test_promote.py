@@ -1,7 +1,6 @@
 """Champions and challengers: real runs, one after the other, in one store."""
 
 import pytest
-from mlflow import MlflowClient
 
 from tests.texts import made_up_play
 from tests.workplace import Called, Workplace, call, captured
@@ -26,6 +25,10 @@ def train(place: Workplace, *arguments: str) -> str:
     return str(found[0].version)
 
 
+def description(place: Workplace, version: str) -> str:
+    return place.client.get_model_version("charrnn", version).description or ""
+
+
 def champion(place: Workplace) -> str:
     return str(place.client.get_model_version_by_alias("charrnn", "champion").version)
 
@@ -35,35 +38,33 @@ def promoted(place: Workplace, *arguments: str) -> Called:
 
 
 def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
-    client: MlflowClient = place.client
     first = train(place, "--set", SHORT)
     assert champion(place) == first
-    assert client.get_model_version("charrnn", first).description == "champion: the first one"
+    assert description(place, first) == "champion: the first one"
 
     same = train(place, "--set", SHORT)
     assert champion(place) == first
-    assert f"stays behind version {first}" in client.get_model_version("charrnn", same).description
+    assert f"stays behind version {first}" in description(place, same)
 
     passed_over = train(place, "--set", LONG, "--no-promote")
     assert champion(place) == first
-    assert not client.get_model_version("charrnn", passed_over).description
+    assert not description(place, passed_over)
 
     better = train(place, "--set", LONG)
     assert champion(place) == better
-    version = client.get_model_version("charrnn", better)
-    assert "better with confidence 1.000" in version.description
-    run = client.get_run(version.run_id)
-    assert run.data.tags["promotion"] == version.description
-    assert version.description in run.data.tags["mlflow.note.content"]
+    assert "better with confidence 1.000" in description(place, better)
+    run = place.client.get_run(str(place.client.get_model_version("charrnn", better).run_id))
+    assert run.data.tags["promotion"] == description(place, better)
+    assert description(place, better) in run.data.tags["mlflow.note.content"]
 
     worse = train(place, "--set", SHORT, "--set", "training.seed=7")
     assert champion(place) == better
-    assert "better with confidence 0.000" in client.get_model_version("charrnn", worse).description
+    assert "better with confidence 0.000" in description(place, worse)
 
     answer = promoted(place, "charrnn", first, "--reason", "the new one swears")
     assert (answer.code, answer.out) == (0, f"charrnn version {first} is the champion (before: {better})\n")
     assert champion(place) == first
-    assert client.get_model_version("charrnn", first).description == "champion: the new one swears"
+    assert description(place, first) == "champion: the new one swears"
 
     answer = promoted(place, f"charrnn/{better}")
     assert (answer.code, answer.out) == (0, f"charrnn version {better} is the champion (before: {first})\n")
@@ -96,4 +97,4 @@ def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> N
     before = champion(place)
     version = train(place, "--set", LONG, "--set", "splits.val_fraction=0", "--set", "splits.test_fraction=0")
     assert champion(place) == before
-    assert "no test or validation split" in place.client.get_model_version("charrnn", version).description
+    assert "no test or validation split" in description(place, version)

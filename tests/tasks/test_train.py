@@ -27,8 +27,8 @@ def steps(place: Workplace, run_id: str, key: str) -> list[int]:
     return sorted(metric.step for metric in place.client.get_metric_history(run_id, key))
 
 
-def go_on(place: Workplace, run_id: str, max_steps: int) -> None:
-    more = ["--set", f"training.max_steps={max_steps}"]
+def go_on(place: Workplace, run_id: str, max_steps: int, *options: str) -> None:
+    more = ["--set", f"training.max_steps={max_steps}", *options]
     answer = call("--set", f"tracking.uri={place.uri}", "--resume", run_id, *more)
     assert answer.code == 0, answer.err
 
@@ -39,6 +39,17 @@ def test_a_run_that_is_over_says_what_would_let_it_go_on(
     with caplog.at_level("INFO", logger="charrnn"):
         go_on(place, run_id, 20)
     assert "train     is over; for more, raise training.epochs, max_steps, max_minutes or patience" in caplog.messages
+    assert steps(place, run_id, "train/loss") == list(range(1, 21))
+
+
+def test_a_run_goes_on_with_the_same_characters_from_another_file(place: Workplace, run_id: str) -> None:
+    copy = place.folder / "a copy.txt"
+    copy.write_bytes(place.text.read_bytes().replace(b"\n", b"\r\n"))
+    before = place.client.get_run(run_id).data.tags
+    go_on(place, run_id, 20, "--set", f"data.sources=['{copy}']")
+    after = place.client.get_run(run_id).data.tags
+    assert after["data.digest"] == before["data.digest"]
+    assert after["corpus.sha256"] != before["corpus.sha256"]
     assert steps(place, run_id, "train/loss") == list(range(1, 21))
 
 

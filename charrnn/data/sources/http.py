@@ -1,21 +1,51 @@
-"""Downloads one URL into a file, going on where an earlier try was cut off. Knows nothing of what it fetches."""
+"""A file on a web server, fetched into a file, going on where an earlier try was cut off."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import httpx
 
-from charrnn.data.sources.source import UnreachableError, one_line
+from charrnn.data.archives import unpacked
+from charrnn.data.sources.source import Fetched, Limits, Progress, Source, UnreachableError, one_line, too_large
 from charrnn.errors import SourceError
 from charrnn.files import explain
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes so far and the bytes in all (None: unknown)."""
-
-MEGABYTE = 10**6
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-")
+
+
+@dataclass(frozen=True)
+class HttpSource(Source):
+    """The file at a URL."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("http", "https")
+
+    def __post_init__(self) -> None:
+        try:
+            url = httpx.URL(self.location)
+            host = url.host
+        except (httpx.InvalidURL, UnicodeError) as error:  # a UnicodeError for a host that is not IDNA
+            raise SourceError(f"{self.name}: is not a URL: {one_line(str(error))}") from None
+        if not host:
+            raise SourceError(f"{self.name}: a URL must be {self.form()}")
+        if url.port is not None and not 0 < url.port < 2**16:
+            raise SourceError(f"{self.name}: a port must be 1 to 65535, got {url.port}")
+
+    @classmethod
+    def form(cls) -> str:
+        """Return how lines of this kind are written, for messages."""
+        return "http://HOST/... or https://HOST/..."
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the URL's path: what says that an archive is expected."""
+        return PurePosixPath(httpx.URL(self.location).path).name
+
+    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+        """Download it, or the rest of it. See `Source.fetch`."""
+        Download(self.location, self.name, part, limits.max_bytes, limits.timeout).fetch(on_progress)
+        return Fetched((part,), unpacked(part, self.file_name, self.name))
 
 
 @dataclass(frozen=True)
@@ -139,11 +169,6 @@ class Download:
     @property
     def _validator_file(self) -> Path:
         return self.part.with_suffix(".etag")
-
-
-def too_large(name: str, max_bytes: int, verb: str = "has") -> SourceError:
-    """Return the error for a source that has, or unpacks to, more than `max_bytes`."""
-    return SourceError(f"{name}: {verb} more than data.max_megabytes = {max_bytes / MEGABYTE:g} MB")
 
 
 def _start(response: httpx.Response) -> int | None:

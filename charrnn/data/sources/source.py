@@ -1,29 +1,24 @@
-"""Sources of text: what one line of `data.sources` means. Nothing here opens a file or a connection."""
+"""What the kinds of source have in common, and how a checksum is written. Knows none of them."""
 
-import os
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
-from pathlib import PurePosixPath
-
-import httpx
+from pathlib import Path
+from typing import ClassVar
 
 from charrnn.config.redaction import redact
 from charrnn.errors import SourceError
 
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far and the bytes in all (None: unknown)."""
+
+MEGABYTE = 10**6
+NO_SCHEME, ANY_SCHEME = "", "*"
+"""What a kind has among its schemes to be that of lines without one, and of those with one that no other kind has."""
+
 _CHECKSUM = re.compile(r"#(?P<algorithm>sha\d*|md5)[=:](?P<digest>[^#]*)$", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
-# The pattern keeps what begins with a dash from being read as an option by pip.
-_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-
-
-class Kind(Enum):
-    """How a source is reached."""
-
-    LOCAL = "local"
-    URL = "url"
-    PACKAGE = "package"
 
 
 class UnreachableError(Exception):
@@ -31,46 +26,98 @@ class UnreachableError(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
-    """One place to look for the text."""
+class Limits:
+    """What a source may take.
 
-    kind: Kind
+    Attributes:
+        max_bytes: largest file, and largest text unpacked from it (bytes).
+        timeout: longest silence (s).
+    """
+
+    max_bytes: int
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source gave.
+
+    Attributes:
+        files: the files, now on this machine, in order.
+        text: the bytes of the text in them, in pieces; read as it is asked for, once.
+        is_text: whether the text is the bytes of the files, one after the other, and they may be used in their place.
+    """
+
+    files: tuple[Path, ...]
+    text: Iterator[bytes]
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """One place to look for the text; a subclass for each kind of place.
+
+    Attributes:
+        name: the line as it was written, credentials redacted: what messages call it.
+        location: the line without its checksum, with its credentials.
+        sha256: expected digest of the one file fetched, in lower case; None if it is not checked.
+
+    Making one raises SourceError where the kind does not take such a location.
+    """
+
+    schemes: ClassVar[tuple[str, ...]]
+    """What begins the lines of this kind, in lower case; see NO_SCHEME and ANY_SCHEME."""
+    is_local: ClassVar[bool] = False
+    """Whether its files lie on this machine: they are read where they are, and never taken from the cache."""
+
     name: str
-    """The source as it was written, credentials redacted: what messages and the cache call it."""
     location: str
-    """The URL with its credentials, the path or glob with `~` expanded, or NAME==VERSION."""
     sha256: str | None
-    """Expected digest of the fetched file, in lower case; None if it is not checked."""
+
+    @classmethod
+    def knows(cls, scheme: str) -> bool:
+        """Return whether there is such a scheme; a kind for any scheme has to look."""
+        return True
+
+    @classmethod
+    @abstractmethod
+    def form(cls) -> str:
+        """Return how lines of this kind are written, for messages."""
 
     @property
-    def file_name(self) -> str:
-        """The last part of its path: what says that an archive is expected."""
-        return PurePosixPath(httpx.URL(self.location).path if self.kind is Kind.URL else self.location).name
+    def identity(self) -> str:
+        """What tells its text from others in the cache; no credentials, which a digest would not hide for good."""
+        return self.name
+
+    @abstractmethod
+    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+        """Fetch its files.
+
+        Args:
+            part: the file to download into; its folder need not exist. It may hold, also beside it under other
+                suffixes, what a download that was cut off has left, and the caller removes it.
+            limits: what it may take.
+            on_progress: told of each piece of a download.
+
+        Raises:
+            UnreachableError: it does not answer.
+            SourceError: it is too large, or not what it should be.
+            FileError: `part` cannot be written.
+        """
 
 
-def parse_source(text: str) -> Source:
-    """Read a line of `data.sources`.
+def split_checksum(text: str, name: str) -> tuple[str, str | None]:
+    """Return `text` without the checksum at its end, and that in lower case; None where there is none.
 
     Raises:
-        SourceError: it is none of a URL, a path and a package with its version, or its checksum is not a sha256.
+        SourceError: it is not `#sha256=` and 64 hexadecimal digits; `name` is what the message calls the source.
     """
-    name = one_line(text)
-    location, digest = text.strip(), None
-    if checksum := _CHECKSUM.search(location):
-        if checksum["algorithm"].lower() != "sha256" or not _SHA256.fullmatch(checksum["digest"]):
-            raise SourceError(f"{name}: a checksum must be #sha256= and 64 hexadecimal digits")
-        location, digest = location[: checksum.start()], checksum["digest"].lower()
-    if location.startswith("pypi:"):
-        package = location.removeprefix("pypi:")
-        if not _PACKAGE.fullmatch(package):
-            raise SourceError(f"{name}: a package must be written pypi:NAME==VERSION")
-        return Source(Kind.PACKAGE, name, package, digest)
-    if _SCHEME.match(location):
-        _check_url(location, name)
-        return Source(Kind.URL, name, location, digest)
-    if not location or "\0" in location:
-        raise SourceError(f"{name or 'data.sources'}: must be a URL, a path, a glob or pypi:NAME==VERSION")
-    return Source(Kind.LOCAL, name, os.path.expanduser(location), digest)
+    checksum = _CHECKSUM.search(text)
+    if not checksum:
+        return text, None
+    if checksum["algorithm"].lower() != "sha256" or not _SHA256.fullmatch(checksum["digest"]):
+        raise SourceError(f"{name}: a checksum must be #sha256= and 64 hexadecimal digits")
+    return text[: checksum.start()], checksum["digest"].lower()
 
 
 def one_line(text: str) -> str:
@@ -78,13 +125,6 @@ def one_line(text: str) -> str:
     return redact(" ".join(text.split()))
 
 
-def _check_url(location: str, name: str) -> None:
-    try:
-        url = httpx.URL(location)
-        host = url.host
-    except (httpx.InvalidURL, UnicodeError) as error:  # a UnicodeError for a host that is not IDNA
-        raise SourceError(f"{name}: is not a URL: {one_line(str(error))}") from None
-    if url.scheme not in ("http", "https") or not host:
-        raise SourceError(f"{name}: a URL must be http://HOST/... or https://HOST/...")
-    if url.port is not None and not 0 < url.port < 2**16:
-        raise SourceError(f"{name}: a port must be 1 to 65535, got {url.port}")
+def too_large(name: str, max_bytes: int, verb: str = "has") -> SourceError:
+    """Return the error for a source that has, or unpacks to, more than `max_bytes`."""
+    return SourceError(f"{name}: {verb} more than data.max_megabytes = {max_bytes / MEGABYTE:g} MB")

@@ -1,8 +1,8 @@
-"""Brings the messages of the outbox to the store: under which names things go there is decided here."""
+"""Delivery of a run's messages to the store: what each becomes in MLflow."""
 
 import json
 import tempfile
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -10,101 +10,123 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from charrnn.evaluation.plots import loss_curves
-from tasks.tracking.address import waiting_out_locks
 from tasks.tracking.mlflow.registry import register_model
-from tasks.tracking.mlflow.store import is_refusal, reason
-from tasks.tracking.outbox import messages as op
+from tasks.tracking.mlflow.store import Store, StoreError
+from tasks.tracking.outbox import messages
+from tasks.tracking.outbox.messages import Message, RefusedError, Row
 from tasks.tracking.runs import RunRef
 
 TABLES_TAG = "mlflow.loggedArtifacts"
 
 
 class Delivery:
-    """Brings the operations of one run to the store; the same one again changes nothing."""
+    """Brings the messages of one run to the store. A message that is delivered again changes nothing."""
 
     def __init__(self, run: RunRef) -> None:
         """No request is made."""
         self.run = run
-        self._new_rows = op.NewRows(lambda key: [metric.step for metric in self._history(key)])
+        self._store = Store(run.uri)
+        self._new_rows = NewRows(lambda key: [metric.step for metric in self._history(self._store.client, key)])
 
-    @cached_property
-    def client(self) -> MlflowClient:
-        """Made at the first use: that of a SQLite store opens the file."""
-        return MlflowClient(tracking_uri=self.run.uri)
-
-    def __call__(self, operation: op.Operation, attachment: Path | None) -> None:
-        """Send `operation`.
+    def __call__(self, message: Message, attachment: Path | None) -> None:
+        """Deliver `message`.
 
         Raises:
-            op.RefusedError: the store will never take it.
-            Exception: anything else; it may take it later, or has it already.
+            RefusedError: the store will never take it.
+            StoreError: it may take it later, or has it already.
         """
         try:
-            self._send(operation, attachment)
-        except Exception as error:
-            if is_refusal(error):
-                raise op.RefusedError(reason(error)) from error
+            # A store that others write to is busy, not away: at the end of a run it is waited for.
+            self._store.ask(self._deliver, message, attachment)
+        except StoreError as error:
+            if error.refused:
+                raise RefusedError(error.reason) from error
             raise
 
-    # A store that others write to is busy, not away: whoever waits for the end of the run waits for it, too.
-    @waiting_out_locks
-    def _send(self, operation: op.Operation, attachment: Path | None) -> None:
-        client, run_id = self.client, self.run.run_id
-        match operation:
-            case op.Metrics(rows):
+    def _deliver(self, client: MlflowClient, message: Message, attachment: Path | None) -> None:
+        run_id = self.run.run_id
+        match message:
+            case messages.Metrics(rows):
                 if new := self._new_rows.of(rows):
                     client.log_batch(run_id, metrics=[Metric(*row) for row in new])
-            case op.LogParams(values):
+            case messages.LogParams(values):
                 logged = client.get_run(run_id).data.params
                 client.log_batch(run_id, params=[Param(*item) for item in values.items() if item[0] not in logged])
-            case op.SetTags(values):
+            case messages.SetTags(values):
                 client.log_batch(run_id, tags=[RunTag(*item) for item in values.items()])
-            case op.Rename(name):
+            case messages.Rename(name):
                 client.update_run(run_id, name=name)
-            case op.LogDataset():
-                self._log_dataset(operation)
-            case op.LogText(path, text):
+            case messages.LogDataset():
+                self._log_dataset(client, message)
+            case messages.LogText(path, text):
                 client.log_text(run_id, text, path)
-            case op.LogTable(path, text):
+            case messages.LogTable(path, text):
                 client.log_text(run_id, text, path)
-                self._list_table(path)
-            case op.LogFile(path):
+                self._list_table(client, path)
+            case messages.LogFile(path):
                 client.log_artifact(run_id, str(attachment), path.rpartition("/")[0] or None)
-            case op.DrawCurves():
-                self._draw(operation)
-            case op.Register():
+            case messages.DrawCurves():
+                self._draw_curves(client, message)
+            case messages.Register():
                 assert attachment is not None
-                register_model(client, self.run, operation, attachment)
-            case op.Terminate(status, ended):
+                register_model(client, self.run, message, attachment)
+            case messages.Terminate(status, ended):
                 client.set_terminated(run_id, status, ended)
             case _:
-                assert_never(operation)
+                assert_never(message)
 
-    def _history(self, key: str) -> list[Metric]:
-        return list(self.client.get_metric_history(self.run.run_id, key))
+    def _history(self, client: MlflowClient, key: str) -> list[Metric]:
+        return list(client.get_metric_history(self.run.run_id, key))
 
-    def _log_dataset(self, data: op.LogDataset) -> None:
+    def _log_dataset(self, client: MlflowClient, data: messages.LogDataset) -> None:
         source = json.dumps({"source": data.source})
         dataset = Dataset(data.name, data.digest, "code", source, schema=None, profile=data.profile)
         tags = [InputTag("mlflow.data.context", data.context)]
-        self.client.log_inputs(self.run.run_id, [DatasetInput(dataset, tags)])
+        client.log_inputs(self.run.run_id, [DatasetInput(dataset, tags)])
 
-    def _list_table(self, path: str) -> None:
+    def _list_table(self, client: MlflowClient, path: str) -> None:
         """List the artifact `path` among the run's tables, which the UI shows.
 
         `MlflowClient.log_table` would append to it, and a retried task would double its rows.
         """
-        tables = json.loads(self.client.get_run(self.run.run_id).data.tags.get(TABLES_TAG, "[]"))
+        tables = json.loads(client.get_run(self.run.run_id).data.tags.get(TABLES_TAG, "[]"))
         entry = {"path": path, "type": "table"}
         if entry not in tables:
-            self.client.set_tag(self.run.run_id, TABLES_TAG, json.dumps([*tables, entry]))
+            client.set_tag(self.run.run_id, TABLES_TAG, json.dumps([*tables, entry]))
 
-    def _draw(self, picture: op.DrawCurves) -> None:
+    def _draw_curves(self, client: MlflowClient, curves: messages.DrawCurves) -> None:
         train, val = (
-            sorted((row.step, row.value) for row in self._history(f"{name}/loss")) for name in ("train", "val")
+            sorted((row.step, row.value) for row in self._history(client, f"{name}/loss")) for name in ("train", "val")
         )
-        folder, _, name = picture.path.rpartition("/")
+        folder, _, name = curves.path.rpartition("/")
         with tempfile.TemporaryDirectory() as temporary:
             local = Path(temporary) / name
-            local.write_bytes(loss_curves(train, val, picture.baselines, "Loss"))
-            self.client.log_artifact(self.run.run_id, str(local), folder or None)
+            local.write_bytes(loss_curves(train, val, curves.baselines, "Loss"))
+            client.log_artifact(self.run.run_id, str(local), folder or None)
+
+
+class NewRows:
+    """Finds the rows of metrics that a store does not have yet, so that no step of a metric is logged twice.
+
+    A step beyond the last one of its metric is new. Any other is looked up: a resumed run repeats steps, and a request
+    that failed may have arrived all the same.
+    """
+
+    def __init__(self, read: Callable[[str], Iterable[int]]) -> None:
+        """`read` returns the steps the store has of a metric."""
+        self._read = read
+        self._last: dict[str, int] = {}
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """Return those of `rows` whose (key, step) the store does not have, each once."""
+        there: dict[str, set[int]] = {}
+        new: dict[tuple[str, int], Row] = {}
+        for row in rows:
+            last = self._last.get(row.key)
+            if row.key not in there and (last is None or row.step <= last):
+                there[row.key] = set(self._read(row.key))
+            if row.step not in there.get(row.key, ()):
+                # The first of several rows for one step is the one that counts.
+                new.setdefault((row.key, row.step), row)
+            self._last[row.key] = max(row.step, max(there.get(row.key, ()), default=-1) if last is None else last)
+        return list(new.values())

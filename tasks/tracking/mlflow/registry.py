@@ -11,30 +11,33 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import ColSpec, Schema
+from mlflow.types.schema import AnyType, ColSpec, Schema
 from mlflow.utils import get_results_from_paginated_fn
 
 import charrnn
 from charrnn.config.redaction import redact
-from charrnn.config.schema import TrackingParams
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import TrackingError
-from tasks.tracking.address import tracking_uri, waiting_out_locks
-from tasks.tracking.mlflow.store import client_of, connect, is_refusal, reason, reporting
+from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox.messages import Register
 from tasks.tracking.runs import RunRef
 
 SHA256_TAG = "checkpoint.sha256"
 # Models asked for at once.
 PAGE = 100
+# MLflow's type of a column, for the JSON type of an option. A whole number may be missing from a row: MLflow makes no
+# "long" of null, and no "double" of a column of whole numbers.
+COLUMN_TYPES: dict[str, str | AnyType] = {"string": "string", "number": "double", "integer": AnyType()}
 
 
 def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
-    """Log a pyfunc model loaded from code (`charrnn.serving`) and register it; goes on with one that is half made.
+    """Log a pyfunc model loaded from code (`charrnn.serving`) and register it.
 
-    Model.log would do the first half, but would make another model each time.
+    May be called again after it failed or was interrupted: what is there is not made again. `Model.log` would make
+    another model each time.
     """
     _create_registered_model(client, wanted.name)
-    if registered_version(run, wanted.name, wanted.sha256):
+    if _find_version(client, run.run_id, wanted.name, wanted.sha256):
         return
     tags = {SHA256_TAG: wanted.sha256}
     models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
@@ -67,77 +70,74 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
         client.create_model_version(wanted.name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
 
 
-def download_model(params: TrackingParams, wanted: str, folder: Path) -> Path:
+def download_model(store: Store, wanted: str, folder: Path) -> Path:
     """Copy the files of registered model `NAME`, `NAME@alias` or `NAME/VERSION` into `folder`; return where.
 
     Raises:
-        TrackingError: there is no such model, alias or version.
+        TrackingError: there is no such model, alias or version, or the store does not answer.
     """
-    client, _ = connect(params)
-    uri = tracking_uri(params)
     name, _, alias = wanted.partition("@")
     try:
         if alias:
-            version = client.get_model_version_by_alias(name, alias).version
+            version = store.ask(MlflowClient.get_model_version_by_alias, name, alias).version
         elif "/" in name:
             name, version = name.split("/", 1)
         else:
-            versions = client.search_model_versions(f"name = '{name}'")
+            versions = store.ask(MlflowClient.search_model_versions, f"name = '{name}'")
             version = str(max((int(item.version) for item in versions), default=""))
             if not version:
-                raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(uri)}")
-        location = client.get_model_version_download_uri(name, version)
-        return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=uri))
-    except MlflowException as error:
-        raise TrackingError(f"model {wanted}: not found in {redact(uri)}: {reason(error)}") from None
+                raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(store.uri)}")
+        location = store.ask(MlflowClient.get_model_version_download_uri, name, version)
+        with store.translating():
+            return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=store.uri))
+    except StoreError as error:
+        raise TrackingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}") from None
 
 
-@waiting_out_locks
-def alias_version(params: TrackingParams, name: str, alias: str) -> str:
+def alias_version(store: Store, name: str, alias: str) -> str:
     """Return the version of model `name` that has `alias`; '' if none has. Raises TrackingError."""
-    client, uri = client_of(params), tracking_uri(params)
-    with reporting(uri):
-        try:
-            return str(client.get_model_version_by_alias(name, alias).version)
-        except MlflowException as error:
-            if not is_refusal(error):
-                raise
-            return ""
+    try:
+        return str(store.ask(MlflowClient.get_model_version_by_alias, name, alias).version)
+    except StoreError as error:
+        if not error.refused:
+            raise
+        return ""
 
 
-@waiting_out_locks
-def aliased_runs(params: TrackingParams) -> set[str]:
+def aliased_runs(store: Store) -> set[str]:
     """Return the ids of the runs whose model has an alias, in any registered model. Raises TrackingError."""
-    client, uri = client_of(params), tracking_uri(params)
-    with reporting(uri):
-        models = get_results_from_paginated_fn(
-            lambda size, page: client.search_registered_models(max_results=size, page_token=page), PAGE
-        )
-        return {
-            str(client.get_model_version(model.name, version).run_id)
-            for model in models
-            for version in model.aliases.values()
-        }
+    models = get_results_from_paginated_fn(
+        lambda size, token: store.ask(MlflowClient.search_registered_models, max_results=size, page_token=token), PAGE
+    )
+    return {
+        str(store.ask(MlflowClient.get_model_version, model.name, version).run_id)
+        for model in models
+        for version in model.aliases.values()
+    }
 
 
-@waiting_out_locks
-def set_champion(params: TrackingParams, name: str, version: str, reason: str, alias: str | None) -> None:
+def set_champion(store: Store, name: str, version: str, reason: str, alias: str | None) -> None:
     """Write on a version of model `name` why it is, or is not, the one to use; give it `alias`, if one is given.
 
     Raises:
         TrackingError: there is no such version, or the store does not answer.
     """
-    client, uri = client_of(params), tracking_uri(params)
-    with reporting(uri):
-        client.update_model_version(name, version, description=reason)
-        if alias is not None:
-            client.set_registered_model_alias(name, alias, version)
+    store.ask(MlflowClient.update_model_version, name, version, description=reason)
+    if alias is not None:
+        store.ask(MlflowClient.set_registered_model_alias, name, alias, version)
 
 
 def registered_version(run: RunRef, name: str, sha256: str) -> str:
-    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none."""
-    with reporting(run.uri):
-        versions = MlflowClient(tracking_uri=run.uri).search_model_versions(f"run_id = '{run.run_id}'")
+    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    return Store(run.uri).ask(_find_version, run.run_id, name, sha256)
+
+
+def _find_version(client: MlflowClient, run_id: str, name: str, sha256: str) -> str:
+    versions = client.search_model_versions(f"run_id = '{run_id}'")
     found = (item for item in versions if item.name == name and item.tags.get(SHA256_TAG) == sha256)
     return next((str(version.version) for version in found), "")
 
@@ -162,9 +162,10 @@ def _set_process_wide(uri: str) -> Iterator[None]:
 
 
 def _signature() -> ModelSignature:
-    types = {"prime": "string", "length": "long", "temperature": "double", "seed": "long"}
-    types |= {"top_k": "long", "top_p": "double"}
+    """Return a column for each sampling option; only the prime is required, so that a table has its rows."""
+    properties = SamplingOptions.model_json_schema()["properties"]
+    kinds = {name: schema.get("anyOf", [schema])[0]["type"] for name, schema in properties.items()}
     return ModelSignature(
-        inputs=Schema([ColSpec(kind, column, required=column == "prime") for column, kind in types.items()]),
+        inputs=Schema([ColSpec(COLUMN_TYPES[kind], name, required=name == "prime") for name, kind in kinds.items()]),
         outputs=Schema([ColSpec("string", "text")]),
     )

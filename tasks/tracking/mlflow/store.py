@@ -1,47 +1,142 @@
-"""Reaching the store: connections, experiments, and what its errors mean."""
+"""The tracking store: one class owns its client, the wait for SQLite's locks, what its errors mean, its experiments."""
 
 import json
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cached_property
+from typing import Concatenate, ParamSpec, TypeVar
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from charrnn.config.redaction import redact
 from charrnn.config.schema import TrackingParams
-from charrnn.errors import CharrnnError, TrackingError
-from charrnn.files import atomic_file, sweep
-from tasks.tracking.address import check_writable, one_at_a_time, sqlite_folder, tracking_uri, waiting_out_locks
+from charrnn.errors import TrackingError
+from tasks.tracking.address import tracking_uri
+from tasks.tracking.mlflow.sqlite import make_if_missing, one_at_a_time, sqlite_folder
 
 # It logs every "database is locked" with a traceback; here each is waited out, or reported in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
+# How long another process may keep a SQLite store locked (s): longer than any write takes, so it is stuck.
+LOCK_SECONDS = 60.0
 # HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
 NOT_NOW = (408, 429, 499)
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@contextmanager
-def reporting(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its transports raise into one TrackingError line."""
-    try:
-        yield
-    except CharrnnError:
-        raise
-    # An ImportError is a database whose driver is not installed.
-    except (MlflowException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
-        raise TrackingError(f"tracking.uri {redact(uri)}: {reason(error)}") from None
+
+class StoreError(TrackingError):
+    """A request to the store failed.
+
+    Attributes:
+        reason: why, in one line that does not name the store.
+        refused: whether the store has answered no, and would again.
+    """
+
+    def __init__(self, message: str, reason: str = "", *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.refused = refused
+
+
+class Store:
+    """One tracking store. Every request to MLflow is made through it."""
+
+    def __init__(self, uri: str) -> None:
+        """No request is made.
+
+        Args:
+            uri: the tracking URI, with credentials.
+        """
+        self.uri = uri
+
+    @classmethod
+    def of(cls, params: TrackingParams) -> "Store":
+        """Return the store that the parameters name; a SQLite store is made if it is not there.
+
+        Raises:
+            FileError: the folder of a SQLite store cannot be made or written.
+            StoreError: the tables of a SQLite store cannot be made.
+        """
+        store = cls(tracking_uri(params))
+        with store.translating():
+            make_if_missing(store.uri)
+        return store
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """Made at the first use: that of a SQLite store opens the file."""
+        return MlflowClient(tracking_uri=self.uri)
+
+    def ask(self, request: Callable[Concatenate[MlflowClient, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `request` returns when it is called with the client and the other arguments.
+
+        It is called again while another process has the SQLite store locked, for up to a minute.
+
+        Args:
+            request: a method of MlflowClient, or a function of several requests that may be made again.
+            args: further arguments.
+            kwargs: further arguments by name.
+
+        Raises:
+            StoreError: the store does not answer, or refuses.
+        """
+        until = time.monotonic() + LOCK_SECONDS
+        with self.translating():
+            while True:
+                try:
+                    return request(self.client, *args, **kwargs)
+                except Exception as error:
+                    if "database is locked" not in str(error) or time.monotonic() >= until:
+                        raise
+                time.sleep(1.0)
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Raise what MLflow and its transports raise in the block as a StoreError of one line."""
+        try:
+            yield
+        # An ImportError is a database whose driver is not installed.
+        except (MlflowException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
+            why = reason(error)
+            message = f"tracking.uri {redact(self.uri)}: {why}"
+            raise StoreError(message, why, refused=_is_refusal(error)) from None
+
+    def find_experiment(self, name: str) -> Experiment | None:
+        """Return the experiment `name`, which may have been deleted; None where there is none. Raises StoreError."""
+        return self.ask(_get_experiment, self.uri, name)
+
+    def open_experiment(self, name: str) -> str:
+        """Return the id of the experiment `name`, which is made if it is not there.
+
+        Raises:
+            TrackingError: the store does not answer, or the experiment was deleted.
+        """
+        experiment = self.find_experiment(name)
+        if experiment is None:
+            folder = sqlite_folder(self.uri)
+            return self.ask(_create_experiment, name, (folder / "artifacts").as_uri() if folder else None)
+        if experiment.lifecycle_stage != "active":
+            raise TrackingError(
+                f"tracking.experiment: '{name}' was deleted in {redact(self.uri)}; restore it or name another"
+            )
+        return str(experiment.experiment_id)
 
 
 def reason(error: Exception) -> str:
     """Return why a request failed, in one line: of a chain of transport errors, the first cause."""
+    if isinstance(error, StoreError):
+        return error.reason
     return redact(" ".join(str(error).split()).rpartition("Caused by ")[2])[:300]
 
 
-def is_refusal(error: Exception) -> bool:
-    """Whether a store that raised `error` has answered no, and would again."""
+def _is_refusal(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()
     else:
@@ -50,37 +145,9 @@ def is_refusal(error: Exception) -> bool:
     return (400 <= status < 500 and status not in NOT_NOW) or status == 501
 
 
-@waiting_out_locks
-def connect(params: TrackingParams) -> tuple[MlflowClient, str]:
-    """Return a client and the id of the experiment, made if it is not there.
-
-    Raises:
-        TrackingError: the store does not answer, or the experiment was deleted.
-        FileError: the folder of a SQLite store cannot be made or written.
-    """
-    uri, client = tracking_uri(params), client_of(params)
-    with reporting(uri):
-        with one_at_a_time(uri):
-            experiment = client.get_experiment_by_name(params.experiment)
-        if experiment is None:
-            folder = sqlite_folder(uri)
-            location = (folder / "artifacts").as_uri() if folder else None
-            return client, _create_experiment(client, params.experiment, location)
-        if experiment.lifecycle_stage != "active":
-            raise TrackingError(
-                f"tracking.experiment: '{params.experiment}' was deleted in {redact(uri)}; restore it or name another"
-            )
-        return client, str(experiment.experiment_id)
-
-
-def client_of(params: TrackingParams) -> MlflowClient:
-    """Return a client of the store, made if it is one of SQLite and not there. Raises TrackingError or FileError."""
-    uri = tracking_uri(params)
-    if folder := sqlite_folder(uri):
-        check_writable(folder)
-        _make_store(uri)
-    with reporting(uri):
-        return MlflowClient(tracking_uri=uri)
+def _get_experiment(client: MlflowClient, uri: str, name: str) -> Experiment | None:
+    with one_at_a_time(uri):
+        return client.get_experiment_by_name(name)
 
 
 def _create_experiment(client: MlflowClient, name: str, location: str | None) -> str:
@@ -92,16 +159,3 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
         if experiment is None:
             raise
         return str(experiment.experiment_id)
-
-
-def _make_store(uri: str) -> None:
-    """Make the tables of a SQLite store that is not there yet, aside: with only some of them it is of no use any more.
-
-    They take MLflow seconds, in which the process may be killed.
-    """
-    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    with one_at_a_time(uri):
-        if not path.exists():
-            sweep(path.parent)
-            with atomic_file(path) as temporary, reporting(uri):
-                MlflowClient(tracking_uri=f"sqlite:///{temporary}")

@@ -1,4 +1,4 @@
-"""What the machine does while a run is at work."""
+"""System metrics: what the machine does while a run trains."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tasks.tracking.runs import RunRef
 def system_figures(run: RunRef, stop: threading.Event) -> Iterator[dict[str, float]]:
     """Yield name -> value of CPU, memory, disk, network and GPU use, every 10 s until `stop` is set.
 
-    MLflow's own monitor ends for good the first time that the store does not answer; only what it measures is used.
+    MLflow's own monitor stops for good when the store does not answer once; only its measurements are used here.
     """
     monitor = SystemMetricsMonitor(run.run_id, sampling_interval=10, tracking_uri=run.uri)
     prefix = f"system/{monitor.node_id}/" if monitor.node_id else "system/"

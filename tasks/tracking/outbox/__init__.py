@@ -1,1 +1,1 @@
-"""A durable queue on disk of what a run tells its tracking store, and the thread that sends it."""
+"""The messages of a run to its tracking store: a durable queue on disk, and the thread that sends from it."""

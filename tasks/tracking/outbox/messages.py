@@ -1,10 +1,8 @@
-"""What a run tells its tracking store, as values that can be written down and sent later.
+"""The messages of a run to its tracking store: values that can be written to disk and sent later.
 
-Knows neither MLflow nor files. Sending the same operation again does no harm: all but metrics replace what is there,
-and `NewRows` tells which rows of metrics are there already.
+Knows neither MLflow nor files.
 """
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -24,7 +22,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Metrics:
-    """Rows of metrics; no more than the store takes at once."""
+    """Values of metrics; no more than the store takes in one request."""
 
     rows: tuple[Row, ...]
     kind: Literal["metrics"] = "metrics"
@@ -94,7 +92,7 @@ class LogFile:
 
 @dataclass(frozen=True)
 class DrawCurves:
-    """A picture of the loss curves as the artifact `path`, drawn from what the store has when this is sent.
+    """A picture of the loss curves as the artifact `path`, drawn from the metrics in the store when this is sent.
 
     Attributes:
         path: of the artifact.
@@ -112,7 +110,7 @@ class Register:
 
     Attributes:
         name: of the registered model.
-        sha256: of the checkpoint; a version of the run that has it need not be made again.
+        sha256: of the checkpoint; of each checkpoint a run registers one version.
         requirements: pinned, as for pip.
         example: one input row.
     """
@@ -133,7 +131,7 @@ class Terminate:
     kind: Literal["terminate"] = "terminate"
 
 
-Operation = (
+Message = (
     Metrics
     | LogParams
     | SetTags
@@ -146,40 +144,13 @@ Operation = (
     | Register
     | Terminate
 )
-OPERATION: TypeAdapter[Any] = TypeAdapter(Annotated[Operation, Discriminator("kind")])
+MESSAGE: TypeAdapter[Any] = TypeAdapter(Annotated[Message, Discriminator("kind")])
 
 
-def artifact_path(operation: Operation) -> str | None:
-    """Return which artifact the operation writes; None when it writes none that a later one could replace."""
-    return operation.path if isinstance(operation, LogText | LogTable | LogFile | DrawCurves) else None
+def artifact_path(message: Message) -> str | None:
+    """Return the artifact that the message writes; None for a message that no later one replaces."""
+    return message.path if isinstance(message, LogText | LogTable | LogFile | DrawCurves) else None
 
 
 class RefusedError(CharrnnError):
-    """The store will never take an operation, however often it is sent."""
-
-
-class NewRows:
-    """Tells the rows a store does not have yet from those it has: no step of a metric is sent twice.
-
-    Steps beyond the last one of their metric are new. Others are looked up: a resumed run comes back to steps that are
-    there, and a send that failed may have arrived all the same.
-    """
-
-    def __init__(self, read: Callable[[str], Iterable[int]]) -> None:
-        """`read` returns the steps the store has of a metric."""
-        self._read = read
-        self._last: dict[str, int] = {}
-
-    def of(self, rows: Sequence[Row]) -> list[Row]:
-        """Return those of `rows` whose (key, step) the store does not have, each once."""
-        there: dict[str, set[int]] = {}
-        new: dict[tuple[str, int], Row] = {}
-        for row in rows:
-            last = self._last.get(row.key)
-            if row.key not in there and (last is None or row.step <= last):
-                there[row.key] = set(self._read(row.key))
-            if row.step not in there.get(row.key, ()):
-                # The first of several rows for one step is the one that counts.
-                new.setdefault((row.key, row.step), row)
-            self._last[row.key] = max(row.step, max(there.get(row.key, ()), default=-1) if last is None else last)
-        return list(new.values())
+    """The store will never take a message, however often it is sent."""

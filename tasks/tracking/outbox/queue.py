@@ -1,7 +1,7 @@
-"""The outbox: what a run tells its tracking store, on disk until the store has it.
+"""The outbox: a durable queue of messages, each on disk until the store has it.
 
-A folder for each run, `<data.directory>/outbox/<run id>/`, with one numbered file for each operation and a folder of
-the same number for the file it carries. Knows neither MLflow nor how anything is sent.
+A folder for each run, with one numbered file for each message and a folder of the same number for the file it carries.
+Knows neither MLflow nor how a message is sent.
 """
 
 import hashlib
@@ -13,88 +13,88 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
-from charrnn.config.schema import Params
+from charrnn.data.folder import DataFolder
 from charrnn.files import explain, keep_as, write_bytes, write_text
 from charrnn.stopping import signals_wait
-from tasks.tracking.outbox.messages import OPERATION, Operation, RefusedError, artifact_path
+from tasks.tracking.outbox.messages import MESSAGE, Message, RefusedError, artifact_path
 
-FOLDER = "outbox"
+# Holds the address of the store that the messages are for.
 STORE_FILE = "store"
 
-Send = Callable[[Operation, Path | None], None]
-"""Brings an operation and its attached file to the store; RefusedError says that it will never take it, any other
+Send = Callable[[Message, Path | None], None]
+"""Brings a message and its attached file to the store. RefusedError says that the store will never take it, any other
 error that it may take it later."""
 
 
 class Outbox:
-    """The operations of one run that wait to be sent; any number of threads and processes may use it."""
+    """The messages of one run that wait to be sent. Any number of threads and processes may use it."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is touched until something is written."""
+        """Nothing is read or written until a message is appended."""
         self.folder = folder
         self.refusals: list[RefusedError] = []
         """What the store refused while this object drained the outbox."""
 
     @property
-    def store(self) -> str:
-        """The address of the store the operations are for, without credentials; '' when nothing was written yet."""
+    def address(self) -> str:
+        """The address of the store that the messages are for, without credentials; '' before the first message."""
         try:
             return (self.folder / STORE_FILE).read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
 
     def pending(self) -> list[Path]:
-        """Return the files of the operations that wait, in order."""
+        """Return the files of the messages that wait, in order."""
         return sorted(self.folder.glob("*.json"))
 
-    def operations(self) -> list[Operation]:
-        """Return the operations that wait, in order; some may have been sent by then."""
+    def messages(self) -> list[Message]:
+        """Return the messages that wait, in order; another thread may have sent some of them by then."""
         found = []
         for entry in self.pending():
-            # Whatever is damaged is told when its turn comes.
+            # `drain` reports a damaged message.
             with suppress(FileNotFoundError, RefusedError):
                 found.append(_read(entry))
         return found
 
     def kept(self) -> int:
-        """Return how many operations the store has not got: those that wait, and those it refused."""
+        """Return the number of messages that the store does not have: those that wait, and those it refused."""
         return len(self.pending()) + len(list(self.folder.glob("*.refused")))
 
-    def append(self, operation: Operation, store: str, attachment: Path | None = None) -> None:
-        """Write `operation` down, durably, behind all others.
+    def append(self, message: Message, address: str, attachment: Path | None = None) -> None:
+        """Write `message` to disk, behind all others; it is durable when this returns.
 
-        An artifact takes the place of one for the same path that still waits, so that hourly checkpoints do not pile up
-        while the store is away.
+        An artifact replaces one for the same path that still waits, so that hourly checkpoints do not pile up while the
+        store is away.
 
         Args:
-            operation: what to send.
-            store: address of the store, without credentials.
-            attachment: a file to keep with it. It is linked where that is possible: it may be replaced or deleted
-                afterwards, as `charrnn.files` does it, but not be changed in place.
+            message: what to send.
+            address: of the store, without credentials.
+            attachment: a file to keep with it. It is linked where that is possible: afterwards it may be replaced or
+                deleted, as `charrnn.files` does it, but not changed in place.
 
         Raises:
             FileError: it cannot be written.
         """
         with self._writing():
             number = f"{self._last_number() + 1:08d}"
-            if not self.store:
-                write_text(self.folder / STORE_FILE, store)
+            if not self.address:
+                write_text(self.folder / STORE_FILE, address)
             if attachment is not None:
                 keep_as(attachment, self.folder / number / attachment.name)
-            path = artifact_path(operation)
+            path = artifact_path(message)
             mark = "" if path is None else f"-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
             replaced = [] if path is None else list(self.folder.glob(f"*{mark}.json"))
-            write_bytes(self.folder / f"{number}{mark}.json", OPERATION.dump_json(operation))
+            write_bytes(self.folder / f"{number}{mark}.json", MESSAGE.dump_json(message))
             for entry in replaced:
                 _remove(entry)
 
     def drain(self, send: Send) -> None:
-        """Send what waits, in order, one process and thread at a time; each is removed once it was sent.
+        """Send the messages that wait, in order, one process and thread at a time; remove each once it was sent.
 
-        What the store refuses is set aside, see `refusals` and `restore`.
+        A message that the store refuses is set aside, see `refusals` and `restore`.
 
         Raises:
-            Exception: what `send` raised other than RefusedError; that operation and all behind it wait on.
+            Exception: what `send` raised other than RefusedError; that message and all behind it stay in the queue.
         """
         if not self.pending():
             return
@@ -109,13 +109,13 @@ class Outbox:
                     self._send(entry, send)
 
     def restore(self) -> None:
-        """Let what was refused wait again, in its old place: the reason may be gone."""
+        """Put the messages that were refused back into their places in the queue: the reason may be gone."""
         with self._writing():
             for entry in self.folder.glob("*.refused"):
                 entry.rename(entry.with_suffix(".json"))
 
     def discard(self) -> None:
-        """Remove the folder if there is nothing in it that the store has not got."""
+        """Remove the folder, unless it holds messages that the store does not have."""
         if not self.folder.exists():
             return
         with self._writing():
@@ -136,7 +136,7 @@ class Outbox:
                 raise
             # A newer artifact for the same path has taken its place in the meantime, and is behind it in the queue.
         else:
-            # Alone: once the file is gone its number is free, and with it the folder that is removed next.
+            # Under the lock: once the file is gone, another message may take its number and the folder of that number.
             with self._writing():
                 _remove(entry)
 
@@ -145,38 +145,33 @@ class Outbox:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Keep others from writing, in any outbox beside this one; make the folder."""
+        """Hold the lock for writing, one for all outboxes of the data folder; make this one's folder."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Interrupted here, this thread would keep the lock, and the thread that sends wait for it for ever.
+            # An interrupt here would leave the lock held, and the sender would wait for it for ever.
             with signals_wait(), FileLock(self.folder.parent / ".writing"):
-                # Another process may have discarded it before the lock was had.
+                # Another process may have discarded the folder before the lock was taken.
                 self.folder.mkdir(exist_ok=True)
                 yield
         except OSError as error:
             raise explain(error, "write", self.folder) from error
 
 
-def outbox_folder(params: Params, run_id: str) -> Path:
-    """Return the folder of a run's outbox, which need not exist."""
-    return Path(params.data.directory).absolute() / FOLDER / run_id
+def outboxes(data: DataFolder) -> list[Outbox]:
+    """Return the outbox of each run that has one, whether or not it holds messages."""
+    return [Outbox(path.parent) for path in sorted(data.outboxes.glob(f"*/{STORE_FILE}"))]
 
 
-def outboxes(params: Params) -> list[Outbox]:
-    """Return the outbox of each run that has one, whether or not anything waits in it."""
-    return [Outbox(path.parent) for path in sorted(outbox_folder(params, "").glob(f"*/{STORE_FILE}"))]
-
-
-def _read(entry: Path) -> Operation:
+def _read(entry: Path) -> Message:
     try:
-        operation: Operation = OPERATION.validate_json(entry.read_bytes())
+        message: Message = MESSAGE.validate_json(entry.read_bytes())
     except ValidationError:
         raise RefusedError(f"{entry}: is damaged, or of another version of this pipeline") from None
-    return operation
+    return message
 
 
 def _remove(entry: Path) -> None:
-    # The operation first: what it carries is of no use without it, but not the other way round.
+    # The message first: an attachment without its message is harmless, a message without its attachment is not.
     entry.unlink(missing_ok=True)
     shutil.rmtree(entry.with_name(_number(entry)), ignore_errors=True)
 

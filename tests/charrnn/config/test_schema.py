@@ -29,7 +29,11 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     (MORE_THAN_ZERO, [5e-324, 1e300], [0, -5e-324, -1]),
     ("training.weight_decay tasks.retry_delay_seconds", [0, 1e300], [-5e-324, -1]),
     ("splits.val_fraction splits.test_fraction", [0, 0.9], [-5e-324, 1]),
-    ("model.dropout training.final_fraction training.beta1 training.beta2", [0, math.nextafter(1, 0)], [-5e-324, 1]),
+    (
+        "model.dropout training.final_fraction training.beta1 training.beta2 training.label_smoothing",
+        [0, math.nextafter(1, 0)],
+        [-5e-324, 1],
+    ),
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
     ("sampling.top_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("tracking.promotion_confidence evaluation.max_share", [5e-324, 1], [0, math.nextafter(1, 2)]),
@@ -144,7 +148,8 @@ def test_a_folder_and_an_experiment_have_names(value: str) -> None:
 
 def test_tags_are_texts_by_name() -> None:
     assert TrackingParams.model_validate({"tags": {"a": 1, "b": "x"}}).tags == {"a": "1", "b": "x"}
-    for value in ({"a": True}, {"a": None}, {"a": {}}, ["a"], "a"):
+    refused: list[object] = [{"a": True}, {"a": None}, {"a": {}}, ["a"], "a"]
+    for value in refused:
         with pytest.raises(ValidationError):
             TrackingParams.model_validate({"tags": value})
 

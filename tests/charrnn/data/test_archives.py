@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.data.archives import archive_format, text_pieces, wheel_pieces
+from charrnn.data.archives import archive_format, text_pieces, unpacked, wheel_pieces
 from charrnn.errors import SourceError
 from tests.source_fixtures import TEXT, one_line, zipped
 
@@ -33,8 +33,8 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def unpacked(path: Path) -> bytes:
-    return b"".join(text_pieces(path, archive_format(path, path.name, str(path)), str(path)))
+def text_of(path: Path) -> bytes:
+    return b"".join(unpacked(path, path.name, str(path)))
 
 
 def of_wheel(path: Path, max_bytes: int = MOST) -> bytes:
@@ -49,14 +49,14 @@ def of_wheel(path: Path, max_bytes: int = MOST) -> bytes:
 def test_an_archive_is_told_by_its_first_bytes_whatever_its_name(tmp_path: Path, archive: str, name: str) -> None:
     (tmp_path / name).write_bytes(PACK[archive](TEXT))
     assert archive_format(tmp_path / name, name, name) == archive
-    assert unpacked(tmp_path / name) == TEXT
+    assert text_of(tmp_path / name) == TEXT
 
 
 @pytest.mark.parametrize("content", [b"", b"P", b"PKZIP is a program", b"\x1f", b"\xfd7zX", TEXT])
 def test_everything_else_is_plain_text(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "text.txt").write_bytes(content)
     assert archive_format(tmp_path / "text.txt", "text.txt", "x") is None
-    assert unpacked(tmp_path / "text.txt") == content
+    assert text_of(tmp_path / "text.txt") == content
 
 
 @pytest.mark.parametrize(("suffix", "archive"), [("gz", "gzip"), ("XZ", "xz"), ("zip", "zip")])
@@ -73,7 +73,7 @@ def test_an_empty_file_named_like_an_archive_is_left_to_be_called_empty(tmp_path
 
 def test_the_parts_of_a_gzip_file_follow_each_other(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n"))
-    assert unpacked(tmp_path / "text") == b"a\nb\n"
+    assert text_of(tmp_path / "text") == b"a\nb\n"
 
 
 @pytest.mark.parametrize("pack", [*PACK.values(), bytes])
@@ -90,18 +90,18 @@ def test_a_large_text_comes_in_pieces(tmp_path: Path, pack: Callable[[bytes], by
 
 def test_the_texts_in_a_zip_follow_each_other_sorted_by_name(tmp_path: Path) -> None:
     members = {"b.md": b"# b\n", "a.TXT": b"a\n", "c.png": b"\x89", "__MACOSX/._a.txt": b"x", "d.txt/": b""}
-    assert unpacked(zipped(tmp_path / "t.zip", **members)) == b"a\n# b\n"
+    assert text_of(zipped(tmp_path / "t.zip", **members)) == b"a\n# b\n"
 
 
 def test_the_only_member_of_a_zip_is_the_text_whatever_its_name(tmp_path: Path) -> None:
-    assert unpacked(zipped(tmp_path / "t.zip", **{"novel": TEXT, "__MACOSX/._novel": b"x", "d/": b""})) == TEXT
+    assert text_of(zipped(tmp_path / "t.zip", **{"novel": TEXT, "__MACOSX/._novel": b"x", "d/": b""})) == TEXT
 
 
 @pytest.mark.parametrize(("members", "files"), [({}, 0), ({"d/": b""}, 0), ({"a.png": b"1", "b.png": b"2"}, 2)])
 def test_a_zip_without_text_is_an_error(tmp_path: Path, members: dict[str, bytes], files: int) -> None:
     path = zipped(tmp_path / "t.zip", **members)
     with pytest.raises(SourceError) as caught:
-        unpacked(path)
+        text_of(path)
     assert one_line(caught.value) == f"{path}: has no .txt or .md among the {files} files in the archive"
 
 
@@ -111,7 +111,7 @@ def test_an_encrypted_zip_is_an_error(tmp_path: Path) -> None:
         content[content.index(signature) + offset] |= 1
     (tmp_path / "secret.zip").write_bytes(content)
     with pytest.raises(SourceError, match=r"secret\.zip: the archive is encrypted"):
-        unpacked(tmp_path / "secret.zip")
+        text_of(tmp_path / "secret.zip")
 
 
 @pytest.mark.parametrize("pack", [*PACK.values(), bytes])
@@ -121,7 +121,7 @@ def test_a_tar_archive_is_an_error_however_it_is_packed(tmp_path: Path, pack: Ca
         archive.addfile(tarfile.TarInfo("a.txt"))
     (tmp_path / "texts").write_bytes(pack(buffer.getvalue()))
     with pytest.raises(SourceError, match=r"/texts: is a tar archive; unpack it and name the texts in it$"):
-        unpacked(tmp_path / "texts")
+        text_of(tmp_path / "texts")
 
 
 # Damage
@@ -135,7 +135,7 @@ def test_a_damaged_archive_is_an_error_of_one_line(tmp_path: Path, archive: str,
     content = content[:middle] if damage == "cut off" else content[:middle] + b"\0" * 20 + content[middle + 20 :]
     (tmp_path / "text").write_bytes(content)
     with pytest.raises(SourceError) as caught:
-        unpacked(tmp_path / "text")
+        text_of(tmp_path / "text")
     assert one_line(caught.value).startswith(f"{tmp_path}/text: the {archive} is damaged: ")
 
 
@@ -161,7 +161,7 @@ def test_whatever_is_in_an_archive_it_is_unpacked_or_an_error_of_one_line(tmp_pa
 def test_a_member_without_a_name_is_no_text(tmp_path: Path) -> None:
     # Names end at a NUL.
     (tmp_path / "t.zip").write_bytes(zip_of(**{"QQ": b"lost", "a.txt": TEXT}).replace(b"QQ", b"\0Q"))
-    assert unpacked(tmp_path / "t.zip") == TEXT
+    assert text_of(tmp_path / "t.zip") == TEXT
 
 
 def test_a_plain_file_that_is_gone_is_an_error(tmp_path: Path) -> None:

@@ -400,7 +400,7 @@ def test_what_is_no_credential_tells_two_texts_apart(fetch: Fetch, site: Site, o
     [
         lambda site, url: f"{url}#sha256={sha256(OTHER)}",
         lambda site, url: f"{url}#sha256=1",
-        lambda site, url: url.replace("http:", "ftp:"),
+        lambda site, url: url.replace("http:", "nope:"),
         lambda site, url: url.replace("127.0.0.1", "127.0.0.1:x"),
         lambda site, url: answering(site, url, status=403),
         lambda site, url: answering(site, url, content=b""),

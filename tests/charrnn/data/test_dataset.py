@@ -7,9 +7,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.loading import PROJECT
-from charrnn.config.schema import DataParams, SplitParams, TrainingParams
+from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data import dataset as dataset_module
 from charrnn.data import decoding as text_module
-from charrnn.data import vocabulary as vocabulary_module
 from charrnn.data.corpus import Corpus
-from charrnn.data.dataset import SMALLEST_SPLIT, Dataset, Splits, check_length, encode_corpus, split
+from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.errors import CorpusError, FileError, VocabularyError
 from tests.source_fixtures import one_line
 
@@ -83,10 +82,10 @@ def test_ids_counts_and_first_positions_are_those_of_the_text(
 def test_an_encoding_says_what_it_is_of(tmp_path: Path) -> None:
     corpus = corpus_of(ROSE, tmp_path)
     dataset = encode_corpus(corpus, DataParams(directory=str(tmp_path / "data")))
-    assert dataset.directory == tmp_path / "data" / "encoded" / dataset.key
+    assert dataset.directory.parent == tmp_path / "data" / "encoded"
     assert (dataset.corpus_sha256, dataset.cached, dataset.dropped) == (corpus.sha256, False, 0)
     assert sorted(path.name for path in dataset.directory.iterdir()) == ["dataset.json", "ids.bin", "vocabulary.json"]
-    assert files(tmp_path) == [dataset.key]
+    assert files(tmp_path) == [dataset.directory.name]
     assert dataset.vocabulary().decode(dataset.ids()) == ROSE.replace("\r\n", "\n")
 
 
@@ -174,7 +173,7 @@ def test_the_same_text_is_encoded_once_wherever_it_lies(tmp_path: Path) -> None:
     corpus = corpus_of(ROSE, tmp_path / "elsewhere")
     again = encode_corpus(corpus, DataParams(directory=str(tmp_path / "data"), sources=("x",), timeout_seconds=1))
     assert again.cached
-    assert (again.directory, again.length, again.key) == (first.directory, first.length, first.key)
+    assert again == replace(first, cached=True)
 
 
 @pytest.mark.parametrize(
@@ -199,22 +198,21 @@ def test_what_shapes_the_text_is_encoded_anew_and_as_it_says(tmp_path: Path, cha
 
 
 def test_another_text_is_encoded_anew(tmp_path: Path) -> None:
-    assert encode(ROSE, tmp_path).key != encode(ROSE + " ", tmp_path).key
+    assert encode(ROSE, tmp_path).directory != encode(ROSE + " ", tmp_path).directory
 
 
-@pytest.mark.parametrize("module", [text_module, vocabulary_module, dataset_module])
-def test_other_code_encodes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+def test_another_version_of_the_encoding_encodes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encode(ROSE, tmp_path)
-    changed = tmp_path / "changed.py"
-    changed.write_text(Path(str(module.__file__)).read_text() + "\n")
-    monkeypatch.setattr(module, "__file__", str(changed))
-    assert encode(ROSE, tmp_path).key != first.key
+    monkeypatch.setattr(dataset_module, "ENCODING_VERSION", dataset_module.ENCODING_VERSION + 1)
+    again = encode(ROSE, tmp_path)
+    assert again.directory != first.directory
+    assert again.digest == first.digest
 
 
 def test_other_tables_of_unicode_encode_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encode(ROSE, tmp_path)
     monkeypatch.setattr(unicodedata, "unidata_version", "99.0.0")
-    assert encode(ROSE, tmp_path).key != first.key
+    assert encode(ROSE, tmp_path).directory != first.directory
 
 
 def test_a_cached_encoding_larger_than_allowed_now_is_an_error(tmp_path: Path) -> None:
@@ -281,11 +279,49 @@ def test_processes_that_encode_the_same_at_once_encode_it_once(tmp_path: Path) -
     assert len(files(tmp_path)) == 1
 
 
+# What identifies the data
+
+
+@given(st.text(min_size=2, max_size=40).filter(lambda text: len(set(text)) > 1), st.integers(1, 5))
+@example("aab", 1)
+@example("a😀b中a", 2)
+def test_the_digest_is_that_of_the_vocabulary_and_the_ids_however_they_are_read(
+    tmp_path_factory: pytest.TempPathFactory, text: str, chunk_bytes: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset_module, "read_text", partial(text_module.read_text, chunk_bytes=chunk_bytes))
+        dataset = encode(text.lstrip("\ufeff") + "ab", tmp_path_factory.mktemp("dataset"), **AS_IT_IS)
+    characters = json.dumps(list(dataset.vocabulary().characters)).encode()
+    assert dataset.digest == hashlib.sha256(characters + dataset.ids().tobytes()).hexdigest()
+
+
+def test_the_same_ids_from_another_file_are_the_same_data(tmp_path: Path) -> None:
+    first = encode(ROSE, tmp_path)
+    for content in (ROSE.replace("\r\n", "\n"), "\ufeff" + unicodedata.normalize("NFD", ROSE)):
+        again = encode(content, tmp_path)
+        assert not again.cached
+        assert again.digest == first.digest
+    assert encode(ROSE.encode("utf-16"), tmp_path, encoding="utf-16").digest == first.digest
+
+
+@pytest.mark.parametrize(("content", "known"), [("abab", ""), ("acab", ""), ("abac ", ""), ("abac", "d")])
+def test_other_ids_or_another_vocabulary_are_other_data(tmp_path: Path, content: str, known: str) -> None:
+    params = DataParams(directory=str(tmp_path / "data"))
+    first = encode_corpus(corpus_of("abac", tmp_path), params)
+    assert encode_corpus(corpus_of(content, tmp_path), params, known=known).digest != first.digest
+
+
+def test_the_same_ids_of_other_characters_are_other_data(tmp_path: Path) -> None:
+    first, other = encode("abac", tmp_path), encode("xyxz", tmp_path)
+    assert first.ids().tobytes() == other.ids().tobytes()
+    assert first.digest != other.digest
+
+
 # Damage
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b"\xff", b'{"key": "x"}', b'{"directory": "/", "cached": true}']
+    "content", [b"", b"{", b"[]", b"null", b"\xff", b'{"digest": "x"}', b'{"directory": "/", "cached": true}']
 )
 def test_a_damaged_description_is_an_error_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
     path = encode(ROSE, tmp_path).directory / "dataset.json"
@@ -293,6 +329,15 @@ def test_a_damaged_description_is_an_error_that_says_what_to_do(tmp_path: Path, 
     with pytest.raises(CorpusError) as caught:
         encode(ROSE, tmp_path)
     assert one_line(caught.value) == f"{path}: is damaged; delete the folder and run again"
+
+
+@pytest.mark.parametrize("digest", ["5", "null", '"no digest"', "[]"])
+def test_a_description_with_a_digest_that_is_none_is_an_error(tmp_path: Path, digest: str) -> None:
+    dataset = encode(ROSE, tmp_path)
+    path = dataset.directory / "dataset.json"
+    path.write_text(path.read_text().replace(f'"{dataset.digest}"', digest))
+    with pytest.raises(CorpusError, match=r"dataset\.json: is damaged; delete the folder and run again$"):
+        encode(ROSE, tmp_path)
 
 
 @pytest.mark.parametrize("length", ['"5"', "null", "31", "-31", "{}"])
@@ -331,84 +376,18 @@ def test_a_file_that_is_gone_is_a_file_error(tmp_path: Path, name: str) -> None:
         encode(ROSE, tmp_path)
 
 
-# Splits
-
-FRACTIONS = st.just(0.0) | st.floats(0.0001, 0.8999)
-
-
-@given(st.integers(0, 3000), FRACTIONS, FRACTIONS)
-@example(20, 0.0001, 0.8999)
-@example(10**9, 0.03, 0.03)
-def test_splits_cover_the_text_without_overlap_and_none_is_too_small(length: int, val: float, test: float) -> None:
-    if val + test > 0.9:
-        val, test = val / 2, test / 2
-    params = SplitParams(val_fraction=val, test_fraction=test)
-    if length < 20 and any(fraction and int(length * fraction) < 2 and length // 10 < 2 for fraction in (val, test)):
-        with pytest.raises(CorpusError):
-            split(length, params)
-        return
-    splits = split(length, params)
-    assert 0 <= splits.train <= splits.val <= splits.test == length
-    assert sum(splits.sizes.values()) == length
-    for name, fraction in (("val", val), ("test", test)):
-        smallest = min(SMALLEST_SPLIT, length // 10)
-        assert splits.sizes[name] == (max(int(length * fraction), smallest) if fraction else 0)
-        assert splits.sizes[name] >= 2 or not fraction
-
-
-def test_splits_follow_each_other_in_the_text() -> None:
-    ids = np.arange(100, dtype=np.uint8)
-    splits = split(100, SplitParams(val_fraction=0.2, test_fraction=0.1))
-    assert splits == Splits(train=70, val=90, test=100)
-    assert splits.sizes == {"train": 70, "val": 20, "test": 10}
-    parts = [splits.select(ids, name) for name in ("train", "val", "test")]
-    assert np.concatenate(parts).tolist() == ids.tolist()
-    assert all(np.shares_memory(part, ids) for part in parts)
-
-
-def test_a_small_share_of_a_large_text_is_enough_to_evaluate_on() -> None:
-    assert split(10_000, SplitParams(val_fraction=0.001, test_fraction=0)).sizes == {
-        "train": 9935,
-        "val": 65,
-        "test": 0,
-    }
-    assert split(10_000, SplitParams(val_fraction=0.01, test_fraction=0)).sizes["val"] == 100
-
-
-@pytest.mark.parametrize("name", ["val", "test"])
-def test_a_text_too_short_to_be_split_is_an_error_that_says_how_much_is_needed(name: str) -> None:
-    fractions = {"val_fraction": 0, "test_fraction": 0, f"{name}_fraction": 0.05}
-    with pytest.raises(CorpusError) as caught:
-        split(19, SplitParams(**fractions))
-    assert one_line(caught.value) == (
-        f"the text has 19 characters, too few for splits.{name}_fraction 0.05: "
-        "use at least 20 characters, or set it to 0"
-    )
-    assert split(20, SplitParams(**fractions)).sizes[name] == 2
-    assert split(19, SplitParams(val_fraction=0, test_fraction=0)).train == 19
-
-
-def test_one_window_must_fit_into_the_training_text() -> None:
-    splits = Splits(train=49, val=60, test=70)
-    check_length(splits, TrainingParams(seq_length=48))
-    with pytest.raises(CorpusError) as caught:
-        check_length(splits, TrainingParams(seq_length=49))
-    assert one_line(caught.value) == (
-        "the training split has 49 characters, fewer than one window of training.seq_length 49 and the character "
-        "after it: use a longer text, or set training.seq_length to at most 48"
-    )
-
-
-def test_where_no_window_fits_only_a_longer_text_helps() -> None:
-    with pytest.raises(CorpusError, match=r"the character after it: use a longer text$"):
-        check_length(Splits(train=1, val=10, test=20), TrainingParams(seq_length=1))
-
-
 def test_a_description_is_plain_and_holds_no_place(tmp_path: Path) -> None:
     dataset = encode(ROSE, tmp_path)
     assert json.loads((dataset.directory / "dataset.json").read_text()) == {
-        "key": dataset.key,
+        "digest": dataset.digest,
         "length": dataset.length,
         "dropped": 0,
         "corpus_sha256": dataset.corpus_sha256,
     }
+
+
+def test_a_dataset_knows_the_ids_of_its_splits(tmp_path: Path) -> None:
+    dataset = encode(ROSE * 10, tmp_path)
+    splits = dataset.splits(SplitParams(val_fraction=0.2, test_fraction=0.1))
+    assert sum(splits.sizes.values()) == dataset.length
+    assert np.concatenate([splits.ids(name) for name in splits.sizes]).tolist() == dataset.ids().tolist()

@@ -11,7 +11,7 @@ from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, SEQ_LENGTH, STREAMS, compare, text_losses
-from charrnn.evaluation.metrics import mean_loss
+from charrnn.evaluation.losses import mean_loss
 from charrnn.model.char_rnn import CharRNN
 
 TEXT = "a cab, a bad cab " * 700

@@ -46,17 +46,15 @@ def test_the_picture_is_a_png_of_the_same_size_whatever_there_is_to_draw(
 
 
 def test_each_part_is_drawn() -> None:
-    pictures = [
-        loss_curves(*parts, title)
-        for *parts, title in [
-            ([], [], {}, ""),
-            (SHORT, [], {}, ""),
-            ([], SHORT, {}, ""),
-            ([], [], BASELINES, ""),
-            ([], [], {"other": 3.3, "5-gram": 2.1}, ""),
-            ([], [], {}, "a title"),
-        ]
+    parts: list[tuple[Curve, Curve, dict[str, float], str]] = [
+        ([], [], {}, ""),
+        (SHORT, [], {}, ""),
+        ([], SHORT, {}, ""),
+        ([], [], BASELINES, ""),
+        ([], [], {"other": 3.3, "5-gram": 2.1}, ""),
+        ([], [], {}, "a title"),
     ]
+    pictures = [loss_curves(train, val, baselines, title) for train, val, baselines, title in parts]
     assert len(set(pictures)) == len(pictures)
 
 

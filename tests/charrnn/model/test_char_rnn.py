@@ -11,7 +11,7 @@ from charrnn.model.char_rnn import CharRNN
 CELLS = ["lstm", "gru", "rnn"]
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 VOCABULARY_SIZE = 7
-VARIANTS = {
+VARIANTS: dict[str, dict[str, object]] = {
     "embedding": {},
     "one-hot": {"embedding_size": None},
     "tied": {"embedding_size": 5, "tie_weights": True},

@@ -9,15 +9,17 @@ import torch
 import torch.nn.functional as F
 
 from charrnn.config.loading import load_params
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError, ParamsError
-from charrnn.evaluation.metrics import evaluate
-from charrnn.generation.sampling import SampleRequest, sample
+from charrnn.evaluation.scores import evaluate
+from charrnn.generation.sampling import sample
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
-from charrnn.training.loop import Checkpoint, Evaluation, Steps, TrainEvent, train
+from charrnn.training.events import CheckpointDue, Evaluation, Steps, TrainEvent
+from charrnn.training.loop import train
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState, new_state
 
@@ -68,8 +70,8 @@ def evaluations(events: Iterable[TrainEvent]) -> list[Evaluation]:
     return [event for event in events if isinstance(event, Evaluation)]
 
 
-def checkpoints(events: Iterable[TrainEvent]) -> list[Checkpoint]:
-    return [event for event in events if isinstance(event, Checkpoint)]
+def checkpoints(events: Iterable[TrainEvent]) -> list[CheckpointDue]:
+    return [event for event in events if isinstance(event, CheckpointDue)]
 
 
 def read(model: CharRNN, streams: Streams, windows: int) -> tuple[list[float], State]:
@@ -120,8 +122,8 @@ def test_watching_does_not_change_the_curve(tmp_path: Path) -> None:
     seen: list[TrainEvent] = []
     for event in train(watched, streams, val, often(params)):
         seen.append(event)
-        sample(watched.best_model, VOCABULARY, SampleRequest(length=5))
-        sample(watched.model, VOCABULARY, SampleRequest(length=5, seed=2))
+        sample(watched.best_model, VOCABULARY, SamplingOptions(length=5))
+        sample(watched.model, VOCABULARY, SamplingOptions(length=5, seed=2))
         evaluate(watched.model, val, VOCABULARY)
         save_checkpoint(tmp_path / "x", checkpoint_of(watched, params, VOCABULARY, "", ""))
         load_checkpoint(tmp_path / "x").model()
@@ -173,7 +175,7 @@ def test_training_ends_at_the_first_limit_with_an_evaluation_and_a_checkpoint(
     state, streams, val = start(params)
     assert streams.num_windows == 8
     events = list(train(state, streams, val, params))
-    assert [type(event) for event in events[-2:]] == [Evaluation, Checkpoint]
+    assert [type(event) for event in events[-2:]] == [Evaluation, CheckpointDue]
     assert {event.step for event in events[-2:] if not isinstance(event, Steps)} == {expected}
     assert steps(events)[-1].last_step == state.progress.step == expected
     assert list(train(state, streams, val, params)) == []
@@ -291,6 +293,24 @@ def test_summing_the_loss_scales_its_gradient_by_the_length_of_the_window() -> N
         assert list(other.grad_norms) == pytest.approx(expected, rel=1e-5), position
 
 
+def test_label_smoothing_changes_the_gradient_and_not_the_loss_that_is_reported() -> None:
+    plain, smoothed = still(), still("training.label_smoothing=0.3")
+    state, streams, val = start(smoothed)
+    found = steps(train(state, streams, val, smoothed))
+    expected = steps(train(*start(plain), plain))
+    assert [event.losses for event in found] == [event.losses for event in expected], "no step changes a weight"
+    inputs, targets = streams.window(0)
+    logits, _ = state.model.train()(inputs, state.model.initial_state(4))
+    log_probabilities = logits.log_softmax(-1)
+    nll = -log_probabilities.gather(-1, targets[..., None]).mean()
+    loss = 0.7 * nll - 0.3 * log_probabilities.mean()
+    gradient = torch.autograd.grad(loss, list(state.model.parameters()))
+    norm = torch.cat([part.flatten() for part in gradient]).norm()
+    assert found[0].losses[0] == pytest.approx(nll.item(), rel=1e-6)
+    assert found[0].grad_norms[0] == pytest.approx(float(norm), rel=1e-5)
+    assert found[0].grad_norms != expected[0].grad_norms
+
+
 @pytest.mark.parametrize("grad_clip", ["null", "1e9", "0.01"])
 def test_a_long_gradient_is_scaled_down_to_the_limit(grad_clip: str) -> None:
     params = changed(params_for("lstm", "sgd", "constant"), f"training.grad_clip={grad_clip}", "training.max_steps=1")
@@ -332,7 +352,7 @@ def test_the_hidden_state_is_carried_over_and_starts_anew_with_each_epoch(cell: 
     params = often(still("training.epochs=2", "training.max_steps=null", f"model.cell={cell}"))
     state, streams, val = start(params)
     expected, _ = read(state.model, streams, 8)
-    losses = []
+    losses: list[float] = []
     for event in train(state, streams, val, params):
         if not isinstance(event, Steps):
             continue

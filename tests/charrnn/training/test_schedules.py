@@ -59,9 +59,9 @@ def test_plateau_decays_as_often_as_was_decided(decays: int, expected: float) ->
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("step", "share"), [(0, 0.25), (1, 0.5), (2, 0.75), (3, 1.0), (4, 1.0), (1000, 1.0)])
 def test_warm_up_reaches_the_schedule_in_equal_steps(schedule: str, step: int, share: float) -> None:
-    where = {"progress": 0.3, "epoch": 1.5, "decays": 2}
-    found = rate(step, schedule=schedule, warmup_steps=4, **where)
-    assert found == pytest.approx(share * rate(step, schedule=schedule, **where), rel=1e-12)
+    found = rate(step, progress=0.3, epoch=1.5, decays=2, schedule=schedule, warmup_steps=4)
+    full = rate(step, progress=0.3, epoch=1.5, decays=2, schedule=schedule)
+    assert found == pytest.approx(share * full, rel=1e-12)
 
 
 @given(
@@ -95,7 +95,8 @@ def test_a_rate_is_never_negative_nor_above_its_peak(
 
 @given(progresses=st.lists(st.floats(0, 1.5), min_size=2, max_size=20), final_fraction=FRACTION)
 def test_cosine_never_rises_and_never_falls_below_its_end(progresses: list[float], final_fraction: float) -> None:
-    params = {"schedule": "cosine", "final_fraction": final_fraction}
-    rates = [rate(progress=progress, **params) for progress in sorted(progresses)]
+    rates = [
+        rate(progress=progress, schedule="cosine", final_fraction=final_fraction) for progress in sorted(progresses)
+    ]
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] >= 0.01 * final_fraction * (1 - 1e-12)

@@ -10,9 +10,10 @@ from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.errors import CheckpointError
-from charrnn.training.loop import Steps, train
+from charrnn.training.events import Steps
+from charrnn.training.loop import train
 from charrnn.training.state import TrainState, new_state
-from tests.nested import equal
+from tests.charrnn.training.nested import equal
 
 CPU = torch.device("cpu")
 SIZE = 6
@@ -140,9 +141,10 @@ def test_values_of_another_number_of_streams_are_refused() -> None:
 
 def put(*path: str | int, value: object) -> Callable[[dict[str, Any]], None]:
     def change(values: dict[str, Any]) -> None:
+        inner: Any = values
         for key in path[:-1]:
-            values = values[key]  # type: ignore[index]
-        values[path[-1]] = value  # type: ignore[index]
+            inner = inner[key]
+        inner[path[-1]] = value
 
     return change
 

@@ -7,10 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import ModelParams, Params, TrainingParams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, VocabularyError
-from charrnn.generation.sampling import SampleRequest, sample
+from charrnn.generation.sampling import sample
 from charrnn.model.char_rnn import CharRNN
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.state import TrainState, new_state
@@ -59,7 +60,11 @@ def started(checkpoint: Checkpoint, vocabulary: Vocabulary) -> CharRNN:
 def rows_of(model: CharRNN, vocabulary: Vocabulary, character: str | None) -> list[torch.Tensor]:
     """Everything in the weights that belongs to one character; None: to the padding id."""
     index = vocabulary.padding_id if character is None else vocabulary.characters.index(character)
-    inputs = model.rnns[0].weight_ih_l0[:, index] if model.embedding is None else model.embedding.weight[index]
+    inputs = (
+        model.rnns[0].get_parameter("weight_ih_l0")[:, index]
+        if model.embedding is None
+        else model.embedding.weight[index]
+    )
     return [inputs, model.decoder.weight[index], model.decoder.bias[index]]
 
 
@@ -113,9 +118,9 @@ def test_known_text_is_read_as_before(
 def test_with_the_same_characters_the_same_text_is_written() -> None:
     params, vocabulary = params_for(), vocabulary_of("abcdefg\n")
     checkpoint = trained(params, vocabulary)
-    request = SampleRequest(prime="abc", length=50)
+    options = SamplingOptions(prime="abc", length=50)
     model = started(checkpoint, vocabulary)
-    assert sample(model, vocabulary, request) == sample(checkpoint.model(), vocabulary, request)
+    assert sample(model, vocabulary, options) == sample(checkpoint.model(), vocabulary, options)
 
 
 def test_tied_weights_stay_tied() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.config.loading import load_params
-from tasks.tracking.mlflow import start_run
-from tests.workplace import Called, Finished, captured
+from tests.workplace import Called, Finished, captured, start_run
 
 
 def call_compare(finished: Finished, *arguments: str) -> Called:

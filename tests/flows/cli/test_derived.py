@@ -10,10 +10,9 @@ from typer.main import get_command
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.types import PositiveInt, Probability, Section, Text
-from charrnn.errors import ParamsError
 from flows.cli import sample
 from flows.cli.command import add_command
-from flows.cli.derived import flag, validated, with_fields
+from flows.cli.derived import flag, with_fields
 
 
 class Options(Section):
@@ -67,25 +66,6 @@ def test_help_has_descriptions_defaults_and_the_place_asked_for(
     assert options[1].split(maxsplit=2) == ["--least-share", "P", "At least this."]
     assert options[2].split(maxsplit=2) == ["--until", "TEXT", "Where to stop."]
     assert options[3].startswith("--own")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"size": 0}, "size: must be >= 1, got 0"),
-        ({"least_share": 1.5}, "least_share: must be > 0 and <= 1, got 1.5"),
-        ({"least_share": float("nan")}, "least_share: must be > 0 and <= 1, got nan"),
-        ({"stop": ""}, '--until: must not be empty, got ""'),
-    ],
-)
-def test_a_value_out_of_range_is_named_with_the_range(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParamsError) as raised:
-        validated(Options, values)
-    assert str(raised.value) == message
-
-
-def test_values_in_range_make_the_model() -> None:
-    assert validated(Options, {"size": 1, "least_share": 1, "stop": "x"}) == Options(size=1, least_share=1, stop="x")
 
 
 def test_sample_takes_every_sampling_option() -> None:

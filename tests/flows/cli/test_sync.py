@@ -9,11 +9,10 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import PROJECT, load_params
 from charrnn.config.schema import Params
-from tasks.tracking.mlflow import start_run
-from tasks.tracking.outbox.messages import LogText, Operation, SetTags, Terminate
+from tasks.tracking.outbox.messages import LogText, Message, SetTags, Terminate
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
-from tests.workplace import call_sync
+from tests.workplace import call_sync, start_run
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +37,13 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["--set", f"data.directory={tmp_path}"]
 
 
-LEFT: list[Operation] = [SetTags({"colour": "red"}), LogText("a.txt", "text"), Terminate("FINISHED", 2_000_000_000_000)]
+LEFT: list[Message] = [SetTags({"colour": "red"}), LogText("a.txt", "text"), Terminate("FINISHED", 2_000_000_000_000)]
 
 
-def leave(run: RunRef, store: str, operations: list[Operation] = LEFT) -> None:
+def leave(run: RunRef, store: str, messages: list[Message] = LEFT) -> None:
     """Be a process that reports something to a store that is away, and ends."""
-    for operation in operations:
-        Outbox(run.outbox).append(operation, store)
+    for message in messages:
+        Outbox(run.outbox).append(message, store)
 
 
 def test_what_runs_have_left_is_sent_a_line_for_each(

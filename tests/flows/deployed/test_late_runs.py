@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Scheduled
 
 from flows.deployed.late_runs import drop_late_runs
@@ -83,7 +83,7 @@ def test_a_run_that_somebody_asked_for_stands_for_none_and_is_stood_for_by_none(
 ) -> None:
     runs = schedule(before=2)
     with get_client(sync_client=True) as client:
-        early = Scheduled(scheduled_time=datetime.now(UTC) - HOUR)
+        early: State[None] = Scheduled(scheduled_time=datetime.now(UTC) - HOUR)
         asked = client.create_flow_run_from_deployment(UUID(deployment), state=early)
     assert drop_late_runs(str(asked.id), deployment) == 0
     assert drop_late_runs(str(runs[0].id), deployment) == 1

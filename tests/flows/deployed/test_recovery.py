@@ -12,9 +12,10 @@ from prefect.states import Cancelling, Crashed, Running
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
 from flows.deployed.recovery import RECOVERIES_TAG, check_crashed, count_recovery
-from tasks.tracking.mlflow import find_run, run_tag, start_run
+from tasks.tracking.mlflow import Experiment, run_tag
 from tasks.tracking.runs import FLOW_RUN_TAG
 from tasks.tracking.tracker import Tracker
+from tests.workplace import start_run
 
 
 @flow
@@ -62,6 +63,7 @@ def test_the_run_of_a_flow_run_is_found(store: Params) -> None:
     flow_run = str(uuid4())
     run = start_run(store, "of a flow run", {FLOW_RUN_TAG: flow_run})
     start_run(store, "of another", {FLOW_RUN_TAG: str(uuid4())})
-    assert find_run(store, flow_run).run_id == run.run_id
+    experiment = Experiment(store.tracking, store.data)
+    assert experiment.find_run(flow_run).run_id == run.run_id
     with pytest.raises(TrackingError, match="there is nothing to go on with"):
-        find_run(store, str(uuid4()))
+        experiment.find_run(str(uuid4()))

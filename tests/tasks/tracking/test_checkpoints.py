@@ -1,34 +1,30 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from mlflow import MlflowClient
 
 from charrnn.config.schema import Params
+from charrnn.data.folder import DataFolder
 from charrnn.errors import CheckpointError, FileError
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.tracking.checkpoints import CheckpointFolder, load_from_run
-from tasks.tracking.mlflow import start_run
 from tasks.tracking.runs import BEST, CHECKPOINTS, LAST, RunRef
 from tasks.tracking.tracker import Tracker
 from tests.limits import permissions_that_bind
-from tests.workplace import Finished
+from tests.workplace import Finished, start_run
 
 
 @pytest.fixture
-def run(store: Params) -> RunRef:
-    return start_run(store, "a run", {})
+def run(store: Params, tmp_path: Path) -> RunRef:
+    return replace(start_run(store, "a run", {}), data=DataFolder(tmp_path / "data"))
 
 
 @pytest.fixture
-def params(store: Params, tmp_path: Path) -> Params:
-    return store.model_copy(update={"data": store.data.model_copy(update={"directory": str(tmp_path / "data")})})
-
-
-@pytest.fixture
-def local(params: Params, run: RunRef) -> Path:
+def local(run: RunRef) -> Path:
     """The folder the run's checkpoints are in on this machine; not made yet."""
-    return Path(params.data.directory) / CHECKPOINTS / run.run_id
+    return run.checkpoints
 
 
 class Maker:
@@ -65,15 +61,19 @@ def make(finished: Finished, local: Path, run: RunRef, tmp_path: Path) -> Maker:
 
 
 @pytest.fixture
-def folder(params: Params, run: RunRef) -> CheckpointFolder:
-    return CheckpointFolder(params, Tracker(run))
+def folder(run: RunRef) -> CheckpointFolder:
+    return CheckpointFolder(Tracker(run), "all")
 
 
 @pytest.fixture
-def elsewhere(params: Params, run: RunRef, tmp_path: Path) -> CheckpointFolder:
-    """The same run's folder on another machine."""
-    data = params.data.model_copy(update={"directory": str(tmp_path / "elsewhere")})
-    return CheckpointFolder(params.model_copy(update={"data": data}), Tracker(run))
+def run_elsewhere(run: RunRef, tmp_path: Path) -> RunRef:
+    """The same run on another machine."""
+    return replace(run, data=DataFolder(tmp_path / "elsewhere"))
+
+
+@pytest.fixture
+def elsewhere(run_elsewhere: RunRef) -> CheckpointFolder:
+    return CheckpointFolder(Tracker(run_elsewhere), "all")
 
 
 def last_step(folder: CheckpointFolder) -> int | None:
@@ -81,46 +81,46 @@ def last_step(folder: CheckpointFolder) -> int | None:
     return None if last is None else last.step
 
 
-def test_the_local_file_comes_before_the_artifact(params: Params, run: RunRef, make: Maker) -> None:
+def test_the_local_file_comes_before_the_artifact(run: RunRef, make: Maker) -> None:
     make.artifact(BEST, 3)
-    assert load_from_run(params, run).step == 3
+    assert load_from_run(run).step == 3
     make.local(BEST, 5)
-    assert load_from_run(params, run).step == 5
+    assert load_from_run(run).step == 5
 
 
-def test_the_best_comes_before_the_last(params: Params, run: RunRef, make: Maker) -> None:
+def test_the_best_comes_before_the_last(run: RunRef, make: Maker) -> None:
     make.local(LAST, 9)
-    assert load_from_run(params, run).step == 9
+    assert load_from_run(run).step == 9
     make.artifact(BEST, 3)
-    assert load_from_run(params, run).step == 3
-    assert load_from_run(params, run, (LAST,)).step == 9
+    assert load_from_run(run).step == 3
+    assert load_from_run(run, (LAST,)).step == 9
 
 
 def test_a_damaged_file_gives_way_to_its_copy_with_a_warning(
-    params: Params, run: RunRef, make: Maker, local: Path, caplog: pytest.LogCaptureFixture
+    run: RunRef, make: Maker, local: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make.damage(BEST)
     make.local(LAST, 9)
     make.artifact(BEST, 3)
-    assert load_from_run(params, run).step == 3
+    assert load_from_run(run).step == 3
     (message,) = caplog.messages
     assert message.startswith(f"warning   {local}/best.ckpt: is truncated or damaged")
 
 
-def test_a_run_without_a_checkpoint_says_what_may_be_why(params: Params, run: RunRef) -> None:
+def test_a_run_without_a_checkpoint_says_what_may_be_why(run: RunRef) -> None:
     with pytest.raises(CheckpointError) as caught:
-        load_from_run(params, run)
+        load_from_run(run)
     assert str(caught.value).startswith(f"run {run.run_id}: has no checkpoint to load: none was saved")
     assert "tracking.upload_checkpoints" in str(caught.value)
 
 
 def test_damaged_ones_only_are_named_in_one_error(
-    params: Params, run: RunRef, make: Maker, local: Path, caplog: pytest.LogCaptureFixture
+    run: RunRef, make: Maker, local: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make.damage(BEST)
     make.artifact(LAST, None)
     with pytest.raises(CheckpointError) as caught:
-        load_from_run(params, run)
+        load_from_run(run)
     assert f"{local}/best.ckpt: is truncated or damaged" in str(caught.value)
     assert "artifacts/last.ckpt: is truncated or damaged" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -166,11 +166,12 @@ def test_on_another_machine_going_on_starts_from_the_artifacts(
 
 
 def test_going_on_starts_from_the_newest_wherever_it_was_saved(
-    folder: CheckpointFolder, elsewhere: CheckpointFolder, make: Maker
+    folder: CheckpointFolder, elsewhere: CheckpointFolder, run: RunRef, run_elsewhere: RunRef, make: Maker
 ) -> None:
     folder.save_last(make.at(3))
+    Tracker(run).wait()
     elsewhere.save_last(make.at(9))
-    Tracker(make.run).wait()
+    Tracker(run_elsewhere).wait()
     make.local(BEST, 2)
     assert last_step(folder) == 9
     folder.save_last(make.at(12))
@@ -178,12 +179,11 @@ def test_going_on_starts_from_the_newest_wherever_it_was_saved(
 
 
 def test_a_damaged_artifact_is_not_copied_here(
-    elsewhere: CheckpointFolder, make: Maker, caplog: pytest.LogCaptureFixture
+    elsewhere: CheckpointFolder, run_elsewhere: RunRef, make: Maker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = Tracker(make.run)
     elsewhere.save_last(make.at(9))
+    Tracker(run_elsewhere).wait()
     make.artifact(LAST, None)
-    tracker.wait()
     make.folder = elsewhere.folder
     make.local(LAST, 5)
     assert last_step(elsewhere) == 5
@@ -191,11 +191,11 @@ def test_a_damaged_artifact_is_not_copied_here(
 
 
 def test_a_new_run_has_no_last_one_and_nothing_is_touched(
-    folder: CheckpointFolder, params: Params, caplog: pytest.LogCaptureFixture
+    folder: CheckpointFolder, run: RunRef, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert folder.last() is None
     assert caplog.messages == []
-    assert not Path(params.data.directory).exists()
+    assert not run.data.path.exists()
 
 
 def test_what_is_kept_for_good_stays_beside_the_last(folder: CheckpointFolder, make: Maker) -> None:
@@ -221,11 +221,10 @@ def test_the_model_a_run_starts_from_is_kept_as_it_was(folder: CheckpointFolder,
     [("all", {BEST, LAST}, {BEST, LAST}), ("best", set(), {BEST}), ("none", set(), set())],
 )
 def test_the_policy_says_what_is_uploaded_and_when(
-    params: Params, run: RunRef, make: Maker, policy: str, while_training: set[str], at_end: set[str]
+    run: RunRef, make: Maker, policy: Literal["all", "best", "none"], while_training: set[str], at_end: set[str]
 ) -> None:
     tracker = Tracker(run)
-    tracking = params.tracking.model_copy(update={"upload_checkpoints": policy})
-    folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), tracker)
+    folder = CheckpointFolder(tracker, policy)
 
     def uploaded() -> set[str]:
         tracker.wait()
@@ -240,14 +239,13 @@ def test_the_policy_says_what_is_uploaded_and_when(
     assert {path.name for path in folder.folder.iterdir()} == {BEST, LAST}
 
 
-def test_without_a_best_one_there_is_none_to_upload(params: Params, run: RunRef, make: Maker) -> None:
-    tracking = params.tracking.model_copy(update={"upload_checkpoints": "best"})
-    folder = CheckpointFolder(params.model_copy(update={"tracking": tracking}), Tracker(run))
+def test_without_a_best_one_there_is_none_to_upload(run: RunRef, make: Maker) -> None:
+    folder = CheckpointFolder(Tracker(run), "best")
     folder.save_last(make.at(1))
     folder.upload_at_end(1)
     Tracker(run).wait()
     with pytest.raises(CheckpointError):
-        load_from_run(params, run, (BEST,))
+        load_from_run(run, (BEST,))
 
 
 def test_a_file_that_may_not_be_read_is_no_reason_to_start_again(

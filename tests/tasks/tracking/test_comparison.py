@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from tasks.tracking.comparison import METRICS, Comparison
+from charrnn.evaluation.metrics import METRICS
+from tasks.tracking.comparison import Comparison, compared_metrics
 from tasks.tracking.runs import RunRecord
 
 
@@ -50,6 +51,16 @@ def test_results_are_the_last_values_and_the_median_speed() -> None:
     assert "test loss" not in results.index
 
 
+def test_the_metrics_that_have_a_title_are_shown_split_by_split() -> None:
+    metrics = {f"{prefix}/{key}": [(20, 0.5)] for prefix in ("test", "best") for key in METRICS}
+    results = Comparison([record(1, metrics=metrics)]).results()
+    titles = [metric.title for metric in METRICS.values() if metric.title]
+    assert titles[:2] == ["loss", "bits/char"]
+    expected = [*(f"val {title}" for title in titles), *(f"test {title}" for title in titles)]
+    assert list(results.index) == [*expected, "time (s)", "status"]
+    assert results.loc["test bits/char", "run 1"] == "0.5000"
+
+
 def test_a_run_that_has_nothing_yet_is_shown_all_the_same() -> None:
     empty = record(2, status="RUNNING", seconds=None, metrics={}, params={}, sample="")
     comparison = Comparison([record(1), empty])
@@ -86,4 +97,4 @@ def test_every_figure_shown_is_one_that_is_read() -> None:
 
     comparison = Comparison([Watched(**vars(record(1)))])
     comparison.html()
-    assert wanted == set(METRICS)
+    assert wanted == set(compared_metrics())

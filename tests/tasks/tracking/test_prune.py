@@ -8,12 +8,12 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
-from tasks.tracking.mlflow import artifact_sizes, ended_runs, start_run
+from tasks.tracking.mlflow import Experiment, artifact_sizes
 from tasks.tracking.outbox.messages import SetTags
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import CHECKPOINTS, RunRef
 from tasks.tracking.tracker import Tracker
-from tests.workplace import Called, captured
+from tests.workplace import Called, captured, start_run
 
 EVERY = ("best.ckpt", "initial.ckpt", "last.ckpt", "previous.ckpt", "step-00000100.ckpt")
 DAY = 24 * 60 * 60 * 1000
@@ -37,7 +37,7 @@ def make_run(params: Params, status: str = "FINISHED", names: Sequence[str] = EV
     run = start_run(params, f"{status} run", {})
     tracker = Tracker(run)
     for name in names:
-        path = folder(params, run) / name
+        path = run.checkpoints / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"w" * 1_000_000)
         tracker.file(path, CHECKPOINTS)
@@ -49,13 +49,9 @@ def make_run(params: Params, status: str = "FINISHED", names: Sequence[str] = EV
     return run
 
 
-def folder(params: Params, run: RunRef) -> Path:
-    return Path(params.data.directory) / CHECKPOINTS / run.run_id
-
-
-def left(params: Params, run: RunRef) -> tuple[set[str], set[str]]:
+def left(run: RunRef) -> tuple[set[str], set[str]]:
     """Return the checkpoints that are here, and those among the artifacts."""
-    here = {path.name for path in folder(params, run).iterdir()}
+    here = {path.name for path in run.checkpoints.iterdir()}
     return here, {path.removeprefix(f"{CHECKPOINTS}/") for path in artifact_sizes(run, CHECKPOINTS)} - {"notes.txt"}
 
 
@@ -66,7 +62,7 @@ def test_nothing_goes_without_delete(params: Params) -> None:
     assert answer.out == (
         f"{run.run_id}  8 checkpoints, 8.0 MB  FINISHED run\n8.0 MB of 1 runs could go; --delete deletes them\n"
     )
-    assert left(params, run) == (set(EVERY), set(EVERY))
+    assert left(run) == (set(EVERY), set(EVERY))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +73,7 @@ def test_the_best_stays_and_what_a_run_needs_to_go_on(params: Params, status: st
     run = make_run(params, status)
     answer = call_prune(params, "--delete")
     assert answer.out.endswith(" of 1 runs deleted\n")
-    assert left(params, run) == (stays, stays)
+    assert left(run) == (stays, stays)
     assert f"{CHECKPOINTS}/notes.txt" in artifact_sizes(run, CHECKPOINTS)
     assert call_prune(params, "--delete").out == ("no run that ended more than 30 days ago has a checkpoint to spare\n")
 
@@ -85,17 +81,17 @@ def test_the_best_stays_and_what_a_run_needs_to_go_on(params: Params, status: st
 def test_a_run_without_a_best_checkpoint_keeps_its_last(params: Params) -> None:
     run = make_run(params, names=("last.ckpt", "previous.ckpt"))
     call_prune(params, "--delete")
-    assert left(params, run) == ({"last.ckpt"}, {"last.ckpt"})
+    assert left(run) == ({"last.ckpt"}, {"last.ckpt"})
 
 
 def test_runs_that_are_recent_or_at_work_are_left_alone(params: Params) -> None:
     recent, running = make_run(params, days=29), make_run(params)
     MlflowClient(params.tracking.uri).update_run(running.run_id, status="RUNNING")
     assert call_prune(params, "--delete").code == 0
-    assert left(params, recent) == left(params, running) == (set(EVERY), set(EVERY))
+    assert left(recent) == left(running) == (set(EVERY), set(EVERY))
     call_prune(params, "--delete", "--older-than", "28")
-    assert left(params, recent) == ({"best.ckpt"}, {"best.ckpt"})
-    assert left(params, running) == (set(EVERY), set(EVERY))
+    assert left(recent) == ({"best.ckpt"}, {"best.ckpt"})
+    assert left(running) == (set(EVERY), set(EVERY))
 
 
 def test_the_champion_keeps_everything(params: Params) -> None:
@@ -103,24 +99,25 @@ def test_the_champion_keeps_everything(params: Params) -> None:
     client = MlflowClient(params.tracking.uri)
     client.create_registered_model("pruned")
     for run in (champion, other):
-        client.create_model_version("pruned", f"file://{folder(params, run)}", run_id=run.run_id)
+        client.create_model_version("pruned", f"file://{run.checkpoints}", run_id=run.run_id)
     client.set_registered_model_alias("pruned", "champion", "1")
     call_prune(params, "--delete")
-    assert left(params, champion) == (set(EVERY), set(EVERY))
-    assert left(params, other) == ({"best.ckpt"}, {"best.ckpt"})
+    assert left(champion) == (set(EVERY), set(EVERY))
+    assert left(other) == ({"best.ckpt"}, {"best.ckpt"})
 
 
 def test_a_run_that_has_something_to_tell_its_store_is_left_alone(params: Params) -> None:
     run = make_run(params)
     Outbox(run.outbox).append(SetTags({"colour": "red"}), str(params.tracking.uri))
     call_prune(params, "--delete")
-    assert left(params, run) == (set(EVERY), set(EVERY))
+    assert left(run) == (set(EVERY), set(EVERY))
 
 
 def test_every_page_of_runs_is_looked_at(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.tracking.mlflow.runs.PAGE", 2)
+    monkeypatch.setattr("tasks.tracking.mlflow.experiment.PAGE", 2)
+    experiment = Experiment(params.tracking, params.data)
     runs = {make_run(params, names=()).run_id for _ in range(5)}
-    assert {ended.run.run_id for ended in ended_runs(params)} == runs
+    assert {ended.run.run_id for ended in experiment.ended_runs()} == runs
 
 
 def test_an_experiment_that_is_not_there_is_not_made(params: Params) -> None:

@@ -11,11 +11,12 @@ from mlflow import MlflowClient
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.errors import TrackingError
-from tasks.tracking.mlflow import start_run
-from tasks.tracking.outbox import messages as op
+from tasks.tracking.outbox.messages import LogTable, SetTags, Terminate
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker, send_pending
+from tests.recorded import model_outputs
+from tests.workplace import start_run
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,6 @@ def client(params: Params) -> MlflowClient:
 @pytest.fixture
 def run(params: Params) -> RunRef:
     return start_run(params, "a run", {})
-
-
-@pytest.fixture
-def tracker(run: RunRef) -> Tracker:
-    return Tracker(run)
 
 
 def history(client: MlflowClient, run: RunRef, key: str) -> list[tuple[int, float]]:
@@ -78,8 +74,8 @@ def test_a_tag_is_known_before_it_is_sent_and_after(tracker: Tracker, run: RunRe
     assert tracker.tag("checkpoint.step") == ""
     for step in ("20", "40"):
         run_box = Outbox(run.outbox)
-        run_box.append(op.SetTags({"checkpoint.step": step}), run.uri)
-        run_box.append(op.SetTags({"another": "tag"}), run.uri)
+        run_box.append(SetTags({"checkpoint.step": step}), run.uri)
+        run_box.append(SetTags({"another": "tag"}), run.uri)
     assert tracker.tag("checkpoint.step") == "40"
     tracker.wait()
     assert tracker.tag("checkpoint.step") == "40"
@@ -105,13 +101,14 @@ def test_the_same_checkpoint_of_a_run_is_one_version_and_the_process_keeps_its_s
 ) -> None:
     path = tmp_path / "best.ckpt"
     path.write_bytes(b"weights")
-    example = {"prime": "a", "length": 3}
+    example: dict[str, str | int | float] = {"prime": "a", "length": 3}
     numbers = [tracker.register("once", path, "ab" * 32, ["torch"], example) for _ in range(2)]
     numbers.append(tracker.register("once", path, "cd" * 32, ["torch"], example))
     assert numbers == ["1", "1", "2"]
     versions = client.search_model_versions("name = 'once'")
-    outputs = client.get_run(run.run_id).outputs.model_outputs
-    assert sorted(version.source for version in versions) == sorted(f"models:/{item.model_id}" for item in outputs)
+    outputs = model_outputs(client.get_run(run.run_id))
+    assert {version.source for version in versions} == {f"models:/{item.model_id}" for item in outputs}
+    assert len(versions) == len(outputs)
     assert {version.run_id for version in versions} == {run.run_id}
     assert not mlflow.is_tracking_uri_set()
 
@@ -155,8 +152,8 @@ def test_the_curves_are_drawn_from_what_was_reported_before(
 
 def test_what_waits_can_be_sent_here_and_now(client: MlflowClient, run: RunRef) -> None:
     assert send_pending(run) == 0
-    Outbox(run.outbox).append(op.LogTable("a.json", json.dumps({"columns": ["a"], "data": [[1]]})), run.uri)
-    Outbox(run.outbox).append(op.Terminate("FINISHED", 1_700_000_000_000), run.uri)
+    Outbox(run.outbox).append(LogTable("a.json", json.dumps({"columns": ["a"], "data": [[1]]})), run.uri)
+    Outbox(run.outbox).append(Terminate("FINISHED", 1_700_000_000_000), run.uri)
     assert send_pending(run) == 2
     found = client.get_run(run.run_id)
     assert (found.info.status, found.info.end_time) == ("FINISHED", 1_700_000_000_000)

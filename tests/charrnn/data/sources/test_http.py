@@ -1,3 +1,4 @@
+import gzip
 import os
 import socket
 from pathlib import Path
@@ -5,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from charrnn.data.sources.http import Download
-from charrnn.data.sources.source import UnreachableError
+from charrnn.data.sources.http import Download, HttpSource
+from charrnn.data.sources.source import Limits, UnreachableError
 from charrnn.errors import FileError, SourceError
 from tests.source_fixtures import OTHER, TEXT, Site, dead_url, one_line
 
@@ -278,3 +279,27 @@ def test_a_full_disk_is_a_file_error(site: Site, part: Path, monkeypatch: pytest
     monkeypatch.setattr(Download, "discard", lambda self: None)
     with pytest.raises(FileError, match=r"text\.part: cannot write: No space left on device"):
         download(site, part).fetch()
+
+
+# As a source
+
+
+@pytest.mark.parametrize(
+    ("url", "file_name"),
+    [
+        ("https://host/a/b.txt", "b.txt"),
+        ("HTTP://host:1", ""),
+        ("http://host/b.txt.gz?raw=1.zip#part", "b.txt.gz"),
+        ("http://[::1]:80/b.txt", "b.txt"),
+    ],
+)
+def test_the_name_of_the_file_is_the_last_part_of_the_path(url: str, file_name: str) -> None:
+    assert HttpSource(url, url, None).file_name == file_name
+
+
+def test_the_text_of_a_url_is_what_is_in_the_file_downloaded(site: Site, part: Path) -> None:
+    site.content = gzip.compress(TEXT)
+    fetched = HttpSource("the text", site.url("text.gz"), None).fetch(part, Limits(10**6, 20), None)
+    assert (fetched.files, fetched.is_text) == ((part,), False)
+    assert part.read_bytes() == site.content
+    assert b"".join(fetched.text) == TEXT

@@ -1,10 +1,11 @@
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from charrnn.data.sources.local import local_files
-from charrnn.data.sources.source import UnreachableError, parse_source
+from charrnn.data.sources.local import LocalSource
+from charrnn.data.sources.source import Limits, UnreachableError, split_checksum
 from charrnn.errors import CorpusError, SourceError
 from tests.source_fixtures import one_line, sha256
 
@@ -20,7 +21,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def found(pattern: Path | str) -> list[Path]:
-    return local_files(parse_source(str(pattern)))
+    return local(pattern).files()
+
+
+def local(pattern: Path | str) -> LocalSource:
+    return LocalSource(str(pattern), *split_checksum(str(pattern), ""))
 
 
 def test_a_path_is_its_file(folder: Path) -> None:
@@ -101,3 +106,49 @@ def test_names_in_messages_are_on_one_line(folder: Path) -> None:
     with pytest.raises(CorpusError) as caught:
         found(folder / "two\nlines")
     assert one_line(caught.value) == f"{folder}/two lines: is empty"
+
+
+def test_a_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local("~/mine.txt").path == f"{tmp_path}/mine.txt"
+    assert local("~/mine.txt").name == "~/mine.txt"
+
+
+@pytest.mark.parametrize("start", ["file://", "file:", "FILE://localhost"])
+def test_a_file_url_is_its_path_decoded(folder: Path, start: str) -> None:
+    (folder / "ein Bücherstück~.txt").write_text("text")
+    assert found(f"{start}{folder}/ein%20B%C3%BCcherst%C3%BCck~.txt") == [folder / "ein Bücherstück~.txt"]
+    assert found(f"{start}{folder}/[ab].txt") == [folder / "a.txt", folder / "b.txt"]
+
+
+@pytest.mark.parametrize("url", ["file://host/a.txt", "file:a.txt", "file://", "file:////host/a.txt", "file://~/a.txt"])
+def test_a_file_url_of_another_machine_or_a_relative_path_is_an_error(url: str) -> None:
+    with pytest.raises(SourceError, match=f"^{url}: a file URL must be file:///PATH$"):
+        local(url)
+
+
+def test_a_path_cannot_have_nul_in_it() -> None:
+    for line in ("a\0.txt", "~a\0.txt", "file:///a%00.txt"):
+        with pytest.raises(SourceError, match=r"a path cannot have NUL in it$"):
+            local(line)
+
+
+def test_files_stay_where_they_are_and_their_text_is_what_they_hold(folder: Path) -> None:
+    fetched = local(folder / "*.txt").fetch(folder / "part", Limits(1, 1.0), None)
+    assert fetched.files == (folder / "a.txt", folder / "b.txt", folder / "c.txt")
+    assert fetched.is_text
+    assert b"".join(fetched.text) == b"abc"
+    assert not (folder / "part").exists()
+
+
+def test_an_archive_among_the_files_is_not_the_text_itself(folder: Path) -> None:
+    (folder / "b.txt").write_bytes(gzip.compress(b"b"))
+    fetched = local(folder / "*.txt").fetch(folder / "part", Limits(1, 1.0), None)
+    assert not fetched.is_text
+    assert b"".join(fetched.text) == b"abc"
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing.txt", "No such file"), ("x" * 300, "File name too long")])
+def test_a_file_that_the_system_does_not_give_is_unreachable(folder: Path, name: str, reason: str) -> None:
+    with pytest.raises(UnreachableError, match=reason):
+        local(folder / name).fetch(folder / "part", Limits(1, 1.0), None)

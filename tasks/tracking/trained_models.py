@@ -1,17 +1,16 @@
 """Trained models, found by what a person calls them: a run, a checkpoint file, a registered model.
 
-Also what a run that started from one keeps of it: a checkpoint of its own, so that it can go on without it.
+A run that starts from one keeps its weights as a checkpoint of its own, so that it does not need the original again.
 """
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn.config.schema import Params, TrackingParams
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import download_model, find_run
+from tasks.tracking.mlflow import Experiment, Store, download_model
 from tasks.tracking.naming import kind_of
 from tasks.tracking.runs import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef
 from tasks.tracking.tracker import Tracker
@@ -19,12 +18,12 @@ from tasks.tracking.tracker import Tracker
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the weights that a run starts from are from.
+    """Where a trained model comes from.
 
     Attributes:
-        reference: what they were found by: a run id, the path of a file, a registered model.
-        run_id: the run that trained them; '' outside of one.
-        step: the updates they had.
+        reference: what it was found by: a run id, the path of a file, a registered model.
+        run_id: the run that trained it; '' when no run did.
+        step: optimizer steps it was trained for.
         ui_path: that run's page in the MLflow UI, from the server's address on; '' where the store has no such run.
     """
 
@@ -35,7 +34,7 @@ class Origin:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What the run that starts from it says about it."""
+        """The tags of a run that starts from the model."""
         return {INIT_FROM_TAG: self.reference} | ({PARENT_TAG: self.run_id} if self.run_id else {})
 
     def words(self, run: str = "") -> str:
@@ -45,14 +44,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Parent:
-    """The trained model that a run starts from: a checkpoint with nothing but its weights, and where it is from."""
+class TrainedModel:
+    """A checkpoint with nothing but the weights, and where it comes from."""
 
     origin: Origin
     checkpoint: Checkpoint
 
 
-def find_parent(params: Params, wanted: str) -> Parent:
+def find_model(experiment: Experiment, wanted: str) -> TrainedModel:
     """Return the model of checkpoint file, run (an id, or `last`) or registered model `wanted`.
 
     Raises:
@@ -65,29 +64,30 @@ def find_parent(params: Params, wanted: str) -> Parent:
     if kind == "file":
         checkpoint, reference = load_checkpoint(Path(wanted)), str(Path(wanted).absolute())
     elif kind == "run":
-        run = find_run(params, wanted)
-        checkpoint, reference = load_from_run(params, run), run.run_id
+        run = experiment.find_run(wanted)
+        checkpoint, reference = load_from_run(run), run.run_id
     else:
         try:
-            checkpoint, reference = load_registered(params.tracking, wanted), wanted
+            checkpoint, reference = load_registered(experiment.store, wanted), wanted
         except TrackingError as error:
             raise TrackingError(f"{str(error).rstrip('.')}; nor is it a checkpoint file or a run id") from None
-    return _parent(params, reference, checkpoint)
+    return _trained_model(experiment, reference, checkpoint)
 
 
-def parent_of(params: Params, run: RunRef) -> Parent | None:
-    """Return what `run` started from, from what it kept of it; None when it started from nothing.
+def initial_model(experiment: Experiment, run: RunRef) -> TrainedModel | None:
+    """Return the trained model that `run` started from, of which it keeps the weights; None when there was none.
 
     Raises:
-        CheckpointError: what it kept is gone.
+        CheckpointError: the weights that it kept are gone.
+        TrackingError: the store does not answer.
     """
     reference = Tracker(run).tag(INIT_FROM_TAG)
     if not reference:
         return None
-    return _parent(params, reference, load_from_run(params, run, (INITIAL,)))
+    return _trained_model(experiment, reference, load_from_run(run, (INITIAL,)))
 
 
-def load_registered(params: TrackingParams, wanted: str) -> Checkpoint:
+def load_registered(store: Store, wanted: str) -> Checkpoint:
     """Return the checkpoint in registered model `NAME`, `NAME@alias` or `NAME/VERSION`.
 
     Raises:
@@ -95,18 +95,18 @@ def load_registered(params: TrackingParams, wanted: str) -> Checkpoint:
         CheckpointError: it holds no checkpoint that can be read.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        folder = download_model(params, wanted, Path(temporary))
+        folder = download_model(store, wanted, Path(temporary))
         found = sorted(folder.rglob("*.ckpt"))
         if not found:
             raise CheckpointError(f"model {wanted}: holds no charrnn checkpoint")
         return load_checkpoint(found[0])
 
 
-def _parent(params: Params, reference: str, checkpoint: Checkpoint) -> Parent:
+def _trained_model(experiment: Experiment, reference: str, checkpoint: Checkpoint) -> TrainedModel:
     ui_path = ""
     if checkpoint.run_id:
         try:
-            ui_path = find_run(params, checkpoint.run_id).ui_path
+            ui_path = experiment.find_run(checkpoint.run_id).ui_path
         except TrackingError:
             ui_path = ""  # trained elsewhere, or deleted for good
-    return Parent(Origin(reference, checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())
+    return TrainedModel(Origin(reference, checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())

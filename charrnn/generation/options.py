@@ -1,0 +1,34 @@
+"""Makes SamplingOptions of values that nobody has checked: those of a command line, a form, a served table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from charrnn.config.messages import dotted, explain, params_error
+from charrnn.config.sampling_options import SamplingOptions
+
+
+def read_options(values: Mapping[str, Any]) -> SamplingOptions:
+    """Return the options that `values` give by name; what is left out takes its default.
+
+    Raises:
+        ParamsError: names the option, what was found and what is allowed.
+    """
+    unknown = [name for name in values if name not in SamplingOptions.model_fields]
+    if unknown:
+        raise params_error(f"unknown option {unknown[0]!r}; there are {', '.join(SamplingOptions.model_fields)}")
+    try:
+        return SamplingOptions.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise params_error(f"{dotted(first['loc'])}: {explain(first)}") from None
+
+
+def with_seeds(options: SamplingOptions, count: int) -> list[SamplingOptions]:
+    """Return the options of `count` texts, whose seeds are seed, seed + 1, and so on.
+
+    Raises:
+        ParamsError: the last of them is too large for a seed.
+    """
+    return [read_options({**options.model_dump(), "seed": options.seed + number}) for number in range(count)]

@@ -1,0 +1,109 @@
+"""Every door to sampling has the options of SamplingOptions, all of them and no others."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.pyfunc import PyFuncModel, scoring_server
+from prefect.utilities.callables import parameter_schema
+
+from charrnn.config.sampling_options import SamplingOptions
+from charrnn.config.schema import Params
+from charrnn.generation.sampling import sample
+from charrnn.training.checkpoint import load_checkpoint
+from flows.sample_flow import sample as sample_flow
+from tests.workplace import Finished
+
+OPTIONS = list(SamplingOptions.model_fields)
+
+
+@pytest.fixture(scope="module")
+def served(finished: Finished) -> PyFuncModel:
+    mlflow.set_tracking_uri(finished.workplace.uri)
+    model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/charrnn/{finished.summary.model_version}")
+    return model
+
+
+def answer(served: PyFuncModel, table: dict[str, Any]) -> list[str]:
+    """The texts that MLflow's scoring server answers with, in this process."""
+
+    async def post() -> httpx.Response:
+        transport = httpx.ASGITransport(scoring_server.init(served))
+        async with httpx.AsyncClient(transport=transport, base_url="http://served") as client:
+            return await client.post("/invocations", json=table)
+
+    response = asyncio.run(post())
+    assert response.status_code == 200, response.text
+    return [row["text"] for row in response.json()["predictions"]]
+
+
+def texts(served: PyFuncModel, frame: pd.DataFrame) -> list[str]:
+    """The texts that the model answers with when it is called."""
+    answered = served.predict(frame)
+    assert isinstance(answered, pd.DataFrame)
+    return list(answered["text"])
+
+
+def written(finished: Finished, **options: Any) -> str:
+    checkpoint = load_checkpoint(finished.checkpoints / "best.ckpt")
+    return sample(checkpoint.model(), checkpoint.vocabulary, SamplingOptions(**options))
+
+
+def test_every_option_is_documented() -> None:
+    assert all(field.description for field in SamplingOptions.model_fields.values())
+
+
+def test_the_section_of_parameters_has_temperatures_in_place_of_the_temperature() -> None:
+    section = Params().sampling
+    assert {*section.model_dump()} - {"temperatures"} == {*OPTIONS} - {"temperature"}
+    for temperature, options in zip(section.temperatures, section.options(), strict=True):
+        assert options == SamplingOptions(temperature=temperature)
+
+
+def test_the_form_of_the_flow_has_each_option_with_its_default_its_range_and_its_documentation() -> None:
+    properties = parameter_schema(sample_flow.fn).properties
+    assert list(properties) == ["model", *OPTIONS, "num_samples", "overlays", "overrides"]
+    assert all(entry["description"] for entry in properties.values())
+    documented = SamplingOptions.model_json_schema()["properties"]
+    for name, field in SamplingOptions.model_fields.items():
+        assert properties[name]["default"] == field.default
+        assert properties[name]["description"] == field.description
+        for key in ("type", "anyOf", "minimum", "exclusiveMaximum"):
+            assert properties[name].get(key) == documented[name].get(key)
+
+
+def test_the_served_schema_has_a_column_for_each_option_and_only_the_prime_is_required(served: PyFuncModel) -> None:
+    inputs = served.metadata.signature.inputs
+    assert inputs.input_names() == OPTIONS
+    assert inputs.required_input_names() == ["prime"]
+
+
+def test_the_example_of_a_registered_model_has_a_value_for_each_option_and_is_answered(served: PyFuncModel) -> None:
+    example = served.input_example
+    assert isinstance(example, pd.DataFrame)
+    assert list(example.columns) == OPTIONS
+    assert not example.isna().any(axis=None)
+    table = example.to_dict(orient="split", index=False)
+    assert answer(served, {"dataframe_split": table}) == texts(served, example)
+
+
+@pytest.mark.parametrize("null", [True, False])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_served_row_without_an_option_or_with_null_takes_the_default(
+    served: PyFuncModel, finished: Finished, name: str, null: bool
+) -> None:
+    given: dict[str, Any] = {"prime": "QUEEN:", "length": 30, "seed": 7, "top_k": 9, "top_p": 0.9, "temperature": 2}
+    without = {key: value for key, value in given.items() if key != name}
+    rows = [given, {**without, name: None} if null else without]
+    assert answer(served, {"dataframe_records": rows}) == [written(finished, **given), written(finished, **without)]
+
+
+@pytest.mark.parametrize("kind", ["int64", "Int64", "float64", "object"])
+def test_whole_numbers_may_come_in_any_type_to_a_registered_model(
+    served: PyFuncModel, finished: Finished, kind: str
+) -> None:
+    frame = pd.DataFrame({"prime": ["a"], "length": pd.Series([9], dtype=kind), "top_k": pd.Series([7], dtype=kind)})
+    assert texts(served, frame) == [written(finished, prime="a", length=9, top_k=7)]

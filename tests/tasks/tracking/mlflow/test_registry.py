@@ -1,0 +1,52 @@
+"""Registered models, found by name, version and alias."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from charrnn.errors import TrackingError
+from tasks.tracking.mlflow import Store, download_model
+from tests.tasks.tracking.places import one_line
+from tests.workplace import Finished
+
+Get = Callable[[str, Path], Path]
+
+
+@pytest.fixture(scope="module")
+def registered(finished: Finished) -> Iterator[Get]:
+    """Download a registered model; `ten` has ten versions, of which only the last one has files."""
+    client = finished.workplace.client
+    real = client.get_model_version_download_uri("charrnn", finished.summary.model_version)
+    client.create_registered_model("ten")
+    for number in range(1, 11):
+        client.create_model_version("ten", real if number == 10 else f"{real}/nothing", run_id=finished.run_id)
+    client.set_registered_model_alias("ten", "best", "10")
+    client.set_registered_model_alias("ten", "broken", "9")
+    store = Store(finished.workplace.uri)
+
+    def get(wanted: str, folder: Path) -> Path:
+        return download_model(store, wanted, folder)
+
+    yield get
+    client.delete_registered_model("ten")
+
+
+@pytest.mark.parametrize("wanted", ["ten", "ten/10", "ten@best"])
+def test_a_registered_model_comes_with_its_checkpoint(registered: Get, tmp_path: Path, wanted: str) -> None:
+    assert [path.name for path in registered(wanted, tmp_path).rglob("*.ckpt")] == ["best.ckpt"]
+
+
+@pytest.mark.parametrize("wanted", ["ten/9", "ten@broken", "ten/11", "ten/last", "ten@worst", "hundred", "hundred/1"])
+def test_a_model_that_is_not_there_is_named(registered: Get, tmp_path: Path, wanted: str) -> None:
+    with pytest.raises(TrackingError) as caught:
+        registered(wanted, tmp_path)
+    assert one_line(caught.value).startswith(f"model {wanted}: ")
+
+
+def test_registering_a_model_does_not_change_the_store_of_the_next_run(finished: Finished) -> None:
+    assert finished.summary.model_version
+    assert not mlflow.is_tracking_uri_set()
+    assert "MLFLOW_TRACKING_URI" not in os.environ
