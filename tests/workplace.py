@@ -5,18 +5,17 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from mlflow import MlflowClient
+from prefect.settings import PREFECT_API_URL
 
 from charrnn.config.loading import PROJECT
 from charrnn.config.schema import Params
-from flows import sample, sync
-from flows.cli.command_line import guarded, sample_parser, sync_parser
-from flows.cli.preflight import preflight
-from flows.pipeline import main
+from flows.cli.app import run
 from flows.summary import Summary
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.runs import RunRef
@@ -128,30 +127,32 @@ class Called:
     err: str
 
 
-def captured(command: Callable[[], int]) -> Called:
-    """Call a command line in this process: what the script does, without its imports' seconds."""
+def captured(*arguments: str) -> Called:
+    """Call `charrnn` in this process, without its imports' seconds."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = guarded(command)
+            code = run(arguments)
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Called(code, out.getvalue(), err.getvalue())
 
 
 def call(*arguments: str) -> Called:
-    """Call the pipeline's command line."""
-    return captured(lambda: main(preflight(list(arguments))))
+    """Call `charrnn train`, which starts no Prefect server beside that of the tests."""
+    named = {"PREFECT_API_URL": url} if (url := PREFECT_API_URL.value()) else {}
+    with patch.dict(os.environ, named):
+        return captured("train", *arguments)
 
 
 def call_sample(*arguments: str) -> Called:
-    """Call the command line of `flows/sample.py`."""
-    return captured(lambda: sample.main(sample_parser().parse_args(arguments)))
+    """Call `charrnn sample`."""
+    return captured("sample", *arguments)
 
 
 def call_sync(*arguments: str) -> Called:
-    """Call the command line of `flows/sync.py`."""
-    return captured(lambda: sync.main(sync_parser().parse_args(arguments)))
+    """Call `charrnn sync`."""
+    return captured("sync", *arguments)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ LISTS = ("[", "- ", '"', "'")
 _SCHEME = re.compile(r"\s*[a-zA-Z](?:(?P<url>[a-zA-Z0-9+.-]*://)|[a-zA-Z0-9+.-]+:)")
 
 
+def project_folder() -> Path:
+    """Return the folder of the project; the working directory where the package is installed without it."""
+    return PROJECT if BASE_FILE.exists() else Path.cwd()
+
+
 def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (), base: Params | None = None) -> Params:
     """Read `params.yaml`, merge the overlay `files` over it in order, then the `overrides`.
 
@@ -45,7 +50,7 @@ def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (),
         ParamsError: a file that cannot be read or parsed, or a parameter that is unknown, of the wrong type or
             out of range.
     """
-    project = PROJECT if BASE_FILE.exists() else Path.cwd()
+    project = project_folder()
     merged = _absolute_paths((base or Params()).model_dump(mode="json"), project)
     origins: dict[str, str] = {}
     first = [BASE_FILE] if BASE_FILE.exists() and base is None else []

@@ -41,7 +41,7 @@ def explain(error: ErrorDetails) -> str:
     """Turn one of pydantic's complaints into one line."""
     location, kind, found = error["loc"], error["type"], error["input"]
     if kind == "extra_forbidden":
-        return f"unknown parameter{_suggest([str(part) for part in location])}"
+        return f"unknown parameter{suggestion([str(part) for part in location])}"
     if kind == "value_error":
         message = str(error["ctx"]["error"])
         return message if isinstance(found, Mapping | BaseModel) else f"{message}, got {show(found)}"
@@ -59,8 +59,8 @@ def explain(error: ErrorDetails) -> str:
     return f"{RULES.get(kind, error['msg'])}, got {show(found)}"
 
 
-def _suggest(path: list[str]) -> str:
-    """Return a hint at the parameter that was meant: of that section, else of that name in another."""
+def suggestion(path: list[str]) -> str:
+    """Return a hint at what was meant by the unknown key `path`: of that section, else of that name in another."""
     sections = {section: list(content) for section, content in Params().model_dump().items()}
     # A name that two sections have means the first: it is training.seed rather than sampling.seed.
     by_name = {name: f"{section}.{name}" for section, names in reversed(sections.items()) for name in names}

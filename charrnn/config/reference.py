@@ -1,4 +1,4 @@
-"""Writes `params.yaml` and `docs/parameters.md` from the schema, so that neither can drift.
+"""What there is to say about each parameter; writes `params.yaml` and `docs/parameters.md` from the schema.
 
 `python -m charrnn.config.reference` writes both; with `--check` it only says what is stale and exits 1.
 """
@@ -6,12 +6,14 @@
 import json
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from charrnn.config.loading import PROJECT
+from charrnn.config.messages import params_error, suggestion
 from charrnn.config.schema import Params
 from charrnn.files import write_text
 
@@ -32,6 +34,43 @@ Every parameter of the pipeline: its default, what it may be, what it does. Made
 changes: maps merge, lists and scalars replace. `--set section.name=value` comes last and is typed by the schema.
 Relative paths are taken from the project folder in a file, from the working directory with `--set`.
 """
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What there is to say about one parameter.
+
+    Attributes:
+        key: such as `training.learning_rate`.
+        default: as JSON.
+        allowed: its type and range, or its values, in Markdown.
+        description: one paragraph on one line.
+    """
+
+    key: str
+    default: str
+    allowed: str
+    description: str
+
+
+def entries(key: str) -> list[Entry]:
+    """Return the entry of parameter `key`, or all those of section `key`, in the order of the schema.
+
+    Raises:
+        ParamsError: there is no such parameter or section.
+    """
+    sections = dict(_sections())
+    name, dot, parameter = key.partition(".")
+    names = [parameter] if dot else list(sections[name].model_fields) if name in sections else []
+    if not names or name not in sections or not set(names) <= sections[name].model_fields.keys():
+        raise params_error(f"{key}: unknown parameter{suggestion(key.split('.'))}")
+    return [_entry(name, sections[name], parameter) for parameter in names]
+
+
+def _entry(name: str, section: type[BaseModel], parameter: str) -> Entry:
+    field = section.model_fields[parameter]
+    description = " ".join((field.description or "").split())
+    return Entry(f"{name}.{parameter}", _json(field), _allowed(section, parameter), description)
 
 
 def render_yaml() -> str:
@@ -56,9 +95,9 @@ def render_markdown() -> str:
             "| parameter | default | may be | what |",
             "|---|---|---|---|",
         ]
-        for key, field in section.model_fields.items():
-            description = " ".join((field.description or "").split()).replace("|", "\\|")
-            lines.append(f"| `{name}.{key}` | `{_json(field)}` | {_allowed(section, key)} | {description} |")
+        for entry in entries(name):
+            description = entry.description.replace("|", "\\|")
+            lines.append(f"| `{entry.key}` | `{entry.default}` | {entry.allowed} | {description} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -1,1 +1,1 @@
-"""The command lines, a module for each command."""
+"""The command line `charrnn COMMAND`, a module a command. Nothing slow is imported before arguments are checked."""

@@ -1,1 +1,1 @@
-"""Prefect and MLflow servers: the local stack, and the temporary one of a single run."""
+"""Prefect and MLflow servers: the local stack, and the temporary Prefect server of a single run."""

@@ -19,7 +19,7 @@ from prefect.settings import (
 
 from charrnn.config.redaction import redact
 from charrnn.errors import ServerError
-from flows.servers.server_process import ServerProcess, start_server
+from flows.servers.temporary_process import ServerProcess, start_server
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 A run that starts from one keeps its weights as a checkpoint of its own, so that it does not need the original again.
 """
 
-import os
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,9 @@ from charrnn.errors import CheckpointError, TrackingError
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Experiment, Store, download_model
+from tasks.tracking.naming import kind_of
 from tasks.tracking.runs import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef
 from tasks.tracking.tracker import Tracker
-
-RUN_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,13 @@ def find_model(experiment: Experiment, wanted: str) -> TrainedModel:
     Raises:
         CheckpointError: the file or the run's checkpoint is damaged, or the run has none.
         FileError: the file cannot be read.
+        ParamsError: it names a run and a file.
         TrackingError: there is no such run or registered model, or the store does not answer.
     """
-    if os.path.isfile(wanted) or Path(wanted).suffix == ".ckpt":
+    kind = kind_of(wanted)
+    if kind == "file":
         checkpoint, reference = load_checkpoint(Path(wanted)), str(Path(wanted).absolute())
-    elif wanted == "last" or RUN_ID.fullmatch(wanted):
+    elif kind == "run":
         run = experiment.find_run(wanted)
         checkpoint, reference = load_from_run(run), run.run_id
     else:

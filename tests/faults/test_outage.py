@@ -168,7 +168,7 @@ def test_a_run_ends_well_without_its_server_and_sync_sends_the_rest(
     assert told.startswith(f"warning   tracking store {server.uri} does not answer (")
     assert "Connection refused" in told
     waiting = len(Outbox(outbox).pending())
-    assert last.startswith(f"warning   {waiting} operations wait in {outbox}; send them with: python flows/sync.py")
+    assert last.startswith(f"warning   {waiting} operations wait in {outbox}; send them with: charrnn sync")
     assert f"'data.directory={workplace.folder}/the data'" in last
 
     at_data = ["--set", f"data.directory={workplace.folder}/the data"]

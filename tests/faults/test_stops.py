@@ -339,7 +339,7 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_then_its_server(workplace: Workpl
         try:
             next(line for line in log_lines(process) if "streams" in line)
             (server,) = psutil.Process(process.pid).children()
-            assert "prefect_server.py" in server.cmdline()[1]
+            assert "temporary_program.py" in server.cmdline()[1]
             os.killpg(process.pid, number)
             _, log = process.communicate(timeout=PATIENCE)
             assert psutil.wait_procs([server], PATIENCE)[1] == []

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +16,8 @@ from charrnn.data.corpus import Corpus, fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.errors import CorpusError, ParamsError, VocabularyError
 from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
-from flows.cli.command_line import guarded, sample_parser
+from flows.cli.app import run
 from flows.pipeline import pipeline
-from flows.sample import main as sample_main
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.trained_models import TrainedModel, find_model
 from tests.recorded import dataset_inputs, profile
@@ -128,8 +126,7 @@ def test_a_fine_tuned_model_reads_and_may_write_the_new_characters(
     store = ["--set", f"tracking.uri={family.workplace.uri}", "--set", f"data.directory={family.workplace.folder}/x"]
     request = ["--prime", "façade", "--strict", "--length", "4000", "--temperature", "2"]
     for run_id, code in [(family.child, 0), (family.parent, 2)]:
-        arguments = sample_parser().parse_args(["--run", run_id, *request, *store])
-        assert guarded(partial(sample_main, arguments)) == code
+        assert run(["sample", "--run", run_id, *request, *store]) == code
     out, err = capsys.readouterr()
     assert set("çÖ…Q") <= set(out.removeprefix("façade"))
     assert "LATIN SMALL LETTER C WITH CEDILLA" in err
@@ -244,7 +241,7 @@ def test_dropout_may_be_raised_and_parameters_said_again(family: Family) -> None
 def test_a_run_is_either_resumed_or_started_from_a_model(family: Family) -> None:
     answer = call(*family.options, "--init-from", "last", "--resume", "last")
     assert answer.code == 2
-    assert "argument --resume: not allowed with argument --init-from" in answer.err
+    assert "--resume: not allowed with --init-from" in answer.err
     with pytest.raises(ParamsError, match="only one of them"):
         pipeline(overrides=family.workplace.overrides, init_from="last", resume="last")
 

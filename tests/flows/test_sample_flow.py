@@ -7,8 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from charrnn.errors import ParamsError
-from flows.cli.command_line import sample_parser
-from flows.sample import main
+from flows.cli.app import run
 from flows.sample_flow import sample as sample_flow
 from tests.workplace import Finished, call_sample
 
@@ -64,6 +63,21 @@ def test_a_registered_model_goes_by_version_and_alias(finished: Finished, client
     expected = of_run(finished, finished.run_id)
     assert found(finished, "--model", f"charrnn/{finished.summary.model_version}") == expected
     assert found(finished, "--model", "charrnn@chosen") == expected
+
+
+def test_one_name_says_which_model_whatever_kind_it_is(finished: Finished, checkpoint: str) -> None:
+    expected = of_run(finished, finished.run_id)
+    for name in (finished.run_id, checkpoint, f"charrnn/{finished.summary.model_version}"):
+        assert found(finished, name) == expected
+    assert found(finished, "last") == of_run(finished, finished.workplace.runs()[0])
+    assert found(finished, "charrnn") == found(finished, "--model", "charrnn")
+
+
+def test_a_name_that_is_nothing_says_what_it_was_looked_for_as(finished: Finished) -> None:
+    answer = call_sample("nobody", *finished.workplace.places)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: model nobody: no model of that name is registered in sqlite:///")
+    assert answer.err.endswith("; nor is it a checkpoint file or a run id\n")
 
 
 def test_a_run_without_its_folder_is_sampled_from_its_artifacts(finished: Finished, tmp_path: Path) -> None:
@@ -150,7 +164,7 @@ def test_characters_are_handed_on_as_they_come_when_asked_for_and_in_a_terminal(
 ) -> None:
     recorder = Recorder(terminal)
     with contextlib.redirect_stdout(recorder):
-        main(sample_parser().parse_args(["--checkpoint", checkpoint, "--length", str(LENGTH), *options]))
+        run(["sample", "--checkpoint", checkpoint, "--length", str(LENGTH), *options])
     assert recorder.getvalue() == written(checkpoint) + "\n"
     assert (recorder.flushes >= LENGTH) is streams
 
@@ -170,12 +184,13 @@ def test_a_prime_of_unknown_characters_only_starts_as_none(checkpoint: str) -> N
     assert (answer.code, answer.out) == (0, written(checkpoint) + "\n")
 
 
+@pytest.mark.parametrize("option", [["--checkpoint"], []])
 def test_the_script_writes_text_only_from_any_folder_and_without_mlflow(
-    finished: Finished, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+    finished: Finished, checkpoint: str, monkeypatch: pytest.MonkeyPatch, option: list[str]
 ) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     path = str(Path(checkpoint).relative_to(finished.workplace.folder))
-    process = finished.workplace.start("--checkpoint", path, "--length", str(LENGTH), script="sample")
+    process = finished.workplace.start(*option, path, "--length", str(LENGTH), script="sample")
     out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (0, written(checkpoint) + "\n")
     imported = {line.rpartition("|")[2].strip() for line in err.splitlines() if line.startswith("import time:")}

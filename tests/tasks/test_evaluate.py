@@ -3,8 +3,6 @@
 import pytest
 
 from charrnn.evaluation.metrics import METRICS, Derived, MeanOf, Metric
-from flows import compare
-from flows.cli.command_line import compare_parser
 from flows.pipeline import pipeline
 from tests.workplace import SMOKE, Finished, Workplace, captured
 
@@ -29,7 +27,7 @@ def test_a_metric_of_the_table_is_logged_summarized_and_compared(
     with caplog.at_level("INFO", logger="charrnn"):
         summary = pipeline(overlays=[str(SMOKE)], overrides=overrides)
     logged = workplace.client.get_run(summary.run.run_id).data.metrics
-    compared = captured(lambda: compare.main(compare_parser().parse_args([summary.run.run_id, *workplace.places])))
+    compared = captured("compare", summary.run.run_id, *workplace.places)
     for split, prefix in (("val", "best"), ("test", "test")):
         value = logged[f"{prefix}/largest_logit"]
         assert logged[f"{prefix}/larger"] == value + 1

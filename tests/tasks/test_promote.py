@@ -2,8 +2,6 @@
 
 import pytest
 
-from flows import promote
-from flows.cli.command_line import promote_parser
 from tests.texts import made_up_play
 from tests.workplace import Called, Workplace, call, captured
 
@@ -36,7 +34,7 @@ def champion(place: Workplace) -> str:
 
 
 def promoted(place: Workplace, *arguments: str) -> Called:
-    return captured(lambda: promote.main(promote_parser().parse_args([*arguments, *place.places])))
+    return captured("promote", *arguments, *place.places)
 
 
 def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
@@ -67,6 +65,24 @@ def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
     assert (answer.code, answer.out) == (0, f"charrnn version {first} is the champion (before: {better})\n")
     assert champion(place) == first
     assert description(place, first) == "champion: the new one swears"
+
+    answer = promoted(place, f"charrnn/{better}")
+    assert (answer.code, answer.out) == (0, f"charrnn version {better} is the champion (before: {first})\n")
+    assert champion(place) == better
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["charrnn"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got charrnn"),
+        (["charrnn/"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got charrnn/"),
+        (["/3"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got /3"),
+        (["charrnn/3", "4"], "VERSION: is given twice, in charrnn/3 and as 4"),
+    ],
+)
+def test_exactly_one_version_is_promoted(arguments: list[str], message: str) -> None:
+    answer = captured("promote", *arguments)
+    assert (answer.code, answer.out, answer.err) == (2, "", f"error: {message}\n")
 
 
 @pytest.mark.parametrize("arguments", [("charrnn", "99"), ("nobody", "1"), ("charrnn", "one")])

@@ -1,4 +1,4 @@
-"""`python flows/compare.py` on a run that has ended."""
+"""`charrnn compare` on a run that has ended."""
 
 import time
 from pathlib import Path
@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 
 from charrnn.config.loading import load_params
-from flows import compare
-from flows.cli.command_line import compare_parser
 from tests.workplace import Called, Finished, captured, start_run
 
 
 def call_compare(finished: Finished, *arguments: str) -> Called:
-    places = finished.workplace.places
-    return captured(lambda: compare.main(compare_parser().parse_args([*arguments, *places])))
+    return captured("compare", *arguments, *finished.workplace.places)
 
 
 def test_the_newest_runs_of_the_experiment_are_compared_without_their_ids(finished: Finished) -> None:
@@ -66,5 +63,5 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
         start_run(params, name, {})
         time.sleep(0.01)  # MLflow counts milliseconds
     places = ["--set", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"]
-    answer = captured(lambda: compare.main(compare_parser().parse_args(["--last", "2", *places])))
+    answer = captured("compare", "--last", "2", *places)
     assert "|  | three | two |" in answer.out

@@ -1,4 +1,4 @@
-"""`python flows/sync.py` on outboxes that dead processes have left; servers that come back are in tests/faults."""
+"""`charrnn sync` on outboxes that dead processes have left; servers that come back are in tests/faults."""
 
 import subprocess
 import sys
@@ -9,7 +9,6 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import PROJECT, load_params
 from charrnn.config.schema import Params
-from flows.cli.command_line import sync_command
 from tasks.tracking.outbox.messages import LogText, Message, SetTags, Terminate
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
@@ -155,15 +154,10 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_mistakes_and_nothing_to_do_are_answered_without_slow_imports(at: list[str]) -> None:
     helped, mistaken, idle = script("--help"), script("--set", "tracking.url=x"), script(*at)
     assert [done.returncode for done in (helped, mistaken, idle)] == [0, 2, 0]
-    assert helped.stdout.startswith("usage: sync.py ")
+    assert helped.stdout.startswith("Usage: python flows/sync.py ")
     assert "examples:" in helped.stdout
     assert idle.stdout.startswith("nothing waits in ")
     for done in (helped, mistaken, idle):
         assert not {"mlflow", "torch", "prefect"} & {
             line.rpartition("|")[2].strip() for line in done.stderr.splitlines()
         }
-
-
-def test_the_command_names_the_folder_where_that_is_not_the_usual_one(tmp_path: Path) -> None:
-    assert sync_command(Path(load_params().data.directory)) == "python flows/sync.py"
-    assert sync_command(tmp_path / "a b") == f"python flows/sync.py --set 'data.directory={tmp_path}/a b'"

@@ -1,4 +1,4 @@
-"""`python flows/prune.py` on real stores: what is listed, what goes and what stays."""
+"""`charrnn prune` on real stores: what is listed, what goes and what stays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,6 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
-from flows import prune
-from flows.cli.command_line import prune_parser
 from tasks.tracking.mlflow import Experiment, artifact_sizes
 from tasks.tracking.outbox.messages import SetTags
 from tasks.tracking.outbox.queue import Outbox
@@ -31,7 +29,7 @@ def call_prune(params: Params, *arguments: str) -> Called:
     places = [f"tracking.uri={params.tracking.uri}", f"data.directory={params.data.directory}"]
     places.append(f"tracking.experiment={params.tracking.experiment}")
     options = [part for place in places for part in ("--set", place)]
-    return captured(lambda: prune.main(prune_parser().parse_args([*arguments, *options])))
+    return captured("prune", *arguments, *options)
 
 
 def make_run(params: Params, status: str = "FINISHED", names: Sequence[str] = EVERY, days: float = 40) -> RunRef:

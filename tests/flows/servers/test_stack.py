@@ -1,10 +1,8 @@
-"""`python flows/server.py` where it cannot start; that it serves is in tests/stack/test_stack.py."""
+"""`charrnn server` where it cannot start; that it serves is in tests/stack/test_stack.py."""
 
 import socket
 from pathlib import Path
 
-from flows import server
-from flows.cli.command_line import server_parser
 from tests.workplace import captured
 
 
@@ -12,7 +10,7 @@ def test_what_does_not_start_is_told_with_its_log_and_nothing_is_left_running(tm
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         arguments = ["--directory", str(tmp_path), "--prefect-port", port, "--mlflow-port", "1"]
-        answer = captured(lambda: server.main(server_parser().parse_args(arguments)))
+        answer = captured("server", *arguments)
     assert answer.code == 2
     assert answer.err == f"error: prefect does not start; see {tmp_path}/prefect.log\n"
     assert (tmp_path / "prefect.log").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from flows.servers.server_process import start_server
+from flows.servers.temporary_process import start_server
 
 
 def test_where_the_environment_names_a_server_none_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

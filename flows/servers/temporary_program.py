@@ -1,4 +1,4 @@
-"""The temporary Prefect server itself: a script that `server_process` starts, with a listening socket as argument.
+"""The program of a temporary Prefect server, which `temporary_process` starts with a listening socket as argument.
 
 Serves until standard input ends, as it does when the process at its other end does, however that ends. Signals are
 not for it: those of a terminal or a container reach every process, and the flow still needs it to say that it stops.

@@ -1,3 +1,5 @@
+"""`charrnn train` before it runs anything: the dry run, settings, logging; runs are in tests/flows/test_pipeline.py."""
+
 import logging
 import os
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ import pytest
 import yaml
 
 from charrnn.config.loading import load_params
-from flows.cli.preflight import preflight
+from flows.cli.train import prepare
 from tests.workplace import SMOKE, Called, call
 
 PLAN = ["download", "encode", "train", "evaluate", "sample", "register"]
@@ -78,15 +80,15 @@ def test_a_dry_run_shows_no_credentials() -> None:
     assert "https://***@host/a.txt" in answer.out
 
 
-@pytest.mark.parametrize(("quiet", "level"), [([], logging.INFO), (["--quiet"], logging.WARNING)])
-def test_quiet_lets_only_warnings_through(quiet: list[str], level: int) -> None:
-    assert preflight(quiet).quiet is bool(quiet)
+@pytest.mark.parametrize(("quiet", "level"), [(False, logging.INFO), (True, logging.WARNING)])
+def test_quiet_lets_only_warnings_through(quiet: bool, level: int) -> None:
+    prepare(quiet=quiet)
     assert logging.getLogger("charrnn").level == level
 
 
 def test_settings_of_prefect_and_mlflow_are_made_and_those_of_the_user_stay() -> None:
     os.environ.pop("MLFLOW_DISABLE_TELEMETRY", None)
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "true"
-    preflight([])
+    prepare(quiet=False)
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"

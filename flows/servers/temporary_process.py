@@ -1,4 +1,4 @@
-"""Starts the process of a temporary Prefect server; imports nothing slow, so that it can start before all that is."""
+"""Starts the process of a temporary Prefect server. Imports nothing slow, so that it can start before all that is."""
 
 import atexit
 import os
@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT = Path(__file__).with_name("prefect_server.py")
+PROGRAM = Path(__file__).with_name("temporary_program.py")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def start_server() -> ServerProcess | None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(listener.fileno())],
+            [sys.executable, str(PROGRAM), str(listener.fileno())],
             stdin=subprocess.PIPE,
             pass_fds=[listener.fileno()],
             start_new_session=True,

@@ -1,0 +1,26 @@
+"""Where a process begins: the console script `charrnn`, and the scripts of `flows/`."""
+
+import gc
+import signal
+import sys
+from typing import NoReturn
+
+
+def charrnn() -> NoReturn:
+    """Run `charrnn` with the arguments of this process."""
+    _main(None)
+
+
+def script(command: str) -> NoReturn:
+    """Run one command of `charrnn` with the arguments of this process, whose script it is."""
+    _main(command)
+
+
+def _main(command: str | None) -> NoReturn:
+    # Until a command has begun and when it has ended, Ctrl-C needs no traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from flows.cli.app import run
+
+    code = run(sys.argv[1:], command)
+    gc.freeze()  # or the interpreter would spend seconds on a last look at everything that was imported
+    sys.exit(code)

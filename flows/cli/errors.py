@@ -1,0 +1,63 @@
+"""How a command ends: mistakes and signals become one line and an exit code. Imports nothing slow."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from charrnn.errors import CharrnnError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the process at once, without a traceback, while slow modules are imported."""
+    handlers = [signal.signal(number, signal.SIG_DFL) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(SIGNALS, handlers, strict=True):
+            signal.signal(number, handler)
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """Run `main`; answer mistakes with one line on standard error and the error's exit code.
+
+    Returns:
+        The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM, 141 where nobody reads the output.
+    """
+    # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
+    terminated = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code = main()
+        sys.stdout.flush()
+        return code
+    except CharrnnError as error:
+        return answer(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader went away (`| head`).
+        _drop_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        # A file is named where it fails; this is standard output, such as on a full disk.
+        _drop_output()
+        return answer(str(error), 2)
+    finally:
+        signal.signal(signal.SIGTERM, terminated)
+        signal.signal(signal.SIGINT, interrupted)
+
+
+def answer(message: str, code: int) -> int:
+    """Print `message` as one line on standard error; return `code`."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _drop_output() -> None:
+    """Point standard output elsewhere, so that the interpreter's last flush is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,24 @@
+"""What a person types for a command: `charrnn train`, or its script in `flows/`. Imports nothing slow."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from charrnn.config.loading import load_params
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+# A script has the name of its command, but for the one whose file holds the flow that it runs.
+FILES = {"train": "pipeline"}
+
+
+def typed(command: str) -> str:
+    """Return what a person types for `command`: a script where this process runs one, else `charrnn COMMAND`."""
+    if Path(sys.argv[0]).resolve().parent == SCRIPTS:
+        return f"python flows/{FILES.get(command, command)}.py"
+    return f"charrnn {command}"
+
+
+def sync_command(directory: Path) -> str:
+    """Return what a person types to send what waits under the data folder `directory`."""
+    usual = directory == Path(load_params().data.directory)
+    return typed("sync") + ("" if usual else f" --set {shlex.quote(f'data.directory={directory}')}")

@@ -1,0 +1,147 @@
+"""The local stack: a Prefect server, an MLflow server and a worker on this machine, their data in one folder."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+
+from charrnn.config.loading import project_folder
+from charrnn.errors import ServerError
+from tasks import SETTINGS
+
+POOL = "charrnn"
+START_SECONDS, STOP_SECONDS = 180.0, 30.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the servers of this machine are told.
+
+    Attributes:
+        folder: absolute; holds their data and logs.
+        host: address they listen on.
+        prefect_port: of Prefect.
+        mlflow_port: of MLflow.
+        store: URI of MLflow's database; None for a SQLite file in the folder.
+        worker: whether a worker is started, too.
+    """
+
+    folder: Path
+    host: str
+    prefect_port: str
+    mlflow_port: str
+    store: str | None
+    worker: bool
+
+    @property
+    def prefect(self) -> str:
+        """Address of Prefect."""
+        return f"http://{self.host}:{self.prefect_port}"
+
+    @property
+    def mlflow(self) -> str:
+        """Address of MLflow."""
+        return f"http://{self.host}:{self.mlflow_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the processes."""
+        return {
+            **os.environ,
+            **SETTINGS,
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "PREFECT_API_URL": f"{self.prefect}/api",
+            "MLFLOW_TRACKING_URI": self.mlflow,
+            # Prefect's page tells a run whose process has died by the heartbeats that it misses.
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        }
+
+    @property
+    def commands(self) -> dict[str, list[str]]:
+        """The command line of each process."""
+        prefect, mlflow = (str(Path(sys.executable).with_name(name)) for name in ("prefect", "mlflow"))
+        return {
+            "prefect": [prefect, "server", "start", "--host", self.host, "--port", self.prefect_port],
+            "mlflow": [
+                *(mlflow, "server", "--host", self.host, "--port", self.mlflow_port, "--workers", "1"),
+                *("--backend-store-uri", self.store or f"sqlite:///{self.folder}/mlflow.db"),
+                *("--artifacts-destination", str(self.folder / "artifacts"), "--serve-artifacts"),
+            ],
+            "worker": [
+                *(prefect, "worker", "start", "--pool", POOL, "--type", "process"),
+                *("--limit", "1", "--create-pool-if-not-found"),
+            ],
+        }
+
+
+def serve(stack: Stack) -> NoReturn:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises:
+        ServerError: something does not start, or ends by itself.
+    """
+    stack.folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as started:
+        addresses = {"prefect": f"{stack.prefect}/api/health", "mlflow": f"{stack.mlflow}/health"}
+        running = {name: started.enter_context(_process(stack, name)) for name in addresses}
+        for name, address in addresses.items():
+            _wait(stack, name, running[name], address)
+        if stack.worker:
+            running["worker"] = started.enter_context(_process(stack, "worker"))
+        print(
+            f"Prefect  {stack.prefect}\nMLflow   {stack.mlflow}\nlogs     {stack.folder}\nCtrl-C stops everything.",
+            flush=True,
+        )
+        while True:
+            time.sleep(1)
+            for name, process in running.items():
+                if process.poll() is not None:
+                    code, log = process.returncode, _log(stack, name)
+                    raise ServerError(f"{name} has ended with exit code {code}; see {log}")
+
+
+def _log(stack: Stack, name: str) -> Path:
+    return stack.folder / f"{name}.log"
+
+
+@contextlib.contextmanager
+def _process(stack: Stack, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process while the block does, out of reach of the terminal's signals; ask it to end, then make it."""
+    with open(_log(stack, name), "ab") as file:
+        process = subprocess.Popen(
+            stack.commands[name],
+            cwd=project_folder(),
+            env=stack.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait(stack: Stack, name: str, process: subprocess.Popen[bytes], address: str) -> None:
+    """Wait until `address` answers."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(address, timeout=5).is_success:
+                return
+        time.sleep(0.3)
+    raise ServerError(f"{name} does not start; see {_log(stack, name)}")

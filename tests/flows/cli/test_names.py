@@ -1,0 +1,24 @@
+"""What messages tell a person to type: what he called, `charrnn` or a script."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from charrnn.config.loading import PROJECT, load_params
+from flows.cli.names import sync_command, typed
+
+
+def test_a_command_is_typed_as_charrnn() -> None:
+    assert typed("train") == "charrnn train"
+
+
+@pytest.mark.parametrize(("name", "script"), [("train", "pipeline.py"), ("sync", "sync.py")])
+def test_scripts_name_scripts(name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(PROJECT / "flows" / "prune.py")])
+    assert typed(name) == f"python flows/{script}"
+
+
+def test_the_command_names_the_folder_where_that_is_not_the_usual_one(tmp_path: Path) -> None:
+    assert sync_command(Path(load_params().data.directory)) == "charrnn sync"
+    assert sync_command(tmp_path / "a b") == f"charrnn sync --set 'data.directory={tmp_path}/a b'"
