@@ -1,12 +1,84 @@
-"""`charrnn sample` as a script: see `python flows/sample.py --help`."""
+"""The flow `sample`: text from any trained model, for those who have Prefect's page and not this folder.
 
+As a script, this file is `charrnn sample`, which runs no flow.
+"""
+
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 # As a script, Python puts flows/ on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from flows.cli.entry import script
-
 if __name__ == "__main__":
+    # Before the imports below, which take seconds.
+    from flows.cli.entry import script
+
     script("sample")
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from charrnn.config.loading import load_params
+from charrnn.config.sampling_options import SamplingOptions
+from charrnn.errors import ParamsError
+from charrnn.generation.options import read_options, with_seeds
+from charrnn.generation.sampling import known_prime, sample_many
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.trained_models import find_model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def naming_options(function: F) -> F:
+    """Put the sampling options in place of `**options` in the signature of `function`, after its first parameter.
+
+    Prefect makes the form of a flow from its signature and from the `Args` at the end of its docstring.
+    """
+    signature = inspect.signature(function)
+    first, *rest = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    fields = SamplingOptions.model_fields
+    options = [
+        inspect.Parameter(name, first.KEYWORD_ONLY, default=field.default, annotation=field.rebuild_annotation())
+        for name, field in fields.items()
+    ]
+    function.__dict__["__signature__"] = signature.replace(parameters=[first, *options, *rest])
+    lines = [f"    {name}: {' '.join((field.description or '').split())}" for name, field in fields.items()]
+    function.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), *lines])
+    return function
+
+
+# Values are checked here and not by Prefect: a mistake is told in one line, as everywhere.
+@flow(name="sample", validate_parameters=False)
+@naming_options
+def sample(
+    model: str = "charrnn",
+    *,
+    num_samples: int = 1,
+    overlays: list[str] | None = None,
+    overrides: list[str] | None = None,
+    **options: Any,
+) -> list[str]:
+    """Write text with a trained model; the flow run's artifact `sample` shows it.
+
+    Args:
+        model: a registered model as NAME, NAME@alias or NAME/VERSION, the id of a run, last, or a checkpoint file.
+        num_samples: texts, with seeds seed, seed + 1, ...
+        overlays: parameter files merged over params.yaml, in order.
+        overrides: single parameters, such as tracking.uri=http://127.0.0.1:5000.
+        **options: fields of SamplingOptions.
+    """
+    if num_samples < 1:
+        raise ParamsError(f"num_samples: must be >= 1, got {num_samples}")
+    numbered = with_seeds(read_options(options), num_samples)
+    params = load_params(overlays or [], overrides or [])
+    checkpoint = find_model(Experiment(params.tracking, params.data), model).checkpoint
+    prime, _ = known_prime(numbered[0].prime, checkpoint.vocabulary)
+    numbered = [one.model_copy(update={"prime": prime}) for one in numbered]
+    texts = [prime + text for text in sample_many(checkpoint.model(), checkpoint.vocabulary, numbered)]
+    # Indented, so that whatever a text holds it ends no block.
+    blocks = ["\n".join(f"    {line}" for line in text.split("\n")) for text in texts]
+    create_markdown_artifact("\n\n---\n\n".join(blocks), key="sample", description=f"text from {model}")
+    return texts

@@ -14,7 +14,6 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.generation.sampling import sample
 from charrnn.training.checkpoint import load_checkpoint
-from flows.sample_flow import sample as sample_flow
 from tests.workplace import Finished
 
 OPTIONS = list(SamplingOptions.model_fields)

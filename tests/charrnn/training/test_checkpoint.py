@@ -1,8 +1,10 @@
 import copy
 import hashlib
+import io
 import json
 import pickle
 import resource
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -262,6 +264,19 @@ def test_a_changed_byte_with_the_right_checksum_gives_a_checkpoint_or_is_refused
 PICKLE = pickle.dumps({"params": {}})
 
 
+def torch_saved(values: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    return buffer.getvalue()
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/data.pkl", "hello")
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -269,6 +284,8 @@ PICKLE = pickle.dumps({"params": {}})
         (b"\n", "is not a charrnn checkpoint"),
         (b"First Citizen:\nBefore we proceed any further, hear me speak.\n", "is not a charrnn checkpoint"),
         (PICKLE, "is not a charrnn checkpoint"),
+        (zipped(), "is not a charrnn checkpoint"),
+        *((torch_saved(values), "is not a charrnn checkpoint") for values in (None, "text", [1], {}, torch.zeros(3))),
         (b"charrnn checkpoint 1", "is not a charrnn checkpoint"),
         (b"charrnn checkpoint 1\n" + bytes(99), "has checkpoint format 1, of charrnn 0.1, a pickle that is no longer"),
         (b"charrnn checkpoint 1\n" + PICKLE, "finish the run with charrnn 0.1, or train again"),

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from charrnn.errors import ParamsError
 from flows.cli.app import run
-from flows.sample_flow import sample as sample_flow
+from flows.sample import sample as sample_flow
 from tests.workplace import Finished, call_sample
 
 LENGTH = 40
