@@ -14,6 +14,7 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.generation.sampling import sample
 from charrnn.training.checkpoint import load_checkpoint
+from flows.sample import sample as sample_flow
 from tests.workplace import Finished
 
 OPTIONS = list(SamplingOptions.model_fields)
