@@ -54,7 +54,7 @@ class TimeLimitError(CharrnnError):
 
 
 class DivergedError(CharrnnError):
-    """The loss became NaN or infinite, or jumped, at update `step`; the last good checkpoint is kept."""
+    """The loss became NaN or infinite, or jumped, at optimizer step `step`; the last good checkpoint is kept."""
 
     exit_code = 1
 

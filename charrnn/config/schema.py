@@ -113,43 +113,44 @@ class TrainingParams(Section):
     epochs: PositiveInt | None = None
     """Passes through the training text; null for no limit."""
     max_steps: PositiveInt | None = None
-    """Optimizer updates; null for no limit."""
+    """Optimizer steps; null for no limit."""
     max_minutes: PositiveFloat | None = 2.5
     """Training time (minutes), evaluations included; null for no limit."""
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    """Update rule; adamw is adam with decoupled weight decay, sgd has momentum 0.9."""
+    """Optimizer; adamw is adam with decoupled weight decay, sgd has momentum 0.9."""
     learning_rate: PositiveFloat = 0.006
-    """Peak step size of the optimizer."""
+    """Peak learning rate of the schedule."""
     beta1: Fraction = 0.9
-    """How much of its average gradient adam and adamw keep at each step (0 to 1); a short training wants less."""
+    """First-moment decay of adam and adamw (0 to 1); a short training wants less."""
     beta2: Fraction = 0.999
-    """The same of the average squared gradient (0 to 1)."""
+    """Second-moment decay of adam and adamw (0 to 1)."""
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
-    """How the rate falls: cosine over the run's steps (over its time, if only max_minutes is set), step by
+    """Learning-rate schedule: cosine over the run's steps (over its time, if only max_minutes is set), step by
     decay_factor every decay_epochs, plateau by decay_factor when val/loss has not improved for decay_patience."""
     warmup_steps: Count = 0
-    """Updates over which the rate rises from near 0 (count); avoids a bad start at high rates."""
+    """Optimizer steps over which the learning rate rises from near 0 (count); avoids a bad start at high rates."""
     final_fraction: Fraction = 0.0
     """Where cosine ends, as a share of learning_rate (0 to 1)."""
     decay_factor: OpenFraction = 0.5
-    """What step and plateau multiply the rate with."""
+    """What step and plateau multiply the learning rate with."""
     decay_epochs: PositiveFloat = 1.0
     """Epochs between two decays of step."""
     decay_patience: PositiveInt = 3
     """Evaluations without improvement before plateau decays."""
     weight_decay: NonNegativeFloat = 0.0
-    """Pull of the weights towards zero; with adamw decoupled, else added to the gradient (L2)."""
+    """Weight decay; with adamw decoupled, else added to the gradient (L2)."""
     grad_clip: PositiveFloat | None = 1.0
-    """Largest norm of the gradient; longer ones are scaled down. null for no limit."""
+    """Gradient clipping: largest norm of the gradient; longer ones are scaled down. null for no limit."""
     loss_reduction: Literal["mean", "sum"] = "mean"
     """mean over the window's characters, or sum over its steps of the mean over streams (gradients scale along)."""
     label_smoothing: Fraction = 0.0
     """Share of each target's probability that is spread over all characters while the gradient is computed (0 to 1;
     Szegedy et al. 2016, https://arxiv.org/abs/1512.00567); train/loss stays the plain negative log-likelihood."""
     ema_decay: OpenFraction | None = 0.99
-    """Decay per step of an average of the weights, which is what is evaluated and saved as best; null for none."""
+    """Decay per step of the exponential moving average of the weights, which is what is evaluated and saved as best;
+    null for none."""
     patience: PositiveInt | None = None
-    """Evaluations without a better val/loss before training stops; null for never."""
+    """Early stopping: evaluations without a better val/loss before training ends; null for never."""
     spike_threshold: PositiveFloat | None = 3.0
     """A window's loss this far above the recent average (nats per character) counts as diverged, as NaN and infinity
     always do; null for never."""
@@ -161,7 +162,7 @@ class TrainingParams(Section):
     """Arithmetic of training: auto is bfloat16 (autocast) on a CPU that multiplies it (AVX512-BF16, AMX), tf32 on a
     GPU, else float32. Evaluation and sampling on a CPU are always in float32."""
     seed: Seed = 1
-    """Seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
+    """Random seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
     threads: PositiveInt | None = None
     """CPU threads; null for one per core."""
     log_every: PositiveInt = 10
@@ -188,7 +189,7 @@ class EvaluationParams(Section):
     """Characters sampled and logged at each evaluation (count); 0 for none."""
     probe_window: PositiveInt | None = None
     """Also log probe/loss_sum: the loss on this window of the training text (1 is the first), summed over its steps;
-    null for none. 5 is what the seed printed."""
+    null for none. 5 is what the Flux reference printed."""
 
 
 class CheckpointParams(Section):
