@@ -101,7 +101,7 @@ def test_params_yaml_explains_every_parameter_on_lines_that_fit() -> None:
 def test_the_page_has_a_row_with_the_default_and_the_description_of_every_parameter() -> None:
     assert set(rows()) == KEYS
     assert all(len(row) == 3 and all(row) for row in rows().values())
-    assert rows()["training.learning_rate"] == ["`0.006`", "number > 0", "Peak step size of the optimizer."]
+    assert rows()["training.learning_rate"] == ["`0.006`", "number > 0", "Peak learning rate of the schedule."]
     page = render_markdown()
     for name, section in Params.model_fields.items():
         assert isinstance(section.annotation, type)
