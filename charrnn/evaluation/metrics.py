@@ -5,7 +5,6 @@ Nothing here changes a model, its training state or any random state.
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,23 +17,10 @@ from torch import Tensor
 
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary, character_name, printable
-from charrnn.model.char_rnn import CharRNN
+from charrnn.model.char_rnn import CharRNN, evaluating
 
 # exp() of more is beyond a double.
 MAX_EXPONENT = 709.0
-
-
-@contextmanager
-def evaluating(model: CharRNN) -> Iterator[None]:
-    """Switch dropout off, and put the mode back."""
-    if not model.training:
-        yield
-        return
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()
 
 
 @torch.inference_mode()

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from charrnn.data.vocabulary import Vocabulary, describe
 from charrnn.errors import DivergedError, ParamsError
-from charrnn.evaluation.metrics import evaluating
-from charrnn.model.char_rnn import CharRNN, State
-from charrnn.model.numpy_inference import Array, Stepper
+from charrnn.model.cells import Array
+from charrnn.model.char_rnn import CharRNN, State, evaluating
+from charrnn.model.inference import stepper
 
 # Characters of a prime read in one call: memory stays bounded however long it is.
 PRIME_PIECE = 4096
@@ -100,13 +100,13 @@ def stream_many(model: CharRNN, vocabulary: Vocabulary, requests: Sequence[Sampl
     ]
     longest = max(request.length for request in requests)
     scores, state = _read_primes(model, primes)
-    stepper = Stepper(model, state)
+    reader = stepper(model, state)
     for position in range(longest):
         ids = draws.draw(scores)
         characters = [vocabulary.characters[index] for index in ids.tolist()]
         yield [c if position < r.length else "" for c, r in zip(characters, requests, strict=True)]
         if position + 1 < longest:
-            scores = stepper.step(ids)
+            scores = reader.step(ids)
 
 
 def _first_character(vocabulary: Vocabulary, generator: np.random.Generator) -> str:

@@ -10,7 +10,8 @@ import torch
 from charrnn.config.schema import ModelParams
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.evaluation.metrics import bits_per_char, evaluate, evaluating, mean_loss, probe_loss, window_losses
+from charrnn.evaluation.metrics import bits_per_char, evaluate, mean_loss, probe_loss, window_losses
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 
 CPU = torch.device("cpu")
@@ -18,7 +19,7 @@ VOCABULARY = Vocabulary("\n abcé", (1,) * 6, tuple(range(6)))
 IDS = np.random.default_rng(3).choice(6, 223, p=[0.05, 0.25, 0.3, 0.2, 0.15, 0.05]).astype(np.uint8)
 
 
-@pytest.fixture(params=["lstm", "gru", "rnn"])
+@pytest.fixture(params=CELLS)
 def model(request: pytest.FixtureRequest) -> CharRNN:
     """Untrained, far from uniform, in training mode, with dropout."""
     torch.manual_seed(1)
@@ -189,22 +190,6 @@ def test_looking_at_a_model_changes_nothing(training: bool, model: CharRNN, stre
     assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
     assert all(module.training == training for module in model.modules())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_evaluating_restores_the_mode_also_after_an_error_and_within_itself(training: bool, model: CharRNN) -> None:
-    model.train(training)
-
-    def fail() -> None:
-        with evaluating(model):
-            with evaluating(model):
-                assert not any(module.training for module in model.modules())
-            assert not any(module.training for module in model.modules())
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert all(module.training == training for module in model.modules())
 
 
 def test_between_two_windows_the_model_is_in_the_mode_it_was_in(model: CharRNN, streams: Streams) -> None:

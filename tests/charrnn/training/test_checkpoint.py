@@ -21,6 +21,7 @@ from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, FileError
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.loop import train
@@ -121,7 +122,7 @@ def test_credentials_are_not_in_the_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("overrides", [[], ["training.ema_decay=null"], ["model.tie_weights=true"]])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_model_is_the_best_one_ready_to_be_used(cell: str, overrides: list[str], tmp_path: Path) -> None:
     params = params_for(f"model.cell={cell}", "model.dropout=0.5", *overrides)
     state = trained(params)
