@@ -15,9 +15,10 @@ PARAMETERS: dict[str, Callable[[int, int], int]] = {
     "lstm": lambda inputs, hidden: 4 * (inputs * hidden + hidden * hidden + 2 * hidden),
     "gru": lambda inputs, hidden: 3 * (inputs * hidden + hidden * hidden + 2 * hidden),
     "rnn": lambda inputs, hidden: inputs * hidden + hidden * hidden + 2 * hidden,
+    "min_gru": lambda inputs, hidden: 2 * (inputs * hidden + hidden),
 }
 """Parameters of one layer of each cell, counted by hand."""
-STATE_TENSORS = {"lstm": 2, "gru": 1, "rnn": 1}
+STATE_TENSORS = {"lstm": 2, "gru": 1, "rnn": 1, "min_gru": 1}
 VOCABULARY_SIZE = 7
 VARIANTS: dict[str, dict[str, object]] = {
     "embedding": {},
