@@ -4,7 +4,6 @@ Nothing here changes a model, its training state or any random state.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.data.streams import Streams
-from charrnn.model.char_rnn import CharRNN
+from charrnn.model.char_rnn import CharRNN, evaluating
 
 
 @dataclass(frozen=True)
@@ -84,16 +83,3 @@ def probe_loss(model: CharRNN, streams: Streams, window: int) -> float:
     """
     *_, losses = (predictions.losses for predictions in window_predictions(model, streams, windows=window))
     return float(losses.mean(dim=1).sum())
-
-
-@contextmanager
-def evaluating(model: CharRNN) -> Iterator[None]:
-    """Switch dropout off, and put the mode back."""
-    if not model.training:
-        yield
-        return
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()

@@ -15,10 +15,10 @@ from torch import Tensor
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.vocabulary import Vocabulary, describe
 from charrnn.errors import DivergedError
-from charrnn.evaluation.losses import evaluating
 from charrnn.generation.filters import Filters
-from charrnn.model.char_rnn import CharRNN, State
-from charrnn.model.numpy_inference import Array, Stepper
+from charrnn.model.cells import Array
+from charrnn.model.char_rnn import CharRNN, State, evaluating
+from charrnn.model.inference import stepper
 
 # Characters of a prime read in one call: memory stays bounded however long it is.
 PRIME_PIECE = 4096
@@ -68,13 +68,13 @@ def stream_many(
     ]
     ends = _Ends(options)
     logits, state = _read_primes(model, primes)
-    stepper = Stepper(model, state)
+    reader = stepper(model, state)
     while True:
         ids = draws.draw(logits)
         yield ends.cut([vocabulary.characters[index] for index in ids.tolist()])
         if ends.all_reached:
             return
-        logits = stepper.step(ids)
+        logits = reader.step(ids)
 
 
 def _first_character(vocabulary: Vocabulary, generator: np.random.Generator) -> str:

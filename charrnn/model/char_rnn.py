@@ -1,16 +1,21 @@
-"""CharRNN: characters in, scores for the next character out, hidden state carried by the caller."""
+"""CharRNN: characters in, logits for the next character out, hidden state carried by the caller.
+
+Knows no cell by name: what depends on the cell is in `charrnn.model.cells`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charrnn.config.schema import ModelParams
+from charrnn.model.cells import CELLS
 
 State = tuple[Tensor, ...]
-"""Hidden state: (h,) for gru and rnn, (h, c) for lstm, each (num_layers, batch_size, hidden_size), of the weights'
-dtype; bfloat16 after a window that was read under autocast."""
-
-CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+"""Hidden state: the tensors of the cell, h first, each (num_layers, batch_size, hidden_size), of the weights' dtype;
+those of PyTorch's cells are bfloat16 after a window that was read under autocast."""
 
 
 class CharRNN(nn.Module):
@@ -29,13 +34,14 @@ class CharRNN(nn.Module):
         super().__init__()
         self.params = params
         self.vocabulary_size = vocabulary_size
+        self.cell = CELLS[params.cell]
         hidden_size, num_layers = params.hidden_size, params.num_layers
         self.embedding = nn.Embedding(vocabulary_size, params.embedding_size) if params.embedding_size else None
         input_size = params.embedding_size or vocabulary_size
         # Layers are one module (cuDNN overlaps their steps) unless something has to happen between them.
         self.depths = [1] * num_layers if params.layer_norm else [num_layers]
         self.rnns = nn.ModuleList(
-            CELLS[params.cell](
+            self.cell.layers(
                 input_size if index == 0 else hidden_size,
                 hidden_size,
                 num_layers=depth,
@@ -51,25 +57,14 @@ class CharRNN(nn.Module):
         if params.tie_weights and self.embedding is not None:
             # Press & Wolf 2017, https://arxiv.org/abs/1608.05859
             self.decoder.weight = self.embedding.weight
-        if params.cell == "lstm":
-            self._set_forget_bias(params.forget_bias)
-
-    def _set_forget_bias(self, value: float) -> None:
-        """Start with open forget gates: Jozefowicz et al. 2015, An Empirical Exploration of Recurrent Networks."""
-        size = self.params.hidden_size
-        for name, parameter in self.rnns.named_parameters():
-            # PyTorch keeps two biases that are added, gates in the order input, forget, cell, output.
-            if ".bias_ih_" in name:
-                parameter.data[size : 2 * size].fill_(value)
-            elif ".bias_hh_" in name:
-                parameter.data[size : 2 * size].zero_()
+        if self.cell.initialise is not None:
+            for rnn in self.rnns:
+                self.cell.initialise(rnn, params)
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before any character: zeros on the model's device, of its dtype."""
-        parts = 2 if self.params.cell == "lstm" else 1
         shape = (self.params.num_layers, batch_size, self.params.hidden_size)
-        weight = self.decoder.weight
-        return tuple(torch.zeros(shape, dtype=weight.dtype, device=weight.device) for _ in range(parts))
+        return tuple(self.decoder.weight.new_zeros(shape) for _ in range(self.cell.state_tensors))
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """Read `ids` from `state` on.
@@ -79,7 +74,7 @@ class CharRNN(nn.Module):
             state: see State.
 
         Returns:
-            Scores for the next character, (seq_length, batch_size, vocabulary_size) float, and the state after.
+            Logits for the next character, (seq_length, batch_size, vocabulary_size) float, and the state after.
         """
         if self.embedding is not None:
             x = self.embedding(ids)
@@ -89,7 +84,7 @@ class CharRNN(nn.Module):
         first = 0
         for rnn, norm, depth in zip(self.rnns, self.norms, self.depths, strict=True):
             part = tuple(tensor[first : first + depth].contiguous() for tensor in state)
-            x, new = rnn(x, part if len(part) == 2 else part[0])
+            x, new = rnn(x, part if len(part) > 1 else part[0])
             after.append(new if isinstance(new, tuple) else (new,))
             x = self.dropout(norm(x))
             first += depth
@@ -99,5 +94,34 @@ class CharRNN(nn.Module):
 
     @property
     def num_parameters(self) -> int:
-        """Trainable numbers, shared ones counted once."""
+        """Trainable parameters, shared ones counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+@contextmanager
+def evaluating(model: CharRNN) -> Iterator[None]:
+    """Switch dropout off, and put the mode back."""
+    if not model.training:
+        yield
+        return
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()
+
+
+def character_axes(params: ModelParams) -> dict[str, int]:
+    """Return the weights that have something for each character, and along which axis: name -> axis.
+
+    They are those whose shapes differ between two vocabularies, so that this holds whatever a cell calls its weights.
+    Changes no random state.
+    """
+    with torch.device("meta"):
+        smaller, larger = (CharRNN(params, vocabulary_size).state_dict() for vocabulary_size in (1, 2))
+    return {
+        name: axis
+        for name, tensor in smaller.items()
+        for axis, size in enumerate(tensor.shape)
+        if size != larger[name].shape[axis]
+    }

@@ -1,50 +1,47 @@
-"""Stepper: a trained model, one character at a time, in NumPy.
+"""NumpyStepper: a trained model, one character at a time, in NumPy.
 
 PyTorch spends most of so small a step on calling itself. Here what can be is done once: the first layer's input becomes
 a table with a row for each character, biases are merged where they are added, sigmoids become parts of one tanh, and
 the two products of a deeper layer are one, which from 256 units on is large enough for two threads.
 np.dot begins its product 0.7 µs sooner than @.
-Inference only, on the CPU; gives the scores of `CharRNN.forward` to about 1e-6.
+Inference only, on the CPU; gives the logits of `CharRNN.forward` to about 1e-6. Knows no cell by name.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from charrnn.model.cells import Array, NumpyStep
 from charrnn.model.char_rnn import CharRNN
 
-Array = npt.NDArray[np.floating[Any]]
 
-
-class Stepper:
+class NumpyStepper:
     """Reads a character of every text at once; holds their hidden state."""
 
-    def __init__(self, model: CharRNN, state: Sequence[Tensor]) -> None:
+    def __init__(self, model: CharRNN, numpy_step: NumpyStep, state: Sequence[Tensor]) -> None:
         """Copy the weights.
 
         Args:
             model: on any device.
+            numpy_step: of the model's cell.
             state: hidden state to go on from, see `charrnn.model.char_rnn.State`; its batch is the texts.
         """
-        weights = {name: _array(tensor) for name, tensor in model.state_dict().items()}
-        places = [(index, depth) for index, number in enumerate(model.depths) for depth in range(number)]
-        parts = zip(*(_array(part) for part in state), strict=True)
+        state_by_layer = zip(*(_array(tensor) for tensor in state), strict=True)
+        places = [(index, layer) for index, depth in enumerate(model.depths) for layer in range(depth)]
         self._layers = [
-            _Layer(
-                model.params.cell,
-                [weights[f"rnns.{index}.{name}_l{depth}"] for name in _NAMES],
-                _norm(model.norms[index]),
-                list(part),
-            )
-            for (index, depth), part in zip(places, parts, strict=True)
+            _Layer(numpy_step, _layer_weights(model.rnns[index], layer), _norm(model.norms[index]), list(layer_state))
+            for (index, layer), layer_state in zip(places, state_by_layer, strict=True)
         ]
         first = self._layers[0]
-        vectors = weights.get("embedding.weight", np.eye(model.vocabulary_size, dtype=np.float32))
+        if model.embedding is not None:
+            vectors = _array(model.embedding.weight)
+        else:
+            vectors = np.eye(model.vocabulary_size, dtype=np.float32)
         self._table = vectors @ first.input_weight + first.input_bias
-        self._decoder, self._bias = np.ascontiguousarray(weights["decoder.weight"].T), weights["decoder.bias"]
+        self._decoder = np.ascontiguousarray(_array(model.decoder.weight).T)
+        self._bias = _array(model.decoder.bias).copy()
 
     def step(self, ids: npt.NDArray[np.int64]) -> Array:
         """Read one character of each text.
@@ -53,101 +50,71 @@ class Stepper:
             ids: (texts,).
 
         Returns:
-            Scores for the next one, (texts, vocabulary_size) float32.
+            Logits for the next one, (texts, vocabulary_size) float32.
         """
         x = self._layers[0].step_first(self._table[ids])
         for layer in self._layers[1:]:
             x = layer.step(x)
-        scores: Array = np.dot(x, self._decoder)
-        scores += self._bias
-        return scores
+        logits: Array = np.dot(x, self._decoder)
+        logits += self._bias
+        return logits
 
 
 class _Layer:
-    """One layer's weights, transposed, and its state: h and, for lstm, c, each (texts, hidden_size).
+    """One layer's weights, transposed, and its state: arrays of (texts, hidden_size), h first."""
 
-    What goes into a sigmoid is halved: sigmoid(x) = (tanh(x / 2) + 1) / 2.
-    """
+    def __init__(
+        self, numpy_step: NumpyStep, weights: Mapping[str, Array], norm: Callable[[Array], Array], state: list[Array]
+    ) -> None:
+        hidden_size = state[0].shape[1]
+        scale = np.repeat(np.array(numpy_step.scales, dtype=np.float32), hidden_size)
+        columns = np.concatenate([np.arange(hidden_size) + hidden_size * gate for gate in numpy_step.order])
 
-    def __init__(self, cell: str, weights: Sequence[Array], norm: Callable[[Array], Array], state: list[Array]) -> None:
-        hidden_size = weights[1].shape[1]
-        scale = np.repeat(np.array(_SCALES[cell], dtype=np.float32), hidden_size)
-        order = np.concatenate([np.arange(hidden_size) + hidden_size * gate for gate in _ORDERS[cell]])
-        self.input_weight, self.weight = (np.ascontiguousarray((array.T * scale)[:, order]) for array in weights[:2])
-        self.input_bias, self.bias = ((array * scale)[order] for array in weights[2:])
-        if cell != "gru":  # whose candidate takes a part of the second one only
-            self.input_bias = self.input_bias + self.bias
-            self.both_weights = np.concatenate((self.weight, self.input_weight))
-        self.state = state
-        self._cell = cell
+        def arranged(name: str) -> Array:
+            return np.ascontiguousarray((weights[name].T * scale)[..., columns])
+
+        self.input_weight, self.input_bias = arranged("weight_ih"), arranged("bias_ih")
+        self._weight: Array | None = None
+        self._apart: tuple[Array, ...] = ()
+        if "weight_hh" in weights and numpy_step.merged:
+            self._weight = arranged("weight_hh")
+            self._both_weights = np.concatenate((self._weight, self.input_weight))
+            self.input_bias = self.input_bias + arranged("bias_hh")
+        elif "weight_hh" in weights:
+            self._apart = (arranged("weight_hh"), arranged("bias_hh"))
+        self._state = state
+        self._advance = numpy_step.advance
         self._norm = norm
 
-    def step_first(self, inputs: Array) -> Array:
-        """Go on by one character, `inputs` being what it adds to the gates; return (texts, hidden_size)."""
-        if self._cell == "gru":
-            return self._norm(_gru(self, inputs))
-        gates: Array = np.dot(self.state[0], self.weight)
-        gates += inputs
-        return self._norm(_CELLS[self._cell](self, gates))
+    def step_first(self, gates: Array) -> Array:
+        """Advance by one character, `gates` being what it adds to the gates; return (texts, hidden_size)."""
+        if self._weight is not None:
+            inputs, gates = gates, np.dot(self._state[0], self._weight)
+            gates += inputs
+        self._state = self._advance(gates, self._state, *self._apart)
+        return self._norm(self._state[0])
 
     def step(self, x: Array) -> Array:
-        """Go on by one step of the layer below, (texts, its hidden_size); return (texts, hidden_size)."""
-        if self._cell == "gru":
-            return self._norm(_gru(self, np.dot(x, self.input_weight) + self.input_bias))
-        gates: Array = np.dot(np.concatenate((self.state[0], x), axis=1), self.both_weights)
+        """Advance by one output of the layer below, (texts, its hidden_size); return (texts, hidden_size)."""
+        if self._weight is not None:
+            gates: Array = np.dot(np.concatenate((self._state[0], x), axis=1), self._both_weights)
+        else:
+            gates = np.dot(x, self.input_weight)
         gates += self.input_bias
-        return self._norm(_CELLS[self._cell](self, gates))
+        self._state = self._advance(gates, self._state, *self._apart)
+        return self._norm(self._state[0])
 
 
-# Of each gate, in PyTorch's order: 0.5 for a sigmoid, 1 for a tanh.
-_SCALES = {"lstm": (0.5, 0.5, 1.0, 0.5), "gru": (0.5, 0.5, 1.0), "rnn": (1.0,)}
-# The order of the gates here, in PyTorch's numbers: those of an lstm with a sigmoid stand together.
-_ORDERS = {"lstm": (0, 1, 3, 2), "gru": (0, 1, 2), "rnn": (0,)}
-_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def _lstm(layer: _Layer, gates: Array) -> Array:
-    c = layer.state[1]
-    size = c.shape[1]
-    np.tanh(gates, out=gates)
-    sigmoids, g = gates[:, : 3 * size], gates[:, 3 * size :]
-    sigmoids += 1
-    sigmoids *= 0.5
-    c = sigmoids[:, size : 2 * size] * c
-    g *= sigmoids[:, :size]
-    c += g
-    h = np.tanh(c)
-    h *= sigmoids[:, 2 * size :]
-    layer.state = [h, c]
-    return h
-
-
-def _gru(layer: _Layer, inputs: Array) -> Array:
-    (h,) = layer.state
-    size = h.shape[1]
-    recurrent: Array = h @ layer.weight
-    recurrent += layer.bias
-    gates = np.tanh(inputs[:, : 2 * size] + recurrent[:, : 2 * size])
-    r, z = gates[:, :size], 0.5 * (gates[:, size:] + 1)
-    n = np.tanh(inputs[:, 2 * size :] + 0.5 * (r + 1) * recurrent[:, 2 * size :])
-    h = n + z * (h - n)
-    layer.state = [h]
-    return h
-
-
-def _rnn(layer: _Layer, gates: Array) -> Array:
-    h: Array = np.tanh(gates)
-    layer.state = [h]
-    return h
-
-
-_CELLS: dict[str, Callable[[_Layer, Array], Array]] = {"lstm": _lstm, "rnn": _rnn}
+def _layer_weights(rnn: nn.Module, layer: int) -> dict[str, Array]:
+    """Return the weights of one layer without its number in their names."""
+    end = f"_l{layer}"
+    return {name.removesuffix(end): _array(tensor) for name, tensor in rnn.named_parameters() if name.endswith(end)}
 
 
 def _norm(module: nn.Module) -> Callable[[Array], Array]:
     if not isinstance(module, nn.LayerNorm):
         return lambda x: x
-    weight, bias, epsilon = _array(module.weight), _array(module.bias), module.eps
+    weight, bias, epsilon = _array(module.weight).copy(), _array(module.bias).copy(), module.eps
 
     def norm(x: Array) -> Array:
         centred = x - x.mean(axis=1, keepdims=True)

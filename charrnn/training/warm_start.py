@@ -12,13 +12,8 @@ from torch import Tensor
 from charrnn.config.schema import ModelParams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
-from charrnn.model.char_rnn import CharRNN
+from charrnn.model.char_rnn import CharRNN, character_axes
 from charrnn.training.checkpoint import Checkpoint
-
-CHARACTER_AXES = {"embedding.weight": 0, "decoder.weight": 0, "decoder.bias": 0}
-"""Weights with something for each character, and along which axis."""
-ONE_HOT_AXES = {"rnns.0.weight_ih_l0": 1}
-"""The same where there is no embedding: the first layer's inputs are characters."""
 
 
 def warm_start(checkpoint: Checkpoint, vocabulary: Vocabulary, fresh: CharRNN) -> dict[str, Tensor]:
@@ -43,7 +38,7 @@ def warm_start(checkpoint: Checkpoint, vocabulary: Vocabulary, fresh: CharRNN) -
             f"the trained model is of another shape: model.{name} is {before[name]} there and {now[name]} here"
         )
     ids = torch.tensor([*vocabulary.encode(checkpoint.vocabulary.characters).tolist(), vocabulary.padding_id])
-    axes = CHARACTER_AXES if fresh.embedding is not None else CHARACTER_AXES | ONE_HOT_AXES
+    axes = character_axes(fresh.params)
     weights = {name: tensor.cpu() for name, tensor in fresh.state_dict().items()}
     for name, trained in checkpoint.model().state_dict().items():
         weights[name] = weights[name].index_copy(axes[name], ids, trained) if name in axes else trained

@@ -17,6 +17,7 @@ from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.cells import CELLS
 from charrnn.training import limits
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.events import CheckpointDue, Evaluation, Pause, Steps, TrainEvent
@@ -37,7 +38,7 @@ def parameters(draw: st.DrawFn) -> Params:
     tied = draw(st.booleans())
     hidden_size = draw(st.integers(2, 6))
     model = {
-        "cell": draw(st.sampled_from(["lstm", "gru", "rnn"])),
+        "cell": draw(st.sampled_from(list(CELLS))),
         "hidden_size": hidden_size,
         "num_layers": draw(st.integers(1, 2)),
         "embedding_size": hidden_size if tied else draw(st.none() | st.integers(1, 5)),

@@ -96,7 +96,7 @@ def files(tmp_path: Path) -> Path:
         ("--set training.max_steps=true", "training.max_steps: must be a number, got true"),
         ("--set model.dropout=1", "model.dropout: must be < 1, got 1"),
         ("--set training.learning_rate=.nan", "training.learning_rate: must be a finite number"),
-        ("--set model.cell=lstn", "model.cell: must be 'lstm', 'gru' or 'rnn', got \"lstn\""),
+        ("--set model.cell=lstn", "model.cell: must be 'lstm', 'gru', 'rnn' or 'min_gru', got \"lstn\""),
         ("--set model.tie_weights=true", "tie_weights needs embedding_size = hidden_size = 48, got 16"),
         ("--set training.max_steps=null", "one of training.epochs, max_steps, max_minutes and patience must be set"),
         ("--set splits.val_fraction=0 --set training.patience=3", "training.patience needs splits.val_fraction > 0"),

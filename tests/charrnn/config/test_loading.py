@@ -359,7 +359,7 @@ WRONG = [
     ("training.padding=maybe", 'must be true or false, got "maybe"'),
     ("training.padding=[]", "must be true or false, got []"),
     ("training.seed.x=1", 'training.seed: must be a whole number, got {"x": "1"}'),
-    ("model.cell=foo", "model.cell: must be 'lstm', 'gru' or 'rnn', got \"foo\""),
+    ("model.cell=foo", "model.cell: must be 'lstm', 'gru', 'rnn' or 'min_gru', got \"foo\""),
     ("model.tie_weights=true", "model: tie_weights needs embedding_size = hidden_size = 256, got 64"),
     ("training.max_minutes=null", "one of training.epochs, max_steps, max_minutes and patience must be set"),
     ("splits.test_fraction=0.9", "splits: val_fraction and test_fraction together must be at most 0.9"),

@@ -157,7 +157,7 @@ def test_tags_are_texts_by_name() -> None:
 CHOICES = {
     "data.newline": ["unix", "keep"],
     "data.unicode_form": ["none", "NFC", "NFD", "NFKC", "NFKD"],
-    "model.cell": ["lstm", "gru", "rnn"],
+    "model.cell": ["lstm", "gru", "rnn", "min_gru"],
     "training.optimizer": ["adam", "adamw", "sgd", "rmsprop"],
     "training.schedule": ["constant", "cosine", "step", "plateau"],
     "training.loss_reduction": ["mean", "sum"],

@@ -5,11 +5,12 @@ import torch
 
 from charrnn.config.schema import ModelParams
 from charrnn.data.streams import Streams
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 from tests.charrnn.evaluation.reading import CPU, IDS, VOCABULARY
 
 
-@pytest.fixture(params=["lstm", "gru", "rnn"])
+@pytest.fixture(params=CELLS)
 def model(request: pytest.FixtureRequest) -> CharRNN:
     """Untrained, far from uniform, in training mode, with dropout."""
     torch.manual_seed(1)

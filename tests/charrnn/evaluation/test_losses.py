@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from charrnn.data.streams import Streams
-from charrnn.evaluation.losses import evaluating, mean_loss, probe_loss, summed_losses, window_predictions
+from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses, window_predictions
 from charrnn.model.char_rnn import CharRNN
 from tests.charrnn.evaluation.reading import CPU, IDS, VOCABULARY, naive
 
@@ -84,19 +84,3 @@ def test_between_two_windows_the_model_is_in_the_mode_it_was_in(model: CharRNN, 
     assert model.training
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_evaluating_restores_the_mode_also_after_an_error_and_within_itself(training: bool, model: CharRNN) -> None:
-    model.train(training)
-
-    def fail() -> None:
-        with evaluating(model):
-            with evaluating(model):
-                assert not any(module.training for module in model.modules())
-            assert not any(module.training for module in model.modules())
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert all(module.training == training for module in model.modules())

@@ -14,6 +14,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError, VocabularyError
 from charrnn.generation import sampling
 from charrnn.generation.sampling import known_prime, sample, sample_many, stream_many
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 
 CHARACTERS = "\nabcdefgé中"
@@ -48,7 +49,7 @@ def build(cell: str, **params: object) -> CharRNN:
     return model.double()
 
 
-MODELS = {cell: build(cell) for cell in ("lstm", "gru", "rnn")}
+MODELS = {cell: build(cell) for cell in CELLS}
 
 
 @pytest.fixture(params=MODELS)

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -6,10 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.config.schema import ModelParams
-from charrnn.model.char_rnn import CharRNN
+from charrnn.model.cells import CELLS
+from charrnn.model.char_rnn import CharRNN, character_axes, evaluating
+from tests.charrnn.model.leaky_cell import register_leaky_cell
 
-CELLS = ["lstm", "gru", "rnn"]
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+PARAMETERS: dict[str, Callable[[int, int], int]] = {
+    "lstm": lambda inputs, hidden: 4 * (inputs * hidden + hidden * hidden + 2 * hidden),
+    "gru": lambda inputs, hidden: 3 * (inputs * hidden + hidden * hidden + 2 * hidden),
+    "rnn": lambda inputs, hidden: inputs * hidden + hidden * hidden + 2 * hidden,
+    "min_gru": lambda inputs, hidden: 2 * (inputs * hidden + hidden),
+}
+"""Parameters of one layer of each cell, counted by hand."""
+STATE_TENSORS = {"lstm": 2, "gru": 1, "rnn": 1, "min_gru": 1}
 VOCABULARY_SIZE = 7
 VARIANTS: dict[str, dict[str, object]] = {
     "embedding": {},
@@ -44,8 +53,8 @@ def losses_of(model: CharRNN, text: Tensor, window: int) -> Tensor:
     state, losses = model.initial_state(text.shape[1]), []
     for start in range(0, len(text) - 1, window):
         piece = text[start : start + window + 1]
-        scores, state = model(piece[:-1], state)
-        losses.append(F.cross_entropy(scores.flatten(0, 1), piece[1:].flatten(), reduction="none"))
+        logits, state = model(piece[:-1], state)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), piece[1:].flatten(), reduction="none"))
     return torch.cat(losses)
 
 
@@ -53,7 +62,7 @@ def test_the_gradient_of_a_window_agrees_with_finite_differences(model: CharRNN,
     def loss() -> Tensor:
         return losses_of(model, text[:13], 12).mean()
 
-    loss().backward()
+    torch.autograd.backward(loss())
     generator = torch.Generator().manual_seed(2)
     step = 2e-4
     for name, parameter in model.named_parameters():
@@ -80,7 +89,7 @@ def test_the_carried_state_matters(model: CharRNN, text: Tensor) -> None:
     assert not torch.allclose(whole[25:28], second[:3], rtol=1e-6)
 
 
-def test_a_score_depends_on_no_later_character_and_on_no_other_stream(model: CharRNN, text: Tensor) -> None:
+def test_a_logit_depends_on_no_later_character_and_on_no_other_stream(model: CharRNN, text: Tensor) -> None:
     other = text.clone()
     other[30, 1] = (other[30, 1] + 1) % VOCABULARY_SIZE
     before, _ = model(text, model.initial_state(3))
@@ -91,12 +100,12 @@ def test_a_score_depends_on_no_later_character_and_on_no_other_stream(model: Cha
     assert not changed[:, [0, 2]].any()
 
 
-def test_scores_and_state_have_the_shapes_they_are_said_to_have(model: CharRNN, text: Tensor) -> None:
+def test_logits_and_state_have_the_shapes_they_are_said_to_have(model: CharRNN, text: Tensor) -> None:
     state = model.initial_state(3)
-    scores, after = model(text, state)
-    assert scores.shape == (51, 3, VOCABULARY_SIZE)
+    logits, after = model(text, state)
+    assert logits.shape == (51, 3, VOCABULARY_SIZE)
     shape = (model.params.num_layers, 3, model.params.hidden_size)
-    assert [tensor.shape for tensor in state] == [shape] * (2 if model.params.cell == "lstm" else 1)
+    assert [tensor.shape for tensor in state] == [shape] * STATE_TENSORS[model.params.cell]
     assert [tensor.shape for tensor in after] == [tensor.shape for tensor in state]
     assert all(tensor.dtype == torch.float64 and not tensor.any() for tensor in state)
 
@@ -106,7 +115,7 @@ def test_the_number_of_parameters_is_the_one_counted_by_hand(cell: str, variant:
     params = build(cell, variant).params
     hidden, size = params.hidden_size, params.embedding_size
     inputs = [size or VOCABULARY_SIZE, *[hidden] * (params.num_layers - 1)]
-    expected = sum(GATES[cell] * (width * hidden + hidden * hidden + 2 * hidden) for width in inputs)
+    expected = sum(PARAMETERS[cell](width, hidden) for width in inputs)
     expected += 2 * hidden * params.num_layers if params.layer_norm else 0
     expected += 0 if size is None or params.tie_weights else VOCABULARY_SIZE * size
     expected += hidden * VOCABULARY_SIZE + VOCABULARY_SIZE
@@ -118,7 +127,7 @@ def test_tied_weights_stay_one_tensor_while_they_are_trained(variant: str, text:
     model = build("lstm", variant)
     before = model.decoder.weight.detach().clone()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    losses_of(model, text, 50).mean().backward()
+    torch.autograd.backward(losses_of(model, text, 50).mean())
     optimizer.step()
     assert model.embedding is not None
     assert model.embedding.weight is model.decoder.weight
@@ -147,22 +156,24 @@ def test_forget_gates_start_with_the_bias_asked_for_and_no_other_gate_does(value
         assert all(map(torch.equal, [input_gate, *rest], [others[0], *others[2:]]))
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("variant", ["embedding", "layer norm"])
-def test_dropout_acts_in_training_only_after_every_layer(variant: str, layers: int, text: Tensor) -> None:
-    model = build("lstm", variant, dropout=0.5, num_layers=layers)
+def test_dropout_acts_in_training_only_after_every_layer(cell: str, variant: str, layers: int, text: Tensor) -> None:
+    model = build(cell, variant, dropout=0.5, num_layers=layers)
     once, again = losses_of(model, text, 50), losses_of(model, text, 50)
     assert not torch.equal(once, again)
     model.eval()
     assert torch.equal(losses_of(model, text, 50), losses_of(model, text, 50))
-    without = build("lstm", variant, dropout=0.0, num_layers=layers)
+    without = build(cell, variant, dropout=0.0, num_layers=layers)
     assert torch.equal(losses_of(model, text, 50), losses_of(without, text, 50))
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("variant", ["embedding", "layer norm"])
-def test_dropout_acts_between_layers_and_not_on_the_state_of_the_first(variant: str, text: Tensor) -> None:
-    model = build("gru", variant, dropout=0.5)
-    (once,), (again,) = (model(text, model.initial_state(3))[1] for _ in range(2))
+def test_dropout_acts_between_layers_and_not_on_the_state_of_the_first(cell: str, variant: str, text: Tensor) -> None:
+    model = build(cell, variant, dropout=0.5)
+    (once, *_), (again, *_) = (model(text, model.initial_state(3))[1] for _ in range(2))
     assert torch.equal(once[0], again[0])
     assert not torch.equal(once[1], again[1])
 
@@ -175,9 +186,39 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(cell: str
 
 
 def test_an_untrained_model_finds_all_characters_about_equally_likely(text: Tensor) -> None:
-    scores, _ = build("lstm", "embedding", hidden_size=64)(
+    logits, _ = build("lstm", "embedding", hidden_size=64)(
         text, build("lstm", "embedding", hidden_size=64).initial_state(3)
     )
-    probabilities = torch.softmax(scores, -1)
+    probabilities = torch.softmax(logits, -1)
     assert probabilities.min() > 0.3 / VOCABULARY_SIZE
     assert probabilities.max() < 3 / VOCABULARY_SIZE
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluating_restores_the_mode_also_after_an_error_and_within_itself(training: bool, model: CharRNN) -> None:
+    model.train(training)
+
+    def fail() -> None:
+        with evaluating(model):
+            with evaluating(model):
+                assert not any(module.training for module in model.modules())
+            assert not any(module.training for module in model.modules())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert all(module.training == training for module in model.modules())
+
+
+@pytest.mark.parametrize(("cell", "variant"), list(itertools.product(CELLS, VARIANTS)))
+def test_weights_of_characters_are_those_of_the_output_and_of_the_first_input(cell: str, variant: str) -> None:
+    params = build(cell, variant).params
+    first = {"rnns.0.weight_ih_l0": 1} if params.embedding_size is None else {"embedding.weight": 0}
+    random = torch.get_rng_state()
+    assert character_axes(params) == {**first, "decoder.weight": 0, "decoder.bias": 0}
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_weights_of_characters_are_found_whatever_a_cell_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = build("rnn", "one-hot").params.model_copy(update={"cell": register_leaky_cell(monkeypatch)})
+    assert character_axes(params) == {"rnns.0.layers.0.inwards.weight": 1, "decoder.weight": 0, "decoder.bias": 0}

@@ -1,4 +1,4 @@
-"""The stepper gives the scores of the model it was made from."""
+"""NumpyStepper gives the logits of the model it was made from."""
 
 from itertools import product
 
@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from charrnn.config.schema import ModelParams
-from charrnn.model.char_rnn import CharRNN
-from charrnn.model.numpy_inference import Stepper
+from charrnn.model.cells import CELLS
+from charrnn.model.char_rnn import CharRNN, State
+from charrnn.model.numpy_inference import NumpyStepper
 
 VOCABULARY_SIZE = 11
 
@@ -24,11 +25,16 @@ def make_model(**changes: object) -> CharRNN:
     return model
 
 
+def numpy_stepper(model: CharRNN, state: State) -> NumpyStepper:
+    assert model.cell.numpy_step is not None
+    return NumpyStepper(model, model.cell.numpy_step, state)
+
+
 @pytest.mark.parametrize(
     ("cell", "changes"),
     list(
         product(
-            ("lstm", "gru", "rnn"),
+            [name for name, cell in CELLS.items() if cell.numpy_step],
             (
                 {},
                 {"num_layers": 1},
@@ -41,10 +47,10 @@ def make_model(**changes: object) -> CharRNN:
     ),
 )
 @pytest.mark.parametrize("texts", [1, 5])
-def test_the_stepper_gives_the_scores_of_the_model(cell: str, changes: dict[str, object], texts: int) -> None:
+def test_the_stepper_gives_the_logits_of_the_model(cell: str, changes: dict[str, object], texts: int) -> None:
     model = make_model(cell=cell, dropout=0.5, **changes)
     state = tuple(0.5 * torch.randn_like(part) for part in model.initial_state(texts))
-    stepper = Stepper(model, state)
+    stepper = numpy_stepper(model, state)
     model.eval()
     ids = torch.randint(VOCABULARY_SIZE, (20, texts))
     with torch.inference_mode():
@@ -57,7 +63,7 @@ def test_the_stepper_gives_the_scores_of_the_model(cell: str, changes: dict[str,
 def test_the_state_it_starts_from_stays_as_it_was() -> None:
     model = make_model()
     state = model.initial_state(2)
-    stepper = Stepper(model, state)
+    stepper = numpy_stepper(model, state)
     stepper.step(np.array([1, 2]))
     assert all(not part.any() for part in state)
 
@@ -65,4 +71,4 @@ def test_the_state_it_starts_from_stays_as_it_was() -> None:
 def test_a_state_in_bfloat16_is_read() -> None:
     model = make_model()
     state = tuple(part.bfloat16() for part in model.initial_state(1))
-    assert Stepper(model, state).step(np.array([0])).dtype == np.float32
+    assert numpy_stepper(model, state).step(np.array([0])).dtype == np.float32

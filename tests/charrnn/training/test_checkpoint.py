@@ -25,6 +25,7 @@ from charrnn.config.schema import Params
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, FileError
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, content_digest, load_checkpoint, save_checkpoint
 from charrnn.training.loop import train
@@ -176,7 +177,7 @@ def test_credentials_are_not_in_the_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("overrides", [[], ["training.ema_decay=null"], ["model.tie_weights=true"]])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_model_is_the_best_one_ready_to_be_used(cell: str, overrides: list[str], tmp_path: Path) -> None:
     params = params_for(f"model.cell={cell}", "model.dropout=0.5", *overrides)
     state = trained(params)
@@ -262,6 +263,7 @@ def test_a_changed_byte_with_the_right_checksum_gives_a_checkpoint_or_is_refused
 
 
 PICKLE = pickle.dumps({"params": {}})
+OTHERS: list[object] = [None, 3, "text", [1, 2], {}, {"params": {}}, torch.zeros(3), {1: 2}]
 
 
 def torch_saved(values: object) -> bytes:
@@ -285,7 +287,7 @@ def zipped() -> bytes:
         (b"First Citizen:\nBefore we proceed any further, hear me speak.\n", "is not a charrnn checkpoint"),
         (PICKLE, "is not a charrnn checkpoint"),
         (zipped(), "is not a charrnn checkpoint"),
-        *((torch_saved(values), "is not a charrnn checkpoint") for values in (None, "text", [1], {}, torch.zeros(3))),
+        *((torch_saved(values), "is not a charrnn checkpoint") for values in OTHERS),
         (b"charrnn checkpoint 1", "is not a charrnn checkpoint"),
         (b"charrnn checkpoint 1\n" + bytes(99), "has checkpoint format 1, of charrnn 0.1, a pickle that is no longer"),
         (b"charrnn checkpoint 1\n" + PICKLE, "finish the run with charrnn 0.1, or train again"),

@@ -16,6 +16,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.scores import evaluate
 from charrnn.generation.sampling import sample
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.events import CheckpointDue, Evaluation, Steps, TrainEvent
@@ -347,7 +348,7 @@ def test_what_is_evaluated_is_the_average_on_the_first_windows_of_every_stream()
             assert event.loss == pytest.approx(sum(read(state.best_model, val, 2)[0]) / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_hidden_state_is_carried_over_and_starts_anew_with_each_epoch(cell: str) -> None:
     params = often(still("training.epochs=2", "training.max_steps=null", f"model.cell={cell}"))
     state, streams, val = start(params)
@@ -410,8 +411,9 @@ def test_a_validation_loss_that_is_no_number_is_no_best_one() -> None:
     assert (state.progress.best_loss, state.progress.evaluated_step) == (None, 0)
 
 
-def test_in_bfloat16_training_learns_and_going_on_gives_the_same_curve() -> None:
-    params = changed(params_for("lstm", "adam", "constant"), "training.precision=bfloat16", "model.dropout=0")
+@pytest.mark.parametrize("cell", CELLS)
+def test_in_bfloat16_training_learns_and_going_on_gives_the_same_curve(cell: str) -> None:
+    params = changed(params_for(cell, "adam", "constant"), "training.precision=bfloat16", "model.dropout=0")
     params = changed(params, "training.learning_rate=0.05", "training.max_steps=60", "training.patience=null")
     ids = np.tile(np.arange(8, dtype=np.uint8), 40)
     streams = Streams(ids, 4, 10, CPU)

@@ -12,10 +12,12 @@ from charrnn.config.schema import ModelParams, Params, TrainingParams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, VocabularyError
 from charrnn.generation.sampling import sample
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.state import TrainState, new_state
 from charrnn.training.warm_start import warm_start
+from tests.charrnn.model.leaky_cell import register_leaky_cell
 
 CPU = torch.device("cpu")
 INPUTS: dict[str, dict[str, Any]] = {
@@ -68,7 +70,7 @@ def rows_of(model: CharRNN, vocabulary: Vocabulary, character: str | None) -> li
     return [inputs, model.decoder.weight[index], model.decoder.bias[index]]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("inputs", INPUTS)
 @settings(deadline=None, max_examples=8)
 @given(old=CHARACTERS, new=CHARACTERS)
@@ -89,7 +91,7 @@ def test_each_character_keeps_what_it_has_learnt_and_new_ones_start_fresh(
         assert name in by_character or torch.equal(model.state_dict()[name], tensor)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("inputs", INPUTS)
 @pytest.mark.parametrize("layer_norm", [False, True])
 @settings(deadline=None, max_examples=8)
@@ -113,6 +115,23 @@ def test_known_text_is_read_as_before(
     torch.testing.assert_close(scores[1], scores[0], rtol=1e-12, atol=1e-12)
     # Among the old characters, then, the probabilities are the same too.
     torch.testing.assert_close(scores[1].softmax(-1), scores[0].softmax(-1), rtol=1e-12, atol=1e-12)
+
+
+def test_a_cell_with_weights_of_other_names_keeps_what_each_character_has_learnt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = params_for(embedding_size=None)
+    model_params = params.model.model_copy(update={"cell": register_leaky_cell(monkeypatch)})
+    params = params.model_copy(update={"model": model_params})
+    before, now = vocabulary_of("bd"), vocabulary_of("abcd")
+    checkpoint = trained(params, before)
+    learnt, fresh, model = (
+        model.rnns[0].get_parameter("layers.0.inwards.weight")
+        for model in (checkpoint.model(), fresh_model(params, now), started(checkpoint, now))
+    )
+    # a and c are new; b, d and the padding id were columns 0, 1 and 2.
+    expected = torch.stack([fresh[:, 0], learnt[:, 0], fresh[:, 2], learnt[:, 1], learnt[:, 2]], dim=1)
+    assert torch.equal(model, expected)
 
 
 def test_with_the_same_characters_the_same_text_is_written() -> None:

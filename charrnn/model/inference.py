@@ -1,0 +1,70 @@
+"""Stepper: a trained model, one character at a time; in NumPy if its cell has a step for that, else in PyTorch."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from charrnn.model.cells import Array
+from charrnn.model.char_rnn import CharRNN, State, evaluating
+from charrnn.model.numpy_inference import NumpyStepper
+
+logger = logging.getLogger("charrnn")
+
+
+class Stepper(Protocol):
+    """Reads a character of every text at once; holds their hidden state."""
+
+    def step(self, ids: npt.NDArray[np.int64]) -> Array:
+        """Read one character of each text.
+
+        Args:
+            ids: (texts,).
+
+        Returns:
+            Logits for the next one, (texts, vocabulary_size) float32.
+        """
+        ...
+
+
+def stepper(model: CharRNN, state: Sequence[Tensor]) -> Stepper:
+    """Return a NumpyStepper if the model's cell has a NumPy step, else a TorchStepper (logged once in a process).
+
+    Args:
+        model: on any device, in any mode; must not be trained on while the stepper is used.
+        state: hidden state to go on from, see `charrnn.model.char_rnn.State`; its batch is the texts. Not changed.
+    """
+    if model.cell.numpy_step is not None:
+        return NumpyStepper(model, model.cell.numpy_step, state)
+    _log_fallback(model.params.cell)
+    return TorchStepper(model, state)
+
+
+class TorchStepper:
+    """A `Stepper` that calls the model: for cells without a NumPy step."""
+
+    def __init__(self, model: CharRNN, state: Sequence[Tensor]) -> None:
+        """Keep `model` and `state`, as `stepper` takes them."""
+        self._model = model
+        self._state: State = tuple(tensor.to(model.decoder.weight.dtype) for tensor in state)
+
+    @torch.inference_mode()
+    def step(self, ids: npt.NDArray[np.int64]) -> Array:
+        """See `Stepper.step`."""
+        with evaluating(self._model):
+            logits, self._state = self._model(
+                torch.from_numpy(ids)[None].to(self._model.decoder.weight.device), self._state
+            )
+        array: Array = logits[0].float().cpu().numpy()
+        return array
+
+
+@functools.cache
+def _log_fallback(cell: str) -> None:
+    """Log once in a process that `cell` is sampled from in PyTorch."""
+    logger.info("sample    cell %s has no NumPy step: PyTorch computes each character, which is slower", cell)
