@@ -53,7 +53,7 @@ def test_the_files_of_a_glob_follow_each_other_sorted_by_name(tmp_path: Path, da
         (tmp_path / f"{name}.txt").write_text(name)
     corpus = fetch(tmp_path / "*.txt")
     assert corpus.path.read_bytes() == b"abc"
-    assert (corpus.sha256, corpus.size) == (sha256(b"abc"), 3)
+    assert (corpus.sha256, corpus.size, corpus.cached) == (sha256(b"abc"), 3, True)
     assert corpus.path == data / "corpora" / f"{sha256(b'abc')}.txt"
 
 
