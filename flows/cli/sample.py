@@ -81,8 +81,9 @@ def sample(
         if options["prime"]:
             raise ParamsError("--prime-file: not allowed with --prime")
         options["prime"] = _read_prime(prime_file)
-    # The last seed, too, is checked before anything is written.
-    numbered = with_seeds(read_options(options), num_samples)
+    # The last seed, too, is checked before anything is written. The prime is not: bytes of it that are no text are
+    # characters that no model has seen.
+    numbered = with_seeds(read_options({**options, "prime": ""}), num_samples)
     params = load_params(overlays, overrides)
     with interruptible():
         from charrnn.generation.sampling import known_prime, stream_many

@@ -119,3 +119,8 @@ def test_without_a_filter_nothing_is_touched() -> None:
 def test_of_equally_likely_characters_the_first_stay() -> None:
     assert filtered([([3, 0, 0, 0], {"top_k": 2})]) == [[0, 1, 1, 0]]
     assert filtered([([3, 0, 0, 0], {"top_p": 0.4})]) == [[0, 1, 1, 0]]
+
+
+def test_top_p_keeps_no_more_than_it_needs_where_it_is_met_exactly() -> None:
+    assert filtered([([0, 1, 1], {"top_p": 0.5})]) == [[1, 0, 0]]
+    assert filtered([([0, 1, 1], {"top_p": 0.75})]) == [[1, 0.5, 0]]
