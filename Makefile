@@ -8,27 +8,33 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TEAM := $(VENV)/.installed-team
 TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
-PACKAGES := charrnn tasks flows benchmarks
+PACKAGES := charrnn tasks flows benchmarks tests
+PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help run test test-stack faults bench bench-long ui server deploy docs clean
+.PHONY: help run lint check test test-stack faults bench bench-long ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  make run ARGS="--params params/smoke.yaml" passes arguments on to flows/pipeline.py'
+	@echo '  make run ARGS="--params params/smoke.yaml" passes arguments on to charrnn train'
 
 run: $(INSTALLED)  ## train on Shakespeare, from nothing to a tracked, sampled model
-	@"$(BIN)/python" flows/pipeline.py $(ARGS)
+	@"$(BIN)/charrnn" train $(ARGS)
 
 test-stack: $(INSTALLED_TEAM)  ## the team's stack on a real PostgreSQL (ten minutes; needs its programs)
 	@"$(BIN)/python" -m pytest tests/stack/test_stack.py --override-ini addopts= -v $(ARGS)
 
-test: $(INSTALLED_DEV)  ## ruff, mypy, import-linter, pytest: what CI checks, beside test-stack
+lint: $(INSTALLED_DEV)  ## ruff, mypy --strict, import-linter
 	@"$(BIN)/ruff" check .
 	@"$(BIN)/ruff" format --check .
 	@"$(BIN)/mypy" --strict $(PACKAGES)
 	@"$(BIN)/lint-imports"
-	@"$(BIN)/python" -m pytest --ignore tests/stack/test_stack.py --numprocesses 2 --dist worksteal $(ARGS)
+
+check: lint  ## lint, and the tests of the library: a minute or so, before a commit
+	$(PYTEST) tests/charrnn $(ARGS)
+
+test: lint  ## lint, and all tests: what CI checks, beside test-stack
+	$(PYTEST) --ignore tests/stack/test_stack.py $(ARGS)
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
@@ -43,7 +49,7 @@ ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
 	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"
 
 server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data in server/
-	@"$(BIN)/python" flows/server.py $(ARGS)
+	@"$(BIN)/charrnn" server $(ARGS)
 
 deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
 	@export PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}"; \
@@ -56,7 +62,7 @@ docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
 
 clean:  ## remove what runs made, nothing else of data/ (asks before mlruns/ goes)
 	@if compgen -G 'data/outbox/*/*.json' >/dev/null; then \
-		echo 'data/outbox/ holds what runs could not tell their tracking store yet; send it: python flows/sync.py'; exit 1; \
+		echo 'data/outbox/ holds what runs could not tell their tracking store yet; send it: $(BIN)/charrnn sync'; exit 1; \
 	fi
 	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,10 +1,12 @@
 """`charrnn` and the scripts of `flows/`: help, mistakes in arguments, completion, and what is imported for them."""
 
 import os
+import pkgutil
 import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from typer.core import TyperCommand
 from typer.main import get_group
 
 from charrnn.config.loading import PROJECT
-from flows.cli import command
+from flows.cli import command, entry
 from flows.cli.app import app
 from flows.cli.command import Example
 from tests.workplace import captured
@@ -65,6 +67,7 @@ def test_help_lists_every_command_with_what_it_does() -> None:
     assert (answer.code, answer.err) == (0, "")
     listed = re.findall(r"^  ([a-z]+)  +[A-Z]", answer.out, re.MULTILINE)
     assert listed == COMMANDS
+    assert "..." not in answer.out.replace("[ARGS]...", "")
     assert captured() == answer
 
 
@@ -234,6 +237,11 @@ def test_ctrl_c_during_the_imports_leaves_no_traceback(script: str, slow: str, t
     process.stderr.close()
     assert process.wait() == -signal.SIGINT
     assert "Traceback" not in rest
+
+
+def test_the_installed_command_is_this_one() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert pkgutil.resolve_name(project["scripts"]["charrnn"]) is entry.charrnn
 
 
 # Completion
