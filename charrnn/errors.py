@@ -31,6 +31,10 @@ class CheckpointError(CharrnnError):
     """A checkpoint is missing, damaged, from elsewhere or of another shape."""
 
 
+class CheckpointVersionError(CheckpointError):
+    """A checkpoint is of another format version: sound, but not for this version of charrnn."""
+
+
 class DeviceError(CharrnnError):
     """The device or precision asked for is not to be had on this machine."""
 

@@ -35,7 +35,7 @@ from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
 from charrnn.config.writing import redacted_values
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CharrnnError, CheckpointError
+from charrnn.errors import CharrnnError, CheckpointError, CheckpointVersionError
 from charrnn.files import atomic_file, explain
 from charrnn.model.char_rnn import CharRNN
 from charrnn.training.device import describe_device
@@ -168,7 +168,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         FileError: it cannot be read.
-        CheckpointError: it is not a checkpoint, of another version, truncated or damaged.
+        CheckpointVersionError: it is of another format version.
+        CheckpointError: it is not a checkpoint, truncated or damaged.
     """
     try:
         content = path.read_bytes()
@@ -177,18 +178,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise explain(error, "read checkpoint", path) from error
     if content.startswith(OLD_START):
-        raise CheckpointError(
+        raise CheckpointVersionError(
             f"{path}: has checkpoint format 1, of charrnn 0.1, a pickle that is no longer read; finish the run with "
             "charrnn 0.1, or train again"
         )
     try:
         tensors = safetensors.torch.load(content)
     except (SafetensorError, KeyError, ValueError):  # a KeyError for a dtype that PyTorch has not
-        raise CheckpointError(f"{path}: is not a charrnn checkpoint, or is truncated or damaged") from None
+        # The name of the format is in the metadata, which come before the tensors.
+        fault = "is truncated or damaged" if FORMAT.encode() in content else "is not a charrnn checkpoint"
+        raise CheckpointError(f"{path}: {fault}") from None
     try:
         return _parse(tensors, _metadata(content))
     except ValidationError as error:
         raise CheckpointError(f"{path}: is not a charrnn checkpoint ({first_problem(error)})") from None
+    except CheckpointVersionError as error:
+        raise CheckpointVersionError(f"{path}: {error}") from None
     except CharrnnError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -223,12 +228,12 @@ def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
         raise CheckpointError("is a safetensors file, but not a charrnn checkpoint")
     if metadata.get("version") != str(VERSION):
         found_version = metadata.get("version", "")[:20]
-        raise CheckpointError(
+        raise CheckpointVersionError(
             f"has checkpoint format {found_version!r}, this charrnn reads format {VERSION}; use the version of charrnn "
             "that wrote it"
         )
     if content_digest(tensors, metadata) != metadata.get("sha256"):
-        raise CheckpointError("is damaged (its checksum does not match its content)")
+        raise CheckpointError("is truncated or damaged (its checksum does not match its content)")
     found = _Metadata.model_validate(metadata)
     state = _join(tensors, found.progress, found.optimizer)
     StateValues.model_validate(state)

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from charrnn.errors import CheckpointError, TrackingError
+from charrnn.errors import CheckpointError, CheckpointVersionError, TrackingError
 from charrnn.files import keep_as, sweep, write_bytes
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.tracking.mlflow import download_artifact
@@ -100,11 +100,17 @@ class CheckpointFolder:
             return 0  # the store is away; the run goes on from the local folder
 
     def last_here(self, before: int | None = None) -> Checkpoint | None:
-        """Return the newest checkpoint in the local folder, of a step below `before`, that can be read, or None."""
+        """Return the newest checkpoint in the local folder, of a step below `before`, that can be read, or None.
+
+        Raises:
+            CheckpointVersionError: they are of another format version.
+        """
         for name in (LAST, PREVIOUS, BEST):
             if (self.folder / name).exists():
                 try:
                     found = load_checkpoint(self.folder / name)
+                except CheckpointVersionError:
+                    raise  # the others are no other, and training from the start would not be going on
                 except CheckpointError as error:
                     logger.warning("warning   %s; trying an older one", error)
                     continue

@@ -364,7 +364,7 @@ def truncated(path: Path) -> None:
 
 
 def of_another_format(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b"checkpoint 1\n", b"checkpoint 2\n", 1))
+    path.write_bytes(path.read_bytes().replace(b'"version":"2"', b'"version":"3"', 1))
 
 
 def of_another_shape(path: Path) -> None:
@@ -380,7 +380,11 @@ def of_another_shape(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "a.ckpt: is not a charrnn checkpoint"),
         (lambda path: path.write_text("To be,\nor not"), "a.ckpt: is not a charrnn checkpoint"),
         (truncated, "a.ckpt: is truncated or damaged"),
-        (of_another_format, "a.ckpt: has checkpoint format 2, this charrnn reads format 1"),
+        (
+            lambda path: path.write_bytes(b"charrnn checkpoint 1\n" + bytes(99)),
+            "a.ckpt: has checkpoint format 1, of charrnn 0.1, a pickle that is no longer read; finish the run with",
+        ),
+        (of_another_format, "a.ckpt: has checkpoint format '3', this charrnn reads format 2"),
         (of_another_shape, "checkpoint"),
     ],
 )

@@ -172,14 +172,15 @@ def truncated(whole: bytes) -> bytes:
 
 
 def of_another_format(whole: bytes) -> bytes:
-    return whole.replace(b"charrnn checkpoint 1\n", b"charrnn checkpoint 99\n", 1)
+    return whole.replace(b'"version":"2"', b'"version":"9"', 1)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (truncated, "is truncated or damaged"),
-        (of_another_format, "has checkpoint format 99, this charrnn reads format 1"),
+        (of_another_format, "has checkpoint format '9', this charrnn reads format 2"),
+        (lambda whole: b"charrnn checkpoint 1\n" + bytes(99), "has checkpoint format 1, of charrnn 0.1"),
         (lambda whole: b"To be, or not to be", "is not a charrnn checkpoint"),
         (lambda whole: None, "cannot read checkpoint: No such file"),
     ],

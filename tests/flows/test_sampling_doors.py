@@ -1,6 +1,7 @@
 """Every door to sampling has the options of SamplingOptions, all of them and no others."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -21,10 +22,10 @@ OPTIONS = list(SamplingOptions.model_fields)
 
 
 @pytest.fixture(scope="module")
-def served(finished: Finished) -> PyFuncModel:
+def served(finished: Finished) -> Iterator[PyFuncModel]:
     mlflow.set_tracking_uri(finished.workplace.uri)
-    model: PyFuncModel = mlflow.pyfunc.load_model(f"models:/charrnn/{finished.summary.model_version}")
-    return model
+    yield mlflow.pyfunc.load_model(f"models:/charrnn/{finished.summary.model_version}")
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # None unsets it, also for processes that are started
 
 
 def answer(served: PyFuncModel, table: dict[str, Any]) -> list[str]:

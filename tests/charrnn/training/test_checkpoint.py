@@ -307,7 +307,7 @@ def zipped() -> bytes:
         ),
         (
             safetensors.torch.save({"x": torch.zeros(2)}, {"format": "charrnn checkpoint", "version": "2"}),
-            "is damaged (its checksum does not match its content)",
+            "is truncated or damaged (its checksum does not match its content)",
         ),
     ],
 )

@@ -52,7 +52,7 @@ class Maker:
 
     def damage(self, name: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / name).write_bytes(b"charrnn checkpoint 1\nhalf of it")
+        (self.folder / name).write_bytes(b"charrnn checkpoint, half of it")
 
 
 @pytest.fixture
@@ -145,6 +145,16 @@ def test_a_damaged_last_falls_back_to_the_one_before_with_a_warning(
     assert last is not None
     assert last.step == 9
     assert "last.ckpt: is truncated or damaged" in caplog.text
+
+
+def test_checkpoints_of_the_old_format_are_refused_and_training_does_not_begin_again(
+    folder: CheckpointFolder, make: Maker
+) -> None:
+    for name in (LAST, PREVIOUS, BEST):
+        make.local(name, 20)
+        (folder.folder / name).write_bytes(b"charrnn checkpoint 1\n" + bytes(99))
+    with pytest.raises(CheckpointVersionError, match="finish the run with charrnn 0.1, or train again"):
+        folder.last()
 
 
 def test_a_damaged_last_is_fetched_again_where_the_run_has_it(folder: CheckpointFolder, make: Maker) -> None:
