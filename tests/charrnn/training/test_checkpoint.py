@@ -288,7 +288,7 @@ def zipped() -> bytes:
         (PICKLE, "is not a charrnn checkpoint"),
         (zipped(), "is not a charrnn checkpoint"),
         *((torch_saved(values), "is not a charrnn checkpoint") for values in OTHERS),
-        (b"charrnn checkpoint 1", "is not a charrnn checkpoint"),
+        (b"charrnn checkpoint 1", "is truncated or damaged"),
         (b"charrnn checkpoint 1\n" + bytes(99), "has checkpoint format 1, of charrnn 0.1, a pickle that is no longer"),
         (b"charrnn checkpoint 1\n" + PICKLE, "finish the run with charrnn 0.1, or train again"),
         (safetensors.torch.save({}), "is a safetensors file, but not a charrnn checkpoint"),
