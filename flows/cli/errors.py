@@ -26,7 +26,7 @@ def guarded(main: Callable[[], int]) -> int:
     """Run `main`; answer mistakes with one line on standard error and the error's exit code.
 
     Returns:
-        The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM, 141 where nobody reads the output.
+        The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM, 141 when the output lost its reader.
     """
     # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
     terminated = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

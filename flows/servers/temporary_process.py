@@ -43,6 +43,6 @@ def start_server() -> ServerProcess | None:
 
 
 def _dismiss(process: subprocess.Popen[bytes]) -> None:
-    """Let the server end when it is done with what was sent; nobody waits for it."""
+    """Close the standard input of the server, which ends when it has done what was sent; do not wait for that."""
     assert process.stdin is not None
     process.stdin.close()

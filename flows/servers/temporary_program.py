@@ -16,7 +16,7 @@ from filelock import FileLock
 from prefect.server.api.server import create_app
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_SERVER_EPHEMERAL_ENABLED
 
-# How long the services may take to end (s), once nobody needs them any more.
+# How long the services may take to end (s).
 GRACE = 5.0
 
 
