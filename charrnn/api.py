@@ -1,6 +1,8 @@
 """What `import charrnn` offers: train on a text in one call, sample, score, save and load. No server, no tracking."""
 
 import json
+import logging
+import signal
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,6 +16,7 @@ from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import DivergedError
 from charrnn.evaluation.bootstrap import text_losses
 from charrnn.generation.options import read_options
 from charrnn.generation.sampling import sample
@@ -21,9 +24,11 @@ from charrnn.stopping import stop_requests
 from charrnn.terminal import bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.device import choose_device, computing
-from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
+from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, can_stop_at
 from charrnn.training.rollback import MemoryStates, train_with_rollback
 from charrnn.training.session import new_session
+
+logger = logging.getLogger("charrnn")
 
 
 class Model:
@@ -57,6 +62,7 @@ class Model:
         Raises:
             ParamsError: an option is unknown or out of range.
             VocabularyError: the prime has characters that the model has never seen.
+            DivergedError: the model's logits are not finite.
         """
         return prime + sample(self._network, self.vocabulary, read_options({"prime": prime, **options}))
 
@@ -68,7 +74,7 @@ class Model:
         Raises:
             CorpusError: the text has fewer than two characters.
         """
-        return float(text_losses(self._network, self.vocabulary, text).mean())
+        return float(text_losses(self._network, self.vocabulary, text, streams=1).mean())
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a checkpoint, which `load`, `charrnn sample` and `--init-from` read. Raises FileError."""
@@ -107,14 +113,19 @@ def fit(
 
     Raises:
         CharrnnError: the class that says what is wrong with a parameter, the source, the text or the device.
-        DivergedError: training diverged more than `training.max_rollbacks` times.
+        DivergedError: training diverged more than `training.max_rollbacks` times, before its first evaluation.
     """
     changes = [*overrides, f"data.sources={json.dumps([str(source)])}"]
     if max_minutes is not None:
         changes.append(f"training.max_minutes={max_minutes}")
     params = load_params([Path(overlay) for overlay in overlays], changes)
     device = choose_device(params.training)
-    dataset = encode_corpus(fetch_corpus(params.data), params.data)
+    corpus = fetch_corpus(params.data)
+    dataset = encode_corpus(corpus, params.data)
+    for warning in corpus.warnings:
+        logger.warning(warning)
+    if dataset.dropped:
+        logger.warning("%s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
     check_length(dataset.splits(params.splits), params.training)
     with computing(params.training):
         return Model(_train(dataset, params, device, progress))
@@ -127,15 +138,25 @@ def _train(dataset: Dataset, params: Params, device: torch.device, progress: boo
     state, best = session.state, None
     states.save(state)
     with stop_requests() as stop, bar("train", shown=progress) as shown:
-        for event in train_with_rollback(state, session.streams, session.val_streams, params, states):
-            match event:
-                case Steps(losses=losses, progress=share, chars_per_second=speed):
-                    detail = f"step {event.last_step:,}  loss {losses[-1]:.3f}  {speed:,.0f} characters/s"
-                    shown.update(share, detail)
-                case Evaluation(improved=True):
-                    best = checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
-                case CheckpointDue() | RolledBack():
-                    states.save(state)
-            if stop.signal is not None and not (isinstance(event, Steps) and event.diverged):
-                break
+        try:
+            for event in train_with_rollback(state, session.streams, session.val_streams, params, states):
+                match event:
+                    case Steps(losses=losses, progress=share, chars_per_second=speed):
+                        detail = f"step {event.last_step:,}  loss {losses[-1]:.3f}  {speed:,.0f} characters/s"
+                        shown.update(share, detail)
+                    case Evaluation(improved=True):
+                        best = checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
+                    case CheckpointDue():
+                        states.save(state)
+                    case RolledBack():
+                        logger.warning("%s; back to step %d", event.reason, event.to_step)
+                        states.save(state)
+                if stop.signal is not None and can_stop_at(event):
+                    break
+        except DivergedError as error:
+            if best is None:
+                raise
+            logger.warning("%s; the best model of step %d is returned", error, best.step)
+    if stop.signal == signal.SIGTERM:
+        signal.raise_signal(signal.SIGTERM)  # only Ctrl-C asks for the model as it is
     return best or checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")

@@ -26,6 +26,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
 
 from charrnn.config.loading import load_params
+from charrnn.config.redaction import redact
 from charrnn.config.resume_rules import check_resumable, load_warm_start_params
 from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
@@ -210,8 +211,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
 
 
 def _ui(run: RunRef) -> str:
-    """Return the address of the MLflow UI that shows `run`."""
-    return run.uri.rstrip("/") if run.uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
+    """Return the address of the MLflow UI that shows `run`, credentials redacted."""
+    return redact(run.uri).rstrip("/") if run.uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
 
 
 def _run_name(params: Params, corpus: Corpus, origin: Origin | None) -> str:

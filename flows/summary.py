@@ -5,6 +5,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
+from charrnn.config.redaction import redact
 from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
@@ -72,10 +73,10 @@ class Summary:
     def ui_command(self) -> str:
         """Return the command that starts the MLflow UI, and the address of this run in it."""
         if self.run.uri.startswith(("http:", "https:")):
-            return f"open {self.run.uri.rstrip('/')}{self.run.ui_path}"
+            return f"open {redact(self.run.uri).rstrip('/')}{self.run.ui_path}"
         # This environment's MLflow, whether or not it is activated.
         python = min(sys.executable, os.path.relpath(sys.executable), key=len)
-        store = shlex.quote(self.run.uri)
+        store = shlex.quote(redact(self.run.uri))
         command = f"{shlex.quote(python)} -m mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri {store}"
         return f"{command}\nthen open http://127.0.0.1:5000{self.run.ui_path}"
 

@@ -27,7 +27,7 @@ from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
 from charrnn.training.device import choose_device, choose_precision, computing, describe_device
-from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
+from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, can_stop_at
 from charrnn.training.limits import is_finished
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.session import Session, new_session
@@ -207,7 +207,7 @@ class _Watcher:
                         self._on_checkpoint_due(keep)
                     case RolledBack():
                         self._on_rolled_back(event)
-                if stop.signal is not None and not (isinstance(event, Steps) and event.diverged):
+                if stop.signal is not None and can_stop_at(event):
                     self.folder.save_last(self._checkpoint())
                     break
         except DivergedError:

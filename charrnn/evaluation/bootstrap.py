@@ -39,11 +39,18 @@ class Verdict:
     confidence: float
 
 
-def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str) -> Losses:
+def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str, streams: int = STREAMS) -> Losses:
     """Return the loss of every character of `text` but the first, and but the few that fill no stream.
 
     Which characters these are, and in which order they come, depends on `text` alone, so that the losses of any two
     models can be paired. A character that is not in the vocabulary has the loss of a uniform guess over it.
+
+    Args:
+        model: on any device.
+        vocabulary: the model's.
+        text: at least two characters.
+        streams: parallel streams that the text is cut into (count), each without context at its start; 1 reads the text
+            as one.
 
     Returns:
         Losses in nats, (characters,) float64.
@@ -53,10 +60,10 @@ def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str) -> Losses:
     """
     known = vocabulary.table[code_points(text)].astype(np.int64)
     ids = np.where(known > vocabulary.padding_id, vocabulary.padding_id, known).astype(vocabulary.dtype)
-    streams = Streams(ids, STREAMS, SEQ_LENGTH, model.decoder.weight.device)
+    cut = Streams(ids, streams, SEQ_LENGTH, model.decoder.weight.device)
     guess = math.log(vocabulary.size)
     found = []
-    for window in window_predictions(model, streams):
+    for window in window_predictions(model, cut):
         unknown = window.targets == vocabulary.padding_id
         found.append(torch.where(unknown, guess, window.losses.double()).t().cpu())
     return torch.cat(found, dim=1).flatten().numpy()

@@ -58,7 +58,7 @@ class Checkpoint:
         run_id: the tracking run that wrote it; empty outside of one.
         device: what it was trained on, in words.
         state: see `TrainState.to_dict`.
-        sha256: hex digest of the content.
+        sha256: hex digest of the content of the file it was read from; '' where it was read from none.
     """
 
     params: Params
@@ -92,7 +92,7 @@ class Checkpoint:
         """Return the same without what only going on needs: a fraction of the size for the same `model`."""
         weights = self.state["average"] or self.state["model"]
         bare = {"model": weights, "average": None, "optimizer": {**self.state["optimizer"], "state": {}}, "hidden": []}
-        return replace(self, state={**self.state, **bare})
+        return replace(self, state={**self.state, **bare}, sha256="")
 
     def check_shapes(self) -> None:
         """Check that the weights are of the shape the parameters declare, without allocating what those declare.
@@ -163,23 +163,28 @@ def content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -
     return digest.hexdigest()
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, name: str = "") -> Checkpoint:
     """Read a checkpoint, onto the CPU wherever it was written.
+
+    Args:
+        path: the file.
+        name: what messages call it; '' for its path.
 
     Raises:
         FileError: it cannot be read.
         CheckpointVersionError: it is of another format version.
         CheckpointError: it is not a checkpoint, truncated or damaged.
     """
+    name = name or str(path)
     try:
         content = path.read_bytes()
     except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a directory, not a charrnn checkpoint") from None
+        raise CheckpointError(f"{name}: is a directory, not a charrnn checkpoint") from None
     except OSError as error:
         raise explain(error, "read checkpoint", path) from error
     if content.startswith(OLD_START):
         raise CheckpointVersionError(
-            f"{path}: has checkpoint format 1, of charrnn 0.1, a pickle that is no longer read; finish the run with "
+            f"{name}: has checkpoint format 1, of charrnn 0.1, a pickle that is no longer read; finish the run with "
             "charrnn 0.1, or train again"
         )
     try:
@@ -187,15 +192,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, KeyError, ValueError):  # a KeyError for a dtype that PyTorch has not
         # The name of the format is in the metadata, which come before the tensors.
         fault = "is truncated or damaged" if FORMAT.encode() in content else "is not a charrnn checkpoint"
-        raise CheckpointError(f"{path}: {fault}") from None
+        raise CheckpointError(f"{name}: {fault}") from None
     try:
         return _parse(tensors, _metadata(content))
     except ValidationError as error:
-        raise CheckpointError(f"{path}: is not a charrnn checkpoint ({first_problem(error)})") from None
+        raise CheckpointError(f"{name}: is not a charrnn checkpoint ({first_problem(error)})") from None
     except CheckpointVersionError as error:
-        raise CheckpointVersionError(f"{path}: {error}") from None
+        raise CheckpointVersionError(f"{name}: {error}") from None
     except CharrnnError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{name}: {error}") from None
 
 
 class _VocabularyValues(BaseModel):

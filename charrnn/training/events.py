@@ -89,3 +89,8 @@ class RolledBack:
 
 
 TrainEvent = Steps | Evaluation | CheckpointDue | Pause | RolledBack
+
+
+def can_stop_at(event: TrainEvent) -> bool:
+    """Whether the state is complete at `event`, so that it can be saved and training can stop there."""
+    return not (isinstance(event, Steps) and event.diverged)

@@ -24,7 +24,7 @@ from charrnn.training.divergence import check_evaluation
 from charrnn.training.events import CheckpointDue, Evaluation, Pause, TrainEvent
 from charrnn.training.limits import is_too_long, run_progress, what_is_due
 from charrnn.training.schedules import learning_rate
-from charrnn.training.state import TrainState
+from charrnn.training.state import Progress, TrainState
 
 
 def train(state: TrainState, streams: Streams, val_streams: Streams | None, params: Params) -> Iterator[TrainEvent]:
@@ -55,9 +55,11 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
             if diverged:
                 raise diverged
         elif due.evaluation:
-            began = time.monotonic()
-            yield from _evaluate(state, streams, val_streams, params, resumed_at)
-            at.evaluation_seconds += time.monotonic() - began
+            counted_to = time.monotonic()
+            for evaluated in _evaluate(state, streams, val_streams, params, resumed_at):
+                counted_to = _count_evaluation(at, counted_to)
+                yield evaluated
+            _count_evaluation(at, counted_to)  # what the consumer did with it counts, too
         elif due.checkpoint:
             at.checkpointed_step, at.checkpointed_at = at.step, at.elapsed
             yield CheckpointDue(at.step, keep=due.keep)
@@ -142,6 +144,13 @@ def _evaluate(
     at.elapsed = time.monotonic() - resumed_at
     at.evaluated_step, at.evaluated_at = at.step, at.elapsed
     yield Evaluation(at.step, loss, at.probe_loss, improved, at.elapsed)
+
+
+def _count_evaluation(at: Progress, counted_to: float) -> float:
+    """Add the time since `counted_to` to that of evaluations; return until when it is counted now."""
+    now = time.monotonic()
+    at.evaluation_seconds += now - counted_to
+    return now
 
 
 def _check_probe(params: Params, streams: Streams) -> None:

@@ -89,7 +89,7 @@ def _roll_back(state: TrainState, error: DivergedError, find_saved: FindSaved) -
         raise error
     state.load_dict(saved.state)
     now = state.progress
-    now.step, now.elapsed = error.step - 1, at.elapsed
+    now.step, now.elapsed, now.evaluation_seconds = error.step - 1, at.elapsed, at.evaluation_seconds
     now.best_loss, now.best_step = at.best_loss, at.best_step
     now.rollbacks, now.rate_factor = at.rollbacks + 1, at.rate_factor / 2
     return RolledBack(error.step, str(error), saved.step, now.rate_factor, now.rollbacks)

@@ -110,7 +110,7 @@ class CheckpointFolder:
                 try:
                     found = load_checkpoint(self.folder / name)
                 except CheckpointVersionError:
-                    raise  # the others are no other, and training from the start would not be going on
+                    raise  # An older one has the same version, and the run is not to begin again from its first step.
                 except CheckpointError as error:
                     logger.warning("warning   %s; trying an older one", error)
                     continue
@@ -134,7 +134,9 @@ class CheckpointFolder:
             if path is None:
                 return
             try:
-                load_checkpoint(path)
+                load_checkpoint(path, f"run {self._tracker.run.run_id}: artifact {CHECKPOINTS}/{name}")
+            except CheckpointVersionError:
+                raise
             except CheckpointError as error:
                 logger.warning("warning   %s", error)
             else:

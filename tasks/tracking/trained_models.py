@@ -99,7 +99,7 @@ def load_registered(store: Store, wanted: str) -> Checkpoint:
         found = sorted(folder.rglob("*.ckpt"))
         if not found:
             raise CheckpointError(f"model {wanted}: holds no charrnn checkpoint")
-        return load_checkpoint(found[0])
+        return load_checkpoint(found[0], f"model {wanted}")
 
 
 def _trained_model(experiment: Experiment, reference: str, checkpoint: Checkpoint) -> TrainedModel:

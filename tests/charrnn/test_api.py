@@ -15,7 +15,15 @@ import torch
 import charrnn
 from charrnn import Model, api
 from charrnn.config.loading import PROJECT
-from charrnn.errors import CheckpointError, CorpusError, FileError, ParamsError, SourceError, VocabularyError
+from charrnn.errors import (
+    CheckpointError,
+    CorpusError,
+    DivergedError,
+    FileError,
+    ParamsError,
+    SourceError,
+    VocabularyError,
+)
 from charrnn.stopping import StopRequest
 from charrnn.training.events import RolledBack, Steps, TrainEvent
 from charrnn.training.rollback import train_with_rollback
@@ -159,6 +167,48 @@ def test_a_stop_returns_the_best_so_far(text: Path, options: list[str], monkeypa
     request.signal = None
     before_any = [*options, "evaluation.every_steps=null", "evaluation.every_seconds=null"]
     assert charrnn.fit(text, overrides=before_any).step == 20
+
+
+def test_a_training_that_diverges_for_good_returns_the_best_before_it_or_says_so(
+    text: Path, options: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    hopeless = [*options, "training.max_rollbacks=0", "training.optimizer=sgd", "training.grad_clip=null"]
+    with pytest.raises(DivergedError, match="training diverged at step"):
+        charrnn.fit(text, overrides=[*hopeless, "training.learning_rate=1e30", "evaluation.every_steps=null"])
+    rising = [*hopeless, "training.learning_rate=1e4", "training.warmup_steps=1000000", "evaluation.every_steps=1"]
+    model = charrnn.fit(text, overrides=[*rising, "training.max_steps=100000", "training.ema_decay=null"])
+    assert f"the best model of step {model.step} is returned" in caplog.text
+
+
+ENDLESS = """
+import sys
+from charrnn import api
+
+train = api.train_with_rollback
+
+
+def telling(*arguments):
+    print("training", flush=True)
+    yield from train(*arguments)
+
+
+api.train_with_rollback = telling
+print(api.fit(sys.argv[1], overrides=sys.argv[2:], progress=False))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
+def test_ctrl_c_returns_the_model_and_sigterm_ends_the_process(
+    number: int, code: int, text: Path, options: list[str]
+) -> None:
+    command = [sys.executable, "-c", ENDLESS, str(text), *options, "training.max_steps=1000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "training\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert ("<charrnn.Model lstm 1x16" in out) == (code == 0)
 
 
 def test_the_version_is_that_of_the_package() -> None:

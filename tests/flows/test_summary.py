@@ -65,6 +65,13 @@ def test_a_server_needs_no_command_only_its_address(summary: Summary) -> None:
     assert served.text().endswith(served.ui_command())
 
 
+@pytest.mark.parametrize("uri", ["http://me:hunter2@host:5000/", "postgresql://me:hunter2@host/mlflow"])
+def test_the_credentials_of_the_store_are_not_shown(uri: str, summary: Summary) -> None:
+    served = replace(summary, run=replace(summary.run, uri=uri))
+    assert "hunter2" not in served.text()
+    assert "://***@host" in served.ui_command()
+
+
 def test_the_description_names_the_registered_version_or_says_that_there_is_none(summary: Summary) -> None:
     assert f"registered as `charrnn` version {summary.model_version}" in summary.markdown()
     assert summary.promotion is not None

@@ -55,7 +55,8 @@ class Experiment:
         """Start a run of this process; runs whose process is gone are marked KILLED first. Raises as `open` does."""
         experiment_id = self.open()
         self.store.ask(_end_orphans, experiment_id)
-        all_tags = {**tags, **self._params.tags, **process_tags()}
+        given = {key: redact(value) for key, value in {**tags, **self._params.tags}.items()}
+        all_tags = given | process_tags()
         run = self.store.ask(MlflowClient.create_run, experiment_id, run_name=name, tags=all_tags)
         return self._ref(run.info)
 

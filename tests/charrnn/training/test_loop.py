@@ -207,6 +207,14 @@ def test_evaluations_by_time_take_no_more_than_their_share(
     assert looks - 2 <= share * (24 + looks)
 
 
+def test_a_state_saved_at_an_evaluation_has_the_time_that_it_took() -> None:
+    params = still("evaluation.every_steps=5")
+    state, streams, val = start(params)
+    times = [state.progress.evaluation_seconds for event in train(state, streams, val, params) if evaluations([event])]
+    assert 0 < times[0] < times[-1] <= state.progress.evaluation_seconds
+    assert times == sorted(times)
+
+
 def test_the_best_evaluation_is_the_lowest_so_far() -> None:
     params = often(changed(params_for("lstm", "adam", "constant"), "training.learning_rate=0.1"))
     state, streams, val = start(params)

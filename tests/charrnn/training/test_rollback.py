@@ -108,7 +108,15 @@ def test_what_the_state_was_before_is_there_again() -> None:
     for part in ("model", "average", "optimizer", "hidden", "rng"):
         assert equal(now[part], kept[part]), part
     changed = {name for name in now["progress"] if now["progress"][name] != kept["progress"][name]}
-    assert changed <= {"step", "elapsed", "rollbacks", "rate_factor", "checkpointed_step", "checkpointed_at"}
+    assert changed <= {
+        "step",
+        "elapsed",
+        "evaluation_seconds",
+        "rollbacks",
+        "rate_factor",
+        "checkpointed_step",
+        "checkpointed_at",
+    }
     assert {"step", "rollbacks", "rate_factor"} <= changed
 
 
@@ -163,6 +171,7 @@ def test_the_best_evaluation_is_not_taken_back() -> None:
     for event in watched(state, streams, params, [15], MemoryStates()):
         if isinstance(event, RolledBack):
             assert (event.step, event.to_step, state.progress.best_step) == (16, 0, 15)
+            assert state.progress.evaluation_seconds > 0
             return
     pytest.fail("training did not go back")
 

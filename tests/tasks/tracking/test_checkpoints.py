@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -186,6 +187,21 @@ def test_going_on_starts_from_the_newest_wherever_it_was_saved(
     assert last_step(folder) == 9
     folder.save_last(make.at(12))
     assert last_step(folder) == 12
+
+
+def test_artifacts_of_the_old_format_are_refused_and_training_does_not_begin_again(
+    elsewhere: CheckpointFolder, run_elsewhere: RunRef, make: Maker
+) -> None:
+    elsewhere.save_last(make.at(9))
+    Tracker(run_elsewhere).wait()
+    (make.scratch / LAST).write_bytes(b"charrnn checkpoint 1\n" + bytes(99))
+    tracker = Tracker(run_elsewhere)
+    tracker.file(make.scratch / LAST, CHECKPOINTS)
+    tracker.wait()
+    shutil.rmtree(elsewhere.folder)
+    expected = f"run {run_elsewhere.run_id}: artifact checkpoints/last.ckpt: has checkpoint format 1"
+    with pytest.raises(CheckpointVersionError, match=expected):
+        elsewhere.last()
 
 
 def test_a_damaged_artifact_is_not_copied_here(

@@ -27,8 +27,9 @@ def test_a_run_starts_running_with_its_name_and_tags(run: RunRef, client: Mlflow
 
 
 def test_tags_of_the_parameters_go_to_the_run(store: Params, client: MlflowClient) -> None:
-    tags = {"paper": "figure 3", "who": "somebody"}
-    tagged = store.model_copy(update={"tracking": store.tracking.model_copy(update={"tags": tags})})
+    tags = {"paper": "figure 3", "who": "https://***@host/"}
+    given = {**tags, "who": "https://me:hunter2@host/"}
+    tagged = store.model_copy(update={"tracking": store.tracking.model_copy(update={"tags": given})})
     assert tags.items() <= client.get_run(start_run(tagged, "a run", {}).run_id).data.tags.items()
 
 
