@@ -1,7 +1,7 @@
 """Params: every parameter of the pipeline, typed, with its default, unit and reason.
 
 The docstring of a field is its documentation: `params.yaml`'s comments and `docs/parameters.md` are made from it.
-Knows neither files nor command lines; `param_files` reads those.
+Knows neither files nor command lines; `charrnn.config.loading` reads those.
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ from charrnn.config.types import (
     OpenFraction,
     PositiveFloat,
     PositiveInt,
-    Probability,
+    PositiveShare,
     Section,
     Seed,
     Sources,
@@ -178,7 +178,7 @@ class EvaluationParams(Section):
     """Steps between evaluations on the validation split (count); null for none by steps."""
     every_seconds: PositiveFloat | None = 15.0
     """Seconds between evaluations (s); null for none by time. There is always one at the end."""
-    max_share: Probability = 0.025
+    max_share: PositiveShare = 0.025
     """Most of the training time that evaluations by time may take (above 0, to 1): a slow model is looked at less often
     than every_seconds says."""
     max_characters: PositiveInt | None = 50_000
@@ -232,7 +232,7 @@ class TrackingParams(Section):
     """Name under which the best model is registered; null registers none."""
     promote: bool = True
     """Make a new version the model's champion (the alias that is served) if it is better than the one there is."""
-    promotion_confidence: Probability = 0.95
+    promotion_confidence: PositiveShare = 0.95
     """Confidence asked for: the share of bootstrap resamples of the test text in which the new version is better."""
     upload_checkpoints: Literal["all", "best", "none"] = "all"
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""

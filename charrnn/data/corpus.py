@@ -17,7 +17,7 @@ from filelock import FileLock
 from charrnn.config.schema import DataParams
 from charrnn.data.folder import DataFolder
 from charrnn.data.sources import parse_source
-from charrnn.data.sources.source import MEGABYTE, Fetched, Limits, Progress, Source, UnreachableError, too_large
+from charrnn.data.sources.source import MEGABYTE, Fetched, Limits, OnProgress, Source, UnreachableError, too_large
 from charrnn.errors import CorpusError, SourceError
 from charrnn.files import atomic_file, explain, sweep, workspace, write_text
 
@@ -48,7 +48,7 @@ class Corpus:
         return self.source.partition("#sha256=")[0]
 
 
-def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Corpus:
+def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> Corpus:
     """Return the text of the first of `params.sources` that answers.
 
     What is in the cache needs no network: the cache of every source before the first local one is looked at
@@ -91,7 +91,7 @@ def check_unchanged(corpus: Corpus) -> None:
 class _Cache:
     """The texts in `params.directory`, each found again by its source, and what fills them."""
 
-    def __init__(self, params: DataParams, on_progress: Progress | None) -> None:
+    def __init__(self, params: DataParams, on_progress: OnProgress | None) -> None:
         self.limits = Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
         self.on_progress = on_progress
         self.folder = DataFolder(Path(params.directory))

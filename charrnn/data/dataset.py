@@ -33,7 +33,7 @@ ENCODING_VERSION = 1
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
 
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Called with the number of characters read so far; each character is read twice."""
 
 
@@ -91,7 +91,9 @@ class Dataset:
         return split(self.ids(), params)
 
 
-def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None, known: str = "") -> Dataset:
+def encode_corpus(
+    corpus: Corpus, params: DataParams, on_progress: OnProgress | None = None, known: str = ""
+) -> Dataset:
     """Encode `corpus`, or find it encoded already under `<data.directory>/encoded/`.
 
     Args:
@@ -119,7 +121,7 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
     return dataset
 
 
-def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: Progress) -> Dataset:
+def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
     read = 0
 
     def pieces() -> Iterator[str]:

@@ -162,10 +162,10 @@ class _Draws:
             raise DivergedError("the model's logits are not finite: its training diverged")
         scaled -= highest
         scaled /= self._temperatures
-        weights = np.exp(scaled)
-        self._filters.apply(scaled, weights)
-        sums = weights.cumsum(axis=1)
-        # The first place whose sum is beyond the draw: one of weight zero never is.
+        relative_probabilities = np.exp(scaled)
+        self._filters.apply(scaled, relative_probabilities)
+        sums = relative_probabilities.cumsum(axis=1)
+        # The first place whose sum is beyond the draw: a character of probability 0 is never it.
         ids: npt.NDArray[np.int64] = (sums <= self._uniform()[:, None] * sums[:, -1:]).sum(axis=1)
         if self._greedy.size:
             ids[self._greedy] = scaled[self._greedy].argmax(axis=1)

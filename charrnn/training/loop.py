@@ -18,11 +18,11 @@ from charrnn.config.schema import Params, TrainingParams
 from charrnn.data.streams import Streams
 from charrnn.errors import ParamsError
 from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses
-from charrnn.training.block import Block
 from charrnn.training.device import autocast
 from charrnn.training.divergence import check_evaluation
 from charrnn.training.events import CheckpointDue, Evaluation, Pause, TrainEvent
 from charrnn.training.limits import is_too_long, run_progress, what_is_due
+from charrnn.training.pending import PendingSteps
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState
 
@@ -43,13 +43,13 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
     """
     _check_probe(params, streams)
     at = state.progress
-    unreported: Block | None = None
+    pending: PendingSteps | None = None
     resumed_at = time.monotonic() - at.elapsed
     while True:
-        due = what_is_due(params, at, streams.num_windows, unreported.age if unreported else None)
-        if unreported and due.report:
-            event, diverged = unreported.report(at, params.training, streams.num_windows)
-            at.elapsed, unreported = time.monotonic() - resumed_at, None
+        due = what_is_due(params, at, streams.num_windows, pending.age if pending else None)
+        if pending and due.report:
+            event, diverged = pending.report(at, params.training, streams.num_windows)
+            at.elapsed, pending = time.monotonic() - resumed_at, None
             if event.losses:
                 yield event
             if diverged:
@@ -64,8 +64,8 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
         elif due.end:
             return
         else:
-            unreported = unreported or Block()
-            unreported.add(*_step(state, streams, params.training))
+            pending = pending or PendingSteps()
+            pending.add(*_step(state, streams, params.training))
             at.elapsed = time.monotonic() - resumed_at
 
 
@@ -123,7 +123,7 @@ def _evaluate(
     """Evaluate the best model, and note in `state.progress` what came of it. Raises DivergedError."""
     at, loss = state.progress, None
     if val_streams is None:
-        # Weights that are no numbers must not be kept as the best, though no validation loss would show them.
+        # No validation loss shows weights that are not finite, and they must not be kept as the best.
         check_evaluation(mean_loss(state.best_model, streams, windows=1), at.step)
     else:
         # Every stream's first windows: a sample spread over the whole split, not its beginning.

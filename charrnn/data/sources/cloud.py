@@ -22,7 +22,7 @@ from charrnn.data.sources.source import (
     ANY_SCHEME,
     Fetched,
     Limits,
-    Progress,
+    OnProgress,
     Source,
     UnreachableError,
     one_line,
@@ -76,7 +76,7 @@ class CloudSource(Source):
             place += userinfo["password"] or ""
         return f"{self.name}\n{place}"
 
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Download it. See `Source.fetch`."""
         with workspace(part.parent) as folder:
             self._download(folder / "file", limits, on_progress)
@@ -84,7 +84,7 @@ class CloudSource(Source):
         file_name = PurePosixPath(self.location.partition("?")[0]).name
         return Fetched((part,), unpacked(part, file_name, self.name))
 
-    def _download(self, path: Path, limits: Limits, on_progress: Progress | None) -> None:
+    def _download(self, path: Path, limits: Limits, on_progress: OnProgress | None) -> None:
         source = self._answer(self._open, limits.timeout)
         size = getattr(source, "size", None)
         total = size if isinstance(size, int) else None

@@ -8,7 +8,7 @@ from typing import ClassVar
 import httpx
 
 from charrnn.data.archives import unpacked
-from charrnn.data.sources.source import Fetched, Limits, Progress, Source, UnreachableError, one_line, too_large
+from charrnn.data.sources.source import Fetched, Limits, OnProgress, Source, UnreachableError, one_line, too_large
 from charrnn.errors import SourceError
 from charrnn.files import explain
 
@@ -42,7 +42,7 @@ class HttpSource(Source):
         """The last part of the URL's path: what says that an archive is expected."""
         return PurePosixPath(httpx.URL(self.location).path).name
 
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Download it, or the rest of it. See `Source.fetch`."""
         Download(self.location, self.name, part, limits.max_bytes, limits.timeout).fetch(on_progress)
         return Fetched((part,), unpacked(part, self.file_name, self.name))
@@ -66,7 +66,7 @@ class Download:
     timeout: float
     """Longest silence (s), when connecting and between two pieces."""
 
-    def fetch(self, on_progress: Progress | None = None) -> None:
+    def fetch(self, on_progress: OnProgress | None = None) -> None:
         """Fill `part`; when the connection is cut off, what came stays for the next try.
 
         Raises:
@@ -97,7 +97,7 @@ class Download:
         except OSError as error:
             raise explain(error, "remove", self.part) from error
 
-    def _stream(self, client: httpx.Client, on_progress: Progress | None) -> bool:
+    def _stream(self, client: httpx.Client, on_progress: OnProgress | None) -> bool:
         """Return False if the server cannot go on where `part` ends, so that it must be fetched from its start."""
         done, validator = self._left()
         # Identity: the bytes on disk are then those that a Range counts and a checksum is of.
@@ -122,7 +122,7 @@ class Download:
             self._append(response, done, on_progress)
         return True
 
-    def _append(self, response: httpx.Response, done: int, on_progress: Progress | None) -> None:
+    def _append(self, response: httpx.Response, done: int, on_progress: OnProgress | None) -> None:
         length = response.headers.get("Content-Length", "")
         total = done + int(length) if length.isdecimal() else None
         if total is not None and total > self.max_bytes:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from charrnn.config.redaction import redact
 from charrnn.errors import SourceError
 
-Progress = Callable[[int, int | None], None]
+OnProgress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all (None: unknown)."""
 
 MEGABYTE = 10**6
@@ -90,7 +90,7 @@ class Source(ABC):
         return self.name
 
     @abstractmethod
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Fetch its files.
 
         Args:

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
-from mlflow import MlflowClient
-from mlflow.entities import Experiment
+from mlflow import MlflowClient, entities
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -108,7 +107,7 @@ class Store:
             message = f"tracking.uri {redact(self.uri)}: {why}"
             raise StoreError(message, why, refused=_is_refusal(error)) from None
 
-    def find_experiment(self, name: str) -> Experiment | None:
+    def find_experiment(self, name: str) -> entities.Experiment | None:
         """Return the experiment `name`, which may have been deleted; None where there is none. Raises StoreError."""
         return self.ask(_get_experiment, self.uri, name)
 
@@ -145,7 +144,7 @@ def _is_refusal(error: Exception) -> bool:
     return (400 <= status < 500 and status not in NOT_NOW) or status == 501
 
 
-def _get_experiment(client: MlflowClient, uri: str, name: str) -> Experiment | None:
+def _get_experiment(client: MlflowClient, uri: str, name: str) -> entities.Experiment | None:
     with one_at_a_time(uri):
         return client.get_experiment_by_name(name)
 

@@ -13,8 +13,8 @@ from charrnn.training.limits import run_progress
 from charrnn.training.state import Progress
 
 
-class Block:
-    """Steps in a row that were not reported yet. Made just before the first of them."""
+class PendingSteps:
+    """Steps in a row that are not reported yet. Made just before the first of them."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
