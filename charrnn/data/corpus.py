@@ -44,15 +44,15 @@ class Corpus:
 
     @property
     def label(self) -> str:
-        """The source without its checksum: what a person wants to read."""
+        """The source without its checksum, for people to read."""
         return self.source.partition("#sha256=")[0]
 
 
 def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> Corpus:
     """Return the text of the first of `params.sources` that answers.
 
-    What is in the cache needs no network: the cache of every source before the first local one is looked at
-    before any is tried. Nothing is retried; a download that was cut off goes on at the next call.
+    What is in the cache needs no network: before any source is tried, the cache is searched for each source
+    that stands before the first local one. Nothing is retried; a download that was cut off goes on at the next call.
 
     Args:
         params: the sources, in order, and the folder of the cache.
@@ -78,7 +78,7 @@ def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> C
 
 
 def check_unchanged(corpus: Corpus) -> None:
-    """Check that the file still holds the text that was fetched; a local one lies where anyone may write to it.
+    """Check that the file still holds the text that was fetched; others may write to a local one.
 
     Raises:
         CorpusError: it holds another.
@@ -89,7 +89,7 @@ def check_unchanged(corpus: Corpus) -> None:
 
 
 class _Cache:
-    """The texts in `params.directory`, each found again by its source, and what fills them."""
+    """The texts that are kept in `params.directory`: finds them by their source, fetches those that are missing."""
 
     def __init__(self, params: DataParams, on_progress: OnProgress | None) -> None:
         self.limits = Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
@@ -113,7 +113,7 @@ class _Cache:
         if source.is_local:
             return self._keep(source, source.fetch(part, self.limits, self.on_progress))
         with self._locked(source):
-            # Whoever held the lock may just have fetched it.
+            # The process that held the lock may just have fetched it.
             if corpus := self.find(source):
                 return corpus
             fetched = source.fetch(part, self.limits, self.on_progress)
@@ -133,7 +133,7 @@ class _Cache:
         return Corpus(self._text(sha256), sha256, size, source.name, cached=fetched.is_text, warnings=())
 
     def _vouch(self, source: Source, digest: str, sha256: str, size: int) -> None:
-        """Write into the index that the text `sha256` is what was fetched from `source`: only once it is there."""
+        """Write into the index that `source` gave the text `sha256`, which must be in the cache already."""
         index = {"source": source.name, "download_sha256": digest, "text_sha256": sha256, "size": size}
         path = self._index(source)
         _make(path.parent)

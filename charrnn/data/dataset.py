@@ -139,10 +139,10 @@ def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_
             for piece in pieces():
                 ids = vocabulary.encode_known(piece)
                 file.write(ids)
-                hashed.result()  # one piece behind: hashing takes no time of its own, and no memory to speak of
+                hashed.result()  # the piece before: hashing runs beside encoding, and holds one piece
                 hashed = worker.submit(digest.update, ids)
             file.flush()
-            synced = worker.submit(os.fsync, file.fileno())  # beside the text being read once more
+            synced = worker.submit(os.fsync, file.fileno())  # while the text is read once more
             check_unchanged(corpus)
             synced.result()
         length = sum(vocabulary.counts)
@@ -207,7 +207,7 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values["length"] = int(values["length"])
-        bytes.fromhex(values["digest"])  # raises where it is no digest
+        bytes.fromhex(values["digest"])  # raises where it is not a digest
         dataset = Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
@@ -216,12 +216,12 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     found = dataset.vocabulary().size - 1
     if found > params.max_vocabulary:
         raise _too_many(found, params, known)
-    dataset.ids()  # which says if they are damaged
+    dataset.ids()  # raises where they are damaged
     return dataset
 
 
 def _key(corpus: Corpus, params: DataParams, known: str) -> str:
-    """Return the key of an encoding: what text it is of, and what shapes it."""
+    """Return the key of an encoding: a digest of everything that it depends on."""
     identity = {
         "corpus": corpus.sha256,
         "params": params.model_dump(mode="json", include=ENCODING_PARAMS),

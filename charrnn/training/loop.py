@@ -1,4 +1,4 @@
-"""The training loop: an iterator of events that knows nothing of who watches.
+"""The training loop: an iterator of events; does not know what its caller does with them.
 
 Truncated back-propagation through time (Williams & Peng 1990): each window starts from the hidden state in which the
 last one ended, without gradients through it. To stop, close the generator. At every event the state is complete and can
@@ -111,7 +111,7 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
 
 @torch.no_grad()
 def _update_average(state: TrainState, decay: float) -> None:
-    """Move the exponential moving average towards the weights; faster at first, to forget where they started."""
+    """Move the exponential moving average towards the weights; faster at first, to forget the initial weights."""
     step = state.progress.step
     decay = min(decay, step / (step + 9))
     torch._foreach_lerp_(list(state.best_model.parameters()), list(state.model.parameters()), 1 - decay)
@@ -120,7 +120,7 @@ def _update_average(state: TrainState, decay: float) -> None:
 def _evaluate(
     state: TrainState, streams: Streams, val_streams: Streams | None, params: Params, resumed_at: float
 ) -> Iterator[Pause | Evaluation]:
-    """Evaluate the best model, and note in `state.progress` what came of it. Raises DivergedError."""
+    """Evaluate the best model, and note the result in `state.progress`. Raises DivergedError."""
     at, loss = state.progress, None
     if val_streams is None:
         # No validation loss shows weights that are not finite, and they must not be kept as the best.

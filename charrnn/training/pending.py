@@ -1,4 +1,4 @@
-"""Optimizer steps whose figures are still on the device: they are read together, so that a step waits for nothing."""
+"""Optimizer steps whose figures are still on the device: they are read together, so that no step waits for it."""
 
 import time
 

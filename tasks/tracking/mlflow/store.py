@@ -21,7 +21,7 @@ from tasks.tracking.mlflow.sqlite import make_if_missing, one_at_a_time, sqlite_
 # It logs every "database is locked" with a traceback; here each is waited out, or reported in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
-# How long another process may keep a SQLite store locked (s): longer than any write takes, so it is stuck.
+# How long another process may keep a SQLite store locked (s): no write takes that long, so the process is stuck.
 LOCK_SECONDS = 60.0
 # HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
 NOT_NOW = (408, 429, 499)
