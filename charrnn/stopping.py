@@ -95,7 +95,7 @@ def stop_requests(*, overlooked: bool = False) -> Iterator[StopRequest]:
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the block has ended: it must not be left half done, such as while it holds a lock.
+    """Let SIGINT and SIGTERM wait until the block has ended: it must not be left half done, as it may hold a lock.
 
     The second signal interrupts at once.
     """

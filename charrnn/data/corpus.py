@@ -56,7 +56,7 @@ def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> C
 
     Args:
         params: the sources, in order, and the folder of the cache.
-        on_progress: told of each piece of a download: bytes so far, bytes in all (None: unknown).
+        on_progress: called for each piece of a download: bytes so far, bytes in all (None: unknown).
 
     Raises:
         SourceError: no source answers, or one is malformed, damaged, too large or not what its checksum says.

@@ -99,7 +99,7 @@ def encode_corpus(
     Args:
         corpus: the text.
         params: how it is read.
-        on_progress: told of every piece read.
+        on_progress: called for every piece read.
         known: characters that have an id whether the text has them or not, and however rare they are in it: those
             of the model that training starts from.
 

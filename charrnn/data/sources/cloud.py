@@ -32,7 +32,7 @@ from charrnn.errors import SourceError
 from charrnn.files import workspace
 
 _PIECE = 2**20
-# Schemes of fsspec that are no stores: views of another one, or this machine.
+# Schemes of fsspec that are not stores: views of another one, or this machine.
 _VIEWS = "async_wrapper asyncwrapper blockcache cached dir filecache generic libarchive reference simplecache tar zip"
 _NO_STORES = frozenset([*_VIEWS.split(), "asynclocal", "data", "file", "local", "pyscript"])
 # Schemes whose URLs have ORG:REPOSITORY@ where others have USER:PASSWORD@.

@@ -97,7 +97,7 @@ class Source(ABC):
             part: the file to download into; its folder need not exist. It may hold, also beside it under other
                 suffixes, what a download that was cut off has left, and the caller removes it.
             limits: what it may take.
-            on_progress: told of each piece of a download.
+            on_progress: called for each piece of a download.
 
         Raises:
             UnreachableError: it does not answer.
