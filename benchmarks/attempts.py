@@ -69,7 +69,7 @@ def stepper(
     parts = [rnn, linear] if one_hot else [vectors, rnn, linear]
     parameters = [weight for part in parts for weight in part.parameters()]
     foreach = None if optimizer == "fused" else optimizer == "foreach"
-    update = torch.optim.Adam(parameters, lr=0.002, fused=optimizer == "fused", foreach=foreach)
+    adam = torch.optim.Adam(parameters, lr=0.002, fused=optimizer == "fused", foreach=foreach)
     ids = torch.randint(VOCABULARY, (length + 1, batch))
     state = (torch.zeros(layers, batch, hidden), torch.zeros(layers, batch, hidden))
 
@@ -83,11 +83,11 @@ def stepper(
             loss = torch.stack([F.cross_entropy(*pair) for pair in zip(logits, ids[1:], strict=True)]).mean()
         else:
             loss = F.cross_entropy(logits.flatten(0, 1), ids[1:].flatten())
-        update.zero_grad(set_to_none=not keep_grads)
+        adam.zero_grad(set_to_none=not keep_grads)
         torch.autograd.backward(loss)
         if clip:
             nn.utils.clip_grad_norm_(parameters, 1.0)
-        update.step()
+        adam.step()
         state = (h.detach(), c.detach())
         if item:
             loss.item()

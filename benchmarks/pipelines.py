@@ -42,7 +42,7 @@ def run_pipeline(bench: Bench, *changes: str, overlays: tuple[str, ...] = ()) ->
 
 @contextmanager
 def training_clock() -> Iterator[list[float]]:
-    """Gather how long trainings take (s), whoever watches them included: from their first checkpoint to their last."""
+    """Gather how long trainings take (s), with the handling of events: from their first checkpoint to their last."""
     taken: list[float] = []
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """Row 13: what tracking costs a default training, at most.
 
 Two equal trainings can differ by more than a few percent, so a small cost does not show as a ratio of their times. It
-is added up instead, in one run with everything on: the time that training waits for whoever watches it (metrics written
+is added up instead, in one run with everything on: the time that training waits for the task (metrics written
 down, checkpoints, samples, progress in Prefect), and the processor time that the threads which send and measure, and
 Prefect's server, use in the meantime, as if training had stood still for all of it.
 """

@@ -8,8 +8,8 @@ from benchmarks.pipelines import encoded, run_pipeline, training_clock, windows
 from benchmarks.plain import LEARNING_RATE, PlainLSTM, plain_train
 from benchmarks.runner import Bench, Figure, seconds
 
-# layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: a look
-# at it in the beginning and one in the end are spread over a training of a length that one would give it.
+# layers, hidden_size, batch_size, seq_length; how long the pipeline trains (s), and how often. The last is slow: the
+# evaluations in the beginning and in the end count as in a training of a realistic length.
 SHAPES = ((2, 128, 50, 50, 60.0, 2), (2, 256, 32, 64, 60.0, 2), (3, 512, 50, 50, 300.0, 1))
 BARE_SECONDS = 20.0
 

@@ -17,7 +17,7 @@ __all__ = ["Model", "__version__", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: command lines import this package before anything slow."""
+    """Import a name when it is first used: command lines import this package before anything slow."""
     if name == "__version__":
         return import_module("importlib.metadata").version("charrnn")
     if name in __all__:

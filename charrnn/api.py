@@ -69,7 +69,7 @@ class Model:
     def score(self, text: str) -> float:
         """Return the mean loss of the characters of `text` but the first (nats per character).
 
-        A character that the model has never seen costs as much as a guess among all it knows.
+        A character that the model has never seen has the loss of a uniform guess over its vocabulary.
 
         Raises:
             CorpusError: the text has fewer than two characters.
@@ -102,7 +102,8 @@ def fit(
     """Train a model on a text and return the best one of the training.
 
     Ctrl-C, or a notebook's stop button, ends the training early and returns the best model so far. A training that
-    diverges goes back by itself, as in the pipeline. What is fetched and encoded is kept in `data.directory`.
+    diverges goes back to its last good state, as in the pipeline. What is fetched and encoded is kept in
+    `data.directory`.
 
     Args:
         source: where the text is, as in `data.sources`: a path, a glob, a URL, ...

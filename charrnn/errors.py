@@ -36,7 +36,7 @@ class CheckpointVersionError(CheckpointError):
 
 
 class DeviceError(CharrnnError):
-    """The device or precision asked for is not to be had on this machine."""
+    """The device or precision asked for is not available on this machine."""
 
 
 class FileError(CharrnnError):
@@ -44,7 +44,7 @@ class FileError(CharrnnError):
 
 
 class TrackingError(CharrnnError):
-    """The tracking store does not answer or has not what was asked for."""
+    """The tracking store does not answer or does not have what was asked for."""
 
 
 class ServerError(CharrnnError):

@@ -18,8 +18,8 @@ import psutil
 
 from charrnn.errors import FileError
 
-# The name of what is being written: of the file it is to be, the process that writes it, something random. SQLite puts
-# its journal beside it.
+# The name of a file that is being written: the name it will have, the process that writes it, random digits. SQLite
+# names its journal after it.
 _PART = re.compile(r"\..+\.(?P<host>[^.]*)-(?P<pid>\d+)-\w+\.part(-journal)?")
 
 
@@ -105,11 +105,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove from `folder`, if it is there, what processes of this machine that are gone have left half-written."""
+    """Remove from `folder`, if it exists, the half-written files of processes of this machine that have ended."""
     for path in folder.glob(".*"):
         match = _PART.fullmatch(path.name)
         if match and match["host"] == _host() and not psutil.pid_exists(int(match["pid"])):
-            # Another process may be sweeping, too, and what cannot be removed does no harm.
+            # Another process may be removing it, too; a file that cannot be removed does no harm.
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -135,7 +135,7 @@ def workspace(folder: Path) -> Iterator[Path]:
 
 
 def _part_prefix(name: str) -> str:
-    """Return how the name of what this process writes begins, before what is to become `name`; it ends in .part."""
+    """Return how the temporary name of `name` begins while this process writes it; a temporary name ends in .part."""
     return f".{name}.{_host()}-{os.getpid()}-"
 
 

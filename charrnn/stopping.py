@@ -1,8 +1,8 @@
 """Stopping on request: SIGINT and SIGTERM wait for a moment at which everything can be saved.
 
 While `stop_requests` is active the first signal is only noted; the second one interrupts at once. Elsewhere a signal
-raises where it arrives, and Python drops what is raised in a destructor or a weak reference's callback: what
-`signals_noted` has noted is then all that is left of it.
+raises an exception where it arrives. Python drops an exception that is raised in a destructor or in the callback of a
+weak reference; the signal is not lost, since `signals_noted` has noted it.
 """
 
 import signal
@@ -38,7 +38,7 @@ _noted = StopRequest()
 
 @contextmanager
 def signals_noted(terminated: type[BaseException]) -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM while the block runs, and let them do what they did; nothing outside the main thread.
+    """Note SIGINT and SIGTERM while the block runs, then call their handlers; outside the main thread, do nothing.
 
     Args:
         terminated: what SIGTERM raises here. Python drops it in a destructor; its traceback is then not printed.
@@ -56,7 +56,7 @@ def signals_noted(terminated: type[BaseException]) -> Iterator[StopRequest]:
             handler(number, frame)
 
     def report(dropped: "sys.UnraisableHookArgs") -> None:
-        # Python would print a traceback for what was noted, and is obeyed.
+        # Python would print a traceback for the dropped exception; the signal was noted and ends the run.
         if not isinstance(dropped.exc_value, KeyboardInterrupt | terminated):
             report_before(dropped)
 
@@ -95,7 +95,7 @@ def stop_requests(*, overlooked: bool = False) -> Iterator[StopRequest]:
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the block has ended, for what must not be left half done: a lock that is held.
+    """Let SIGINT and SIGTERM wait until the block has ended: it must not be left half done, as it may hold a lock.
 
     The second signal interrupts at once.
     """

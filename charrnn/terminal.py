@@ -34,7 +34,7 @@ def configure_logging(*, quiet: bool) -> None:
 
 
 class Bar:
-    """Shows how far something is: a bar in a terminal, a line every ten seconds elsewhere."""
+    """Shows the progress of a task: a bar in a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, label: str, progress: Progress | None) -> None:
         """Made by `bar`; `progress` is the live display, None where there is no terminal."""

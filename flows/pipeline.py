@@ -190,7 +190,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     """Log what goes into the run before it starts."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
-    tracker.text(to_yaml(params), PARAMS_FILE)  # first: what going on needs
+    tracker.text(to_yaml(params), PARAMS_FILE)  # first: what a resume needs
     tracker.params(flatten(params))
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")

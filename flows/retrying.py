@@ -10,7 +10,7 @@ from charrnn.errors import CharrnnError
 
 
 def worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed task may do better next time: not when the input is wrong or the loss diverged."""
+    """Whether a failed task may succeed when it is tried again: not when the input is wrong or the loss diverged."""
     error = state.result(raise_on_failure=False)
     return not isinstance(error, CharrnnError)
 

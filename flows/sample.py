@@ -1,4 +1,4 @@
-"""The flow `sample`: text from any trained model, for those who have Prefect's page and not this folder.
+"""The flow `sample`: text from any trained model, for people who use Prefect's page.
 
 As a script, this file is `charrnn sample`, which runs no flow.
 """
@@ -50,7 +50,7 @@ def naming_options(function: F) -> F:
     return function
 
 
-# Values are checked here and not by Prefect: a mistake is told in one line, as everywhere.
+# Values are checked here and not by Prefect: a mistake is reported in one line, as everywhere.
 @flow(name="sample", validate_parameters=False)
 @naming_options
 def sample(
@@ -78,7 +78,7 @@ def sample(
     prime, _ = known_prime(numbered[0].prime, checkpoint.vocabulary)
     numbered = [one.model_copy(update={"prime": prime}) for one in numbered]
     texts = [prime + text for text in sample_many(checkpoint.model(), checkpoint.vocabulary, numbered)]
-    # Indented, so that whatever a text holds it ends no block.
+    # Indented, so that nothing in a text can end the code block.
     blocks = ["\n".join(f"    {line}" for line in text.split("\n")) for text in texts]
     create_markdown_artifact("\n\n---\n\n".join(blocks), key="sample", description=f"text from {model}")
     return texts

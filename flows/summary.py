@@ -83,7 +83,7 @@ class Summary:
     def _started_from(self, ui: str) -> list[str]:
         if self.origin is None:
             return []
-        # Without its first slash, the path is one on whatever server shows it.
+        # Without its first slash, the path is relative to the server that shows it.
         page = (ui + self.origin.ui_path).lstrip("/")
         link = f"[{self.origin.run_id}]({page})" if self.origin.ui_path else ""
         return [f"**Started from** the weights of {self.origin.words(link)}, optimizer and schedule anew"]

@@ -16,7 +16,7 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # A store that is not there should say so in seconds; and the transport must not send twice what may have arrived.
+    # A request to a store that is away fails in seconds; the transport must not repeat one that may have arrived.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     # Standard output belongs to the run id.

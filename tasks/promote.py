@@ -53,7 +53,7 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Prom
         promotion = _compare(dataset, params, run, name, champion) if champion else FIRST
         set_champion(store, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
     except TrackingError as error:
-        # The run is worth more than the choice of a champion, which flows/promote.py can make later.
+        # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)
         return None
     Tracker(run).tags({"promotion": promotion.reason})

@@ -35,7 +35,7 @@ def register(params: Params, run: RunRef) -> str:
     checkpoint = load_from_run(run)
     prime, _ = known_prime(params.sampling.prime or "\n", checkpoint.vocabulary)
     fields = SamplingOptions.model_fields.items()
-    example = {name: field.examples[0] if field.examples else field.default for name, field in fields}
+    example = {option: field.examples[0] if field.examples else field.default for option, field in fields}
     example["prime"] = prime
     # The build label (+cpu, +cu130) names a wheel, not a version on the package index.
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS]

@@ -45,7 +45,7 @@ ROLLBACKS = "train/rollbacks"
 
 @dataclass(frozen=True)
 class Training:
-    """What training came to.
+    """The result of a training.
 
     Attributes:
         steps: optimizer steps done.

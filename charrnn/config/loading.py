@@ -26,7 +26,7 @@ NULLS = ("", "~", "null", "Null", "NULL")
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
 
-# A single letter and a colon are a path, whatever they may be elsewhere.
+# A single letter and a colon begin a path, not a scheme.
 _SCHEME = re.compile(r"\s*[a-zA-Z](?:(?P<url>[a-zA-Z0-9+.-]*://)|[a-zA-Z0-9+.-]+:)")
 
 
@@ -120,7 +120,7 @@ def _parse_yaml(text: str, where: str) -> Any:
         return json.loads(json.dumps(yaml.safe_load(text), default=str))
     except yaml.YAMLError as error:
         raise params_error(f"{where}{_yaml_problem(error)}") from None
-    # PyYAML lets through what the constructors of its scalars raise, such as for the 32nd of a month, or `!!bool x`.
+    # PyYAML does not translate errors in the values of scalars, such as the 32nd of a month, or `!!bool x`.
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise params_error(f"{where}: is not valid YAML: {error}") from None
 
@@ -139,8 +139,8 @@ def _parse_override(text: str) -> dict[str, Any]:
     head, *rest = name.split(".", 1)
     if rest:
         return {section: {head: {rest[0]: value}}}
-    # What the shell passes for a text parameter is that text, whatever YAML would make of "ROMEO:" or "1e5", and what
-    # it passes for a list of texts is the only one, unless it is written as a list: "*.txt" is no alias.
+    # A text parameter takes the value as it is: "ROMEO:" is not read as a map, nor "1e5" as a number. A list of texts
+    # takes the value as its only item, unless it is written as a list: "*.txt" is not read as an alias.
     kind = _annotation(section, name)
     is_text = kind is str or (kind == str | None and value.strip(" ") not in NULLS)
     is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
@@ -161,7 +161,7 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
             path = str(path)  # a folder called 2024
         try:
             return str(base / os.path.expanduser(path)) if path and isinstance(path, str) else path
-        except ValueError:  # no user has such a name, and the schema does not allow it
+        except ValueError:  # NUL after a ~; the schema refuses it
             return path
 
     changes: dict[str, Any] = {}

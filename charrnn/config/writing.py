@@ -39,7 +39,7 @@ def to_yaml(params: Params) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what one cannot see as an escape: PyYAML's other styles lose some of it, such as NEXT LINE."""
+    """Writes invisible characters as escapes: PyYAML's other styles lose some of them, such as NEXT LINE."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')

@@ -41,7 +41,7 @@ def archive_format(path: Path, file_name: str, name: str) -> str | None:
 
     Args:
         path: the file.
-        file_name: what it was called where it came from; must not promise an archive that it is not.
+        file_name: its name where it came from; only an archive may have the name of one.
         name: what messages call it.
 
     Raises:

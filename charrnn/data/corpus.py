@@ -17,7 +17,7 @@ from filelock import FileLock
 from charrnn.config.schema import DataParams
 from charrnn.data.folder import DataFolder
 from charrnn.data.sources import parse_source
-from charrnn.data.sources.source import MEGABYTE, Fetched, Limits, Progress, Source, UnreachableError, too_large
+from charrnn.data.sources.source import MEGABYTE, Fetched, Limits, OnProgress, Source, UnreachableError, too_large
 from charrnn.errors import CorpusError, SourceError
 from charrnn.files import atomic_file, explain, sweep, workspace, write_text
 
@@ -44,19 +44,19 @@ class Corpus:
 
     @property
     def label(self) -> str:
-        """The source without its checksum: what a person wants to read."""
+        """The source without its checksum, for people to read."""
         return self.source.partition("#sha256=")[0]
 
 
-def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Corpus:
+def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> Corpus:
     """Return the text of the first of `params.sources` that answers.
 
-    What is in the cache needs no network: the cache of every source before the first local one is looked at
-    before any is tried. Nothing is retried; a download that was cut off goes on at the next call.
+    What is in the cache needs no network: before any source is tried, the cache is searched for each source
+    that stands before the first local one. Nothing is retried; a download that was cut off goes on at the next call.
 
     Args:
         params: the sources, in order, and the folder of the cache.
-        on_progress: told of each piece of a download: bytes so far, bytes in all (None: unknown).
+        on_progress: called for each piece of a download: bytes so far, bytes in all (None: unknown).
 
     Raises:
         SourceError: no source answers, or one is malformed, damaged, too large or not what its checksum says.
@@ -78,7 +78,7 @@ def fetch_corpus(params: DataParams, on_progress: Progress | None = None) -> Cor
 
 
 def check_unchanged(corpus: Corpus) -> None:
-    """Check that the file still holds the text that was fetched; a local one lies where anyone may write to it.
+    """Check that the file still holds the text that was fetched; others may write to a local one.
 
     Raises:
         CorpusError: it holds another.
@@ -89,9 +89,9 @@ def check_unchanged(corpus: Corpus) -> None:
 
 
 class _Cache:
-    """The texts in `params.directory`, each found again by its source, and what fills them."""
+    """The texts that are kept in `params.directory`: finds them by their source, fetches those that are missing."""
 
-    def __init__(self, params: DataParams, on_progress: Progress | None) -> None:
+    def __init__(self, params: DataParams, on_progress: OnProgress | None) -> None:
         self.limits = Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
         self.on_progress = on_progress
         self.folder = DataFolder(Path(params.directory))
@@ -113,7 +113,7 @@ class _Cache:
         if source.is_local:
             return self._keep(source, source.fetch(part, self.limits, self.on_progress))
         with self._locked(source):
-            # Whoever held the lock may just have fetched it.
+            # The process that held the lock may just have fetched it.
             if corpus := self.find(source):
                 return corpus
             fetched = source.fetch(part, self.limits, self.on_progress)
@@ -133,7 +133,7 @@ class _Cache:
         return Corpus(self._text(sha256), sha256, size, source.name, cached=fetched.is_text, warnings=())
 
     def _vouch(self, source: Source, digest: str, sha256: str, size: int) -> None:
-        """Write into the index that the text `sha256` is what was fetched from `source`: only once it is there."""
+        """Write into the index that `source` gave the text `sha256`, which must be in the cache already."""
         index = {"source": source.name, "download_sha256": digest, "text_sha256": sha256, "size": size}
         path = self._index(source)
         _make(path.parent)

@@ -33,7 +33,7 @@ ENCODING_VERSION = 1
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
 
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Called with the number of characters read so far; each character is read twice."""
 
 
@@ -91,13 +91,15 @@ class Dataset:
         return split(self.ids(), params)
 
 
-def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | None = None, known: str = "") -> Dataset:
+def encode_corpus(
+    corpus: Corpus, params: DataParams, on_progress: OnProgress | None = None, known: str = ""
+) -> Dataset:
     """Encode `corpus`, or find it encoded already under `<data.directory>/encoded/`.
 
     Args:
         corpus: the text.
         params: how it is read.
-        on_progress: told of every piece read.
+        on_progress: called for every piece read.
         known: characters that have an id whether the text has them or not, and however rare they are in it: those
             of the model that training starts from.
 
@@ -119,7 +121,7 @@ def encode_corpus(corpus: Corpus, params: DataParams, on_progress: Progress | No
     return dataset
 
 
-def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: Progress) -> Dataset:
+def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
     read = 0
 
     def pieces() -> Iterator[str]:
@@ -137,10 +139,10 @@ def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_
             for piece in pieces():
                 ids = vocabulary.encode_known(piece)
                 file.write(ids)
-                hashed.result()  # one piece behind: hashing takes no time of its own, and no memory to speak of
+                hashed.result()  # the piece before: hashing runs beside encoding, and holds one piece
                 hashed = worker.submit(digest.update, ids)
             file.flush()
-            synced = worker.submit(os.fsync, file.fileno())  # beside the text being read once more
+            synced = worker.submit(os.fsync, file.fileno())  # while the text is read once more
             check_unchanged(corpus)
             synced.result()
         length = sum(vocabulary.counts)
@@ -205,7 +207,7 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values["length"] = int(values["length"])
-        bytes.fromhex(values["digest"])  # raises where it is no digest
+        bytes.fromhex(values["digest"])  # raises where it is not a digest
         dataset = Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
@@ -214,12 +216,12 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     found = dataset.vocabulary().size - 1
     if found > params.max_vocabulary:
         raise _too_many(found, params, known)
-    dataset.ids()  # which says if they are damaged
+    dataset.ids()  # raises where they are damaged
     return dataset
 
 
 def _key(corpus: Corpus, params: DataParams, known: str) -> str:
-    """Return the key of an encoding: what text it is of, and what shapes it."""
+    """Return the key of an encoding: a digest of everything that it depends on."""
     identity = {
         "corpus": corpus.sha256,
         "params": params.model_dump(mode="json", include=ENCODING_PARAMS),

@@ -13,9 +13,9 @@ _BRACKETED_DIRECTION = re.compile(r"^ *[_*]*\\?\[[^\]]*\][_*]*", re.MULTILINE)
 _SUPPLIED_WORDS = re.compile(r"[_*]*\\?\[([^\]]*)\][_*]*")
 # Whole lines in one pair of marks; the one direction that has the mark inside it has a bracket after it.
 _MARKED_DIRECTION = re.compile(r"^ *([_*])(?!\1)(?:(?!\1).|\1\\\[)+\1 *$", re.MULTILINE | re.DOTALL)
-# A numbered list is the order of a procession; nobody says it.
+# A numbered list is the order of a procession, not speech.
 _LISTED_DIRECTION = re.compile(r"\d+\\?\. ")
-# Who speaks where no name stands before a speech: a heading or the entrance of one person says so.
+# The speaker of a speech that has no name before it: a heading or the entrance of one person names him.
 _LONE_SPEAKER = re.compile(r"#+ *((?i:prologue|epilogue)) *$|[_*]Enter ([A-Z ]+)(?:, [a-z ]+)?[_*] *$")
 _SPEAKER = re.compile(r"\*\*([^*]+)\*\*:?$")
 _LINE_BREAK = re.compile(r"<br */?>", re.IGNORECASE)
@@ -28,7 +28,7 @@ def play_text(markdown: str) -> str:
     r"""Return the speeches of a play in `markdown`, each under its speaker's name in capitals.
 
     Headings, stage directions and mark-up go; a speech that directions interrupt is one speech. The text ends
-    with one newline; it is empty if nobody speaks.
+    with one newline; it is empty if there is no speech.
 
     >>> play_text("# Title\n\n**First Lord**  \n_\[Aside]_  \nWell,  \n_well_ met.\n\n_Exit_\n")
     'FIRST LORD:\nWell,\nwell met.\n'

@@ -7,7 +7,7 @@ from charrnn.config.schema import SplitParams, TrainingParams
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError
 
-# A split someone asked for has at least this many characters, or a tenth of a text too small for that.
+# A split that was asked for has at least this many characters, or a tenth of a text too small for that.
 SMALLEST_SPLIT = 65
 
 

@@ -183,7 +183,7 @@ def character_name(character: str) -> str:
 
 
 def printable(character: str) -> str:
-    """Return something one can see: the character itself, or its escape."""
+    """Return a visible form: the character itself, or its escape."""
     return character if character.isprintable() and character != " " else repr(character)[1:-1].replace(" ", "␣")
 
 

@@ -57,7 +57,7 @@ def summed_losses(model: CharRNN, streams: Streams, windows: int | None = None) 
         windows: only the first so many (count); None for all.
 
     Yields:
-        The sum, () float64 on the device (nats), so that only who reads it waits for the device; and the count.
+        The sum, () float64 on the device (nats), so that only reading it waits for the device; and the count.
     """
     total = torch.zeros((), dtype=torch.float64, device=streams.device)
     characters = 0

@@ -11,30 +11,31 @@ import numpy.typing as npt
 
 from charrnn.config.sampling_options import SamplingOptions
 
-Weights = npt.NDArray[np.float64]
-Filter = Callable[[Weights, Weights], npt.NDArray[np.bool_]]
-"""Takes weights (texts, characters), the likeliest first, and the option's value for each text (texts, 1); returns
-which to remove, (texts, characters), never the likeliest. A weight is a probability as a multiple of the likeliest
-character's, whose weight is 1. A text without the option has NaN: each comparison with it is false, so that nothing is
-removed."""
+Floats = npt.NDArray[np.float64]
+RelativeProbabilities = npt.NDArray[np.float64]
+"""(texts, characters): each probability divided by that of the text's likeliest character, which thus has 1."""
+Filter = Callable[[RelativeProbabilities, Floats], npt.NDArray[np.bool_]]
+"""Takes relative probabilities, the likeliest first, and the option's value for each text, (texts, 1); returns which to
+remove, (texts, characters), never the likeliest. A text without the option has NaN: each comparison with it is false,
+so that nothing is removed."""
 
 
-def _top_k(weights: Weights, k: Weights) -> npt.NDArray[np.bool_]:
+def _top_k(probabilities: RelativeProbabilities, k: Floats) -> npt.NDArray[np.bool_]:
     """All but the k likeliest (Fan et al. 2018, https://arxiv.org/abs/1805.04833)."""
-    removed: npt.NDArray[np.bool_] = np.arange(weights.shape[1]) >= k
+    removed: npt.NDArray[np.bool_] = np.arange(probabilities.shape[1]) >= k
     return removed
 
 
-def _top_p(weights: Weights, p: Weights) -> npt.NDArray[np.bool_]:
+def _top_p(probabilities: RelativeProbabilities, p: Floats) -> npt.NDArray[np.bool_]:
     """All but the fewest that together have probability p (Holtzman et al. 2020, https://arxiv.org/abs/1904.09751)."""
-    likelier = weights.cumsum(axis=1) - weights
-    removed: npt.NDArray[np.bool_] = likelier >= p * weights.sum(axis=1, keepdims=True)
+    likelier = probabilities.cumsum(axis=1) - probabilities
+    removed: npt.NDArray[np.bool_] = likelier >= p * probabilities.sum(axis=1, keepdims=True)
     return removed
 
 
-def _min_p(weights: Weights, p: Weights) -> npt.NDArray[np.bool_]:
+def _min_p(probabilities: RelativeProbabilities, p: Floats) -> npt.NDArray[np.bool_]:
     """All less probable than p times the likeliest (min-p; Nguyen et al. 2024, https://arxiv.org/abs/2407.01082)."""
-    removed: npt.NDArray[np.bool_] = weights < p
+    removed: npt.NDArray[np.bool_] = probabilities < p
     return removed
 
 
@@ -54,18 +55,18 @@ class Filters:
             if any(value is not None for value in column)
         ]
 
-    def apply(self, logits: Weights, weights: Weights) -> None:
-        """Set the weights of the characters that are not drawn to 0, in place.
+    def apply(self, logits: Floats, probabilities: RelativeProbabilities) -> None:
+        """Set the relative probabilities of the characters that are not drawn to 0, in place.
 
         Args:
-            logits: (texts, characters); those of equal weights still tell which is the likelier.
-            weights: probabilities as multiples of the likeliest character's, (texts, characters).
+            logits: (texts, characters); where probabilities are equal, these still order the characters.
+            probabilities: (texts, characters).
         """
         if not self._on:
             return
         # Equal logits stay in the order of their ids, so that top_k = 1 draws what temperature 0 takes.
         order = np.argsort(-logits, axis=1, kind="stable")
-        ordered = np.take_along_axis(weights, order, axis=1)
+        ordered = np.take_along_axis(probabilities, order, axis=1)
         for removed, value in self._on:
             ordered[removed(ordered, value)] = 0
-        np.put_along_axis(weights, order, ordered, axis=1)
+        np.put_along_axis(probabilities, order, ordered, axis=1)

@@ -1,4 +1,4 @@
-"""Makes SamplingOptions of values that nobody has checked: those of a command line, a form, a served table."""
+"""Makes SamplingOptions of unchecked values: those of a command line, a form, a served table."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,7 @@
 """Text generation, one character at a time, for many texts at once.
 
 Every text has a random generator of its own: the same seed gives the same text, alone or beside others (unless a draw
-hangs on the last digit of a logit, which matrix products round differently in company).
+depends on the last digit of a logit: a matrix product of several rows may round it differently).
 """
 
 import math
@@ -24,7 +24,7 @@ from charrnn.model.inference import stepper
 PRIME_PIECE = 4096
 # Random numbers made at once for each text.
 DRAWS = 256
-# Below it nothing changes, since no two float32 logits are so close; divided by it, none overflows.
+# A lower one changes nothing, since no two float32 logits are so close; divided by it, none overflows.
 LOWEST_TEMPERATURE = 1e-100
 
 
@@ -115,7 +115,7 @@ class _Ends:
         self._longest = max(self._lengths)
         self._written = 0
         self._stops = {number: one.stop for number, one in enumerate(options) if one.stop is not None}
-        # Of each text with a stop the last characters, as many as its stop has.
+        # The last characters of each text that has a stop: as many as the stop has.
         self._tails = dict.fromkeys(self._stops, "")
 
     @property
@@ -141,7 +141,7 @@ class _Draws:
     def __init__(self, options: Sequence[SamplingOptions], padding_id: int) -> None:
         self.generators = [np.random.default_rng(one.seed) for one in options]
         self._padding_id = padding_id
-        # Temperature 0 takes the likeliest character, whatever is drawn at the temperature that stands here for it.
+        # 1 stands for temperature 0, with which the likeliest character replaces what is drawn.
         temperatures = [max(one.temperature, LOWEST_TEMPERATURE) if one.temperature else 1.0 for one in options]
         self._temperatures = np.array(temperatures)[:, None]
         self._greedy = np.flatnonzero([one.temperature == 0 for one in options])
@@ -162,17 +162,17 @@ class _Draws:
             raise DivergedError("the model's logits are not finite: its training diverged")
         scaled -= highest
         scaled /= self._temperatures
-        weights = np.exp(scaled)
-        self._filters.apply(scaled, weights)
-        sums = weights.cumsum(axis=1)
-        # The first place whose sum is beyond the draw: one of weight zero never is.
+        relative_probabilities = np.exp(scaled)
+        self._filters.apply(scaled, relative_probabilities)
+        sums = relative_probabilities.cumsum(axis=1)
+        # The first place whose sum is beyond the draw: a character of probability 0 is never it.
         ids: npt.NDArray[np.int64] = (sums <= self._uniform()[:, None] * sums[:, -1:]).sum(axis=1)
         if self._greedy.size:
             ids[self._greedy] = scaled[self._greedy].argmax(axis=1)
         return ids
 
     def _uniform(self) -> npt.NDArray[np.float64]:
-        """Return a number in [0, 1) for each text; they are made in blocks."""
+        """Return a number in [0, 1) for each text; they are made many at a time."""
         if self._used == self._uniforms.shape[1]:
             self._uniforms, self._used = np.stack([generator.random(DRAWS) for generator in self.generators]), 0
         self._used += 1

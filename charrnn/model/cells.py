@@ -93,7 +93,7 @@ class MinGRU(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Read x, (seq_length, batch_size, input_size), from `state`, (num_layers, batch_size, hidden_size), on."""
-        # The loop makes seq_length calls, the scan four in each of log2(seq_length) rounds, but on more numbers. On a
+        # The loop makes seq_length calls, the scan four in each of log2(seq_length) rounds, but on more values. On a
         # CPU, arithmetic costs more than calls: forward and backward by the scan took 1.2 to 1.9 times as long (one
         # thread of an AMD EPYC, seq_length 48 to 256, batch_size 16 to 64, hidden_size 256). On a GPU, calls cost more.
         solve = recurrence_by_scan if x.is_cuda else recurrence_by_loop

@@ -112,7 +112,7 @@ def evaluating(model: CharRNN) -> Iterator[None]:
 
 
 def character_axes(params: ModelParams) -> dict[str, int]:
-    """Return the weights that have something for each character, and along which axis: name -> axis.
+    """Return the weights with an axis that has one entry for each character: name -> axis.
 
     They are those whose shapes differ between two vocabularies, so that this holds whatever a cell calls its weights.
     Changes no random state.

@@ -89,7 +89,7 @@ class Checkpoint:
         return model.eval().requires_grad_(False)
 
     def weights_only(self) -> "Checkpoint":
-        """Return the same without what only going on needs: a fraction of the size for the same `model`."""
+        """Return the same without what only a resume needs: a fraction of the size for the same `model`."""
         weights = self.state["average"] or self.state["model"]
         bare = {"model": weights, "average": None, "optimizer": {**self.state["optimizer"], "state": {}}, "hidden": []}
         return replace(self, state={**self.state, **bare}, sha256="")

@@ -45,7 +45,7 @@ def choose_precision(params: TrainingParams, device: torch.device) -> Literal["f
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this processor does; others imitate it, which is slower than float32."""
+    """Whether this processor multiplies bfloat16 itself; emulation on others is slower than float32."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
@@ -62,7 +62,7 @@ def computing(params: TrainingParams) -> Iterator[None]:
     try:
         if params.threads is not None:
             torch.set_num_threads(params.threads)
-        tf32 = params.precision in ("auto", "tf32")  # which only a GPU has
+        tf32 = params.precision in ("auto", "tf32")  # a CPU ignores it
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         yield
     except (MemoryError, RuntimeError) as error:
@@ -83,7 +83,7 @@ def autocast(params: TrainingParams, device: torch.device) -> AbstractContextMan
 
 
 def describe_device(device: torch.device) -> str:
-    """Return what the device is, in words: two that read alike give the same numbers to the last bit."""
+    """Return what the device is, in words: the same words mean the same results to the last bit."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     bfloat16 = " with bfloat16" if multiplies_bfloat16() else ""

@@ -1,4 +1,4 @@
-"""What happens during training, as values: the loop yields them, whoever watches decides what becomes of them."""
+"""What happens during training, as values: the loop yields them, its caller decides what to do with them."""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from charrnn.config.schema import EvaluationParams, Params, TrainingParams
 from charrnn.training.state import Progress
 
-# However slow a step or an evaluation is, whoever watches hears of it this often (s): a stop is to take effect soon.
+# Longest time without an event (s), but for a single slow step or window: a stop takes effect at an event.
 LONGEST_SILENCE = 1.0
 
 
@@ -57,7 +57,7 @@ def what_is_due(params: Params, at: Progress, num_windows: int, silence: float |
 
 
 def is_too_long(silence: float) -> bool:
-    """Whether whoever watches has heard nothing for too long (s)."""
+    """Whether the time without an event, `silence` (s), is too long."""
     return silence >= LONGEST_SILENCE
 
 

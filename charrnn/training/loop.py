@@ -1,4 +1,4 @@
-"""The training loop: an iterator of events that knows nothing of who watches.
+"""The training loop: an iterator of events; does not know what its caller does with them.
 
 Truncated back-propagation through time (Williams & Peng 1990): each window starts from the hidden state in which the
 last one ended, without gradients through it. To stop, close the generator. At every event the state is complete and can
@@ -18,11 +18,11 @@ from charrnn.config.schema import Params, TrainingParams
 from charrnn.data.streams import Streams
 from charrnn.errors import ParamsError
 from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses
-from charrnn.training.block import Block
 from charrnn.training.device import autocast
 from charrnn.training.divergence import check_evaluation
 from charrnn.training.events import CheckpointDue, Evaluation, Pause, TrainEvent
 from charrnn.training.limits import is_too_long, run_progress, what_is_due
+from charrnn.training.pending import PendingSteps
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Progress, TrainState
 
@@ -43,13 +43,13 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
     """
     _check_probe(params, streams)
     at = state.progress
-    unreported: Block | None = None
+    pending: PendingSteps | None = None
     resumed_at = time.monotonic() - at.elapsed
     while True:
-        due = what_is_due(params, at, streams.num_windows, unreported.age if unreported else None)
-        if unreported and due.report:
-            event, diverged = unreported.report(at, params.training, streams.num_windows)
-            at.elapsed, unreported = time.monotonic() - resumed_at, None
+        due = what_is_due(params, at, streams.num_windows, pending.age if pending else None)
+        if pending and due.report:
+            event, diverged = pending.report(at, params.training, streams.num_windows)
+            at.elapsed, pending = time.monotonic() - resumed_at, None
             if event.losses:
                 yield event
             if diverged:
@@ -66,8 +66,8 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
         elif due.end:
             return
         else:
-            unreported = unreported or Block()
-            unreported.add(*_step(state, streams, params.training))
+            pending = pending or PendingSteps()
+            pending.add(*_step(state, streams, params.training))
             at.elapsed = time.monotonic() - resumed_at
 
 
@@ -113,7 +113,7 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
 
 @torch.no_grad()
 def _update_average(state: TrainState, decay: float) -> None:
-    """Move the exponential moving average towards the weights; faster at first, to forget where they started."""
+    """Move the exponential moving average towards the weights; faster at first, to forget the initial weights."""
     step = state.progress.step
     decay = min(decay, step / (step + 9))
     torch._foreach_lerp_(list(state.best_model.parameters()), list(state.model.parameters()), 1 - decay)
@@ -122,10 +122,10 @@ def _update_average(state: TrainState, decay: float) -> None:
 def _evaluate(
     state: TrainState, streams: Streams, val_streams: Streams | None, params: Params, resumed_at: float
 ) -> Iterator[Pause | Evaluation]:
-    """Evaluate the best model, and note in `state.progress` what came of it. Raises DivergedError."""
+    """Evaluate the best model, and note the result in `state.progress`. Raises DivergedError."""
     at, loss = state.progress, None
     if val_streams is None:
-        # Weights that are no numbers must not be kept as the best, though no validation loss would show them.
+        # No validation loss shows weights that are not finite, and they must not be kept as the best.
         check_evaluation(mean_loss(state.best_model, streams, windows=1), at.step)
     else:
         # Every stream's first windows: a sample spread over the whole split, not its beginning.

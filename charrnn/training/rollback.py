@@ -58,7 +58,7 @@ def train_with_rollback(
         streams: the training split.
         val_streams: the validation split; None for none.
         params: training, evaluation and checkpoint sections are used.
-        find_saved: finds what was saved of this training; whoever watches saves at the events that ask for it, and once
+        find_saved: finds what was saved of this training; the caller saves at the events that ask for it, and once
             before the first.
 
     Raises:

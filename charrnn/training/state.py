@@ -21,7 +21,7 @@ from charrnn.training.optimizers import make_optimizer
 
 @dataclass
 class Progress:
-    """Where training is: plain values, each as it will be after a resume.
+    """Where training is: plain values, all of which a checkpoint keeps.
 
     Attributes:
         step: optimizer steps done.
@@ -38,7 +38,7 @@ class Progress:
         smooth_loss: running average of the training loss, against which a jump is seen; None before the first.
         probe_loss: the newest probe; None before the first.
         evaluated_step: step of the last evaluation, and evaluated_at its time (s of `elapsed`).
-        evaluation_seconds: what all evaluations took, whoever watches included (s).
+        evaluation_seconds: what all evaluations took, with what the caller did at their events (s).
         checkpointed_step: step of the last checkpoint, and checkpointed_at its time (s of `elapsed`).
     """
 
@@ -276,7 +276,7 @@ def new_state(
         average = copy.deepcopy(model).requires_grad_(False)
         for module in average.modules():
             if isinstance(module, nn.RNNBase):
-                module.flatten_parameters()  # a copy is not in one piece, as cuDNN wants it
+                module.flatten_parameters()  # cuDNN wants the weights in one piece of memory, which a copy is not
     return TrainState(model, average, make_optimizer(model, training), model.initial_state(batch_size))
 
 

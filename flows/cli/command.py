@@ -49,7 +49,7 @@ class Command(TyperCommand):
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write what there is to say about arguments, without their Python types, and about options."""
+        """Write the help of arguments, without their Python types, and of options."""
         arguments = [param for param in self.params if param.param_type_name == "argument"]
         options = [param for param in self.get_params(ctx) if param.param_type_name == "option"]
         if arguments:

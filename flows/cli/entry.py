@@ -22,5 +22,5 @@ def _main(command: str | None) -> NoReturn:
     from flows.cli.app import run
 
     code = run(sys.argv[1:], command)
-    gc.freeze()  # or the interpreter would spend seconds on a last look at everything that was imported
+    gc.freeze()  # else the interpreter spends seconds at exit on collecting everything that was imported
     sys.exit(code)

@@ -28,7 +28,7 @@ def guarded(main: Callable[[], int]) -> int:
     Returns:
         The exit code: 2 for bad input, 130 and 143 after SIGINT and SIGTERM, 141 when the output lost its reader.
     """
-    # Also what Prefect falls back on: it ends the flow first, then hands SIGTERM to the handler it found.
+    # Prefect, too, uses this handler: at SIGTERM it first ends the flow, then calls the handler that it found.
     terminated = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from charrnn.config.loading import load_params
 
 SCRIPTS = Path(__file__).resolve().parents[1]
-# A script has the name of its command, but for the one whose file holds the flow that it runs.
+# Each script has the name of its command, except that of `train`, which also holds the flow `pipeline`.
 FILES = {"train": "pipeline"}
 
 

@@ -1,4 +1,4 @@
-"""`charrnn params`: the resolved parameters, or what there is to say about some of them."""
+"""`charrnn params`: the resolved parameters, or the documentation of some of them."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`charrnn sync`: send what runs could not tell their tracking store while it was away."""
+"""`charrnn sync`: send what runs recorded while their tracking store was away."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ from tasks.tracking.outbox.queue import Outbox, outboxes
 
 EXAMPLES = [
     ("", "everything that waits under the data folder"),
-    ("RUN_ID", "what one run has to tell"),
+    ("RUN_ID", "what one run recorded"),
     ("--set tracking.uri=http://other:5000", "to a server that has moved"),
 ]
 NOTES = "Exit code 0: nothing waits any more. 1: the store does not answer, or refuses something."
@@ -33,7 +33,7 @@ def sync(
     overlays: Overlays,
     overrides: Overrides,
 ) -> int:
-    """Send to the tracking store what runs could not tell it while it was away."""
+    """Send to the tracking store what runs recorded while it was away."""
     params = load_params(overlays, overrides)
     data = DataFolder(Path(params.data.directory))
     found = [box for box in outboxes(data) if not run_ids or box.folder.name in run_ids]

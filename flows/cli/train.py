@@ -70,7 +70,7 @@ def train(
         print(planned(params, resume, init_from), end="")
         return 0
     prepare(quiet=quiet)
-    server = start_server()  # which takes as long as the imports, beside them
+    server = start_server()  # it starts while the imports run, which take as long
     with interruptible():
         from prefect.task_engine import TaskRunTimeoutError
 

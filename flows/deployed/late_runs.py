@@ -21,7 +21,7 @@ from prefect.states import Cancelled
 def drop_late_runs(flow_run_id: str, deployment_id: str | None) -> int:
     """Cancel the other runs of the same schedule that are due and have not started.
 
-    Does nothing for a run that somebody asked for. Another schedule's runs have other parameters, or do the same.
+    Does nothing for a run that a person started. Runs of other schedules are told apart by their parameters.
 
     Returns:
         How many were cancelled.

@@ -15,7 +15,7 @@ RECOVERIES_TAG = "charrnn.recoveries"
 
 
 def check_crashed(flow_run_id: str) -> None:
-    """Check that the flow run ended by itself: one that a person cancelled crashes, too, in Prefect's words.
+    """Check that no person cancelled the flow run: Prefect reports a cancelled one as crashed, too.
 
     Raises:
         ParamsError: it was cancelled, or there is none.
@@ -32,7 +32,7 @@ def check_crashed(flow_run_id: str) -> None:
 
 
 def count_recovery(run: RunRef, params: TaskParams) -> None:
-    """Count that `run` goes on by itself, so that one that dies again and again does not for ever.
+    """Count that `run` goes on by itself, so that a run that dies each time is given up in the end.
 
     Raises:
         ParamsError: it did so `tasks.recoveries` times.

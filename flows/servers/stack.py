@@ -23,7 +23,7 @@ START_SECONDS, STOP_SECONDS = 180.0, 30.0
 
 @dataclass(frozen=True)
 class Stack:
-    """What the servers of this machine are told.
+    """The settings of the servers of this machine.
 
     Attributes:
         folder: absolute; holds their data and logs.
@@ -60,7 +60,7 @@ class Stack:
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect}/api",
             "MLFLOW_TRACKING_URI": self.mlflow,
-            # Prefect's page tells a run whose process has died by the heartbeats that it misses.
+            # Prefect's page recognises a run whose process has died by missing heartbeats.
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         }
 
@@ -114,7 +114,7 @@ def _log(stack: Stack, name: str) -> Path:
 
 @contextlib.contextmanager
 def _process(stack: Stack, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process while the block does, out of reach of the terminal's signals; ask it to end, then make it."""
+    """Run a process while the block runs, out of reach of the terminal's signals; end it by SIGTERM, then SIGKILL."""
     with open(_log(stack, name), "ab") as file:
         process = subprocess.Popen(
             stack.commands[name],

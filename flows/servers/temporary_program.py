@@ -1,7 +1,7 @@
 """The program of a temporary Prefect server, which `temporary_process` starts with a listening socket as argument.
 
-Serves until standard input ends, as it does when the process at its other end does, however that ends. Signals are
-not for it: those of a terminal or a container reach every process, and the flow still needs it to say that it stops.
+Serves until its standard input ends, which happens when the process that started it ends in whatever way. Ignores
+signals: those of a terminal or a container reach every process, and the flow still has to report its stop.
 """
 
 import signal

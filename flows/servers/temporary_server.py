@@ -47,7 +47,7 @@ def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
 def _check(url: str) -> None:
     with get_client(sync_client=True) as client:
         try:
-            client.api_version()  # its health it would tell anyone, with the password or without
+            client.api_version()  # the health check would succeed without the password, too
         except PrefectHTTPStatusError as error:
             status = error.response.status_code
             wanted = "; it wants PREFECT_API_AUTH_STRING=USER:PASSWORD" if status == 401 else ""

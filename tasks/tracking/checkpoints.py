@@ -41,7 +41,7 @@ class CheckpointFolder:
     def save_last(self, checkpoint: Checkpoint) -> None:
         """Write `checkpoint` as the newest; the one before it is kept until the next, in case this one is damaged.
 
-        Metrics are written to disk first: however the process ends, none of a step before the checkpoint is missing.
+        Metrics are written to disk first: no metric of a step before the checkpoint is lost, however the process ends.
         """
         self._tracker.flush()
         if (self.folder / LAST).exists():

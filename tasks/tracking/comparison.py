@@ -76,14 +76,14 @@ class Comparison:
         """Return everything but the picture as Markdown."""
         parts = ["## Results", _table(self.results()), "## Parameters that differ", _table(self.differences())]
         parts += ["## Samples"]
-        # Indented, so that whatever the text holds it ends no block.
+        # Indented, so that nothing in the text can end the code block.
         parts += [
             f"### {name}\n\n" + textwrap.indent(text, "    ", lambda _: True) for name, text in self.samples().items()
         ]
         return "\n\n".join(parts) + "\n"
 
     def html(self) -> str:
-        """Return a page that stands alone: the picture is in it."""
+        """Return everything as one HTML page, which contains the picture."""
         image = base64.b64encode(self.picture()).decode("ascii")
         samples = "".join(
             f"<section><h3>{html.escape(name)}</h3><pre>{html.escape(text)}</pre></section>"

@@ -22,6 +22,8 @@ from charrnn.training import limits
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.events import CheckpointDue, Evaluation, Pause, Steps, TrainEvent
 from charrnn.training.loop import train
+from charrnn.training.optimizers import OPTIMIZERS
+from charrnn.training.schedules import SCHEDULES
 from charrnn.training.state import TrainState, new_state
 from tests.faults.ledger import FACTOR, record
 from tests.faults.twins import differences, flat
@@ -46,7 +48,7 @@ def parameters(draw: st.DrawFn) -> Params:
         "dropout": draw(st.sampled_from([0.0, 0.3])),
         "layer_norm": draw(st.booleans()),
     }
-    schedule = draw(st.sampled_from(["constant", "cosine", "step", "plateau"]))
+    schedule = draw(st.sampled_from(list(SCHEDULES)))
     few = st.none() | st.integers(1, 9)
     training_values = {
         "seq_length": draw(st.integers(4, 16)),
@@ -55,7 +57,7 @@ def parameters(draw: st.DrawFn) -> Params:
         "epochs": draw(st.none() | st.integers(1, 3)),
         "max_steps": draw(st.integers(2, 30)),
         "max_minutes": None,
-        "optimizer": draw(st.sampled_from(["adam", "adamw", "sgd", "rmsprop"])),
+        "optimizer": draw(st.sampled_from(list(OPTIMIZERS))),
         "learning_rate": draw(st.sampled_from([0.003, 0.05])),
         "schedule": schedule,
         "warmup_steps": draw(st.integers(0, 5)),
@@ -141,7 +143,7 @@ def one_thread() -> Iterator[None]:
 def test_stopping_at_any_events_changes_nothing(
     params: Params, stops: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a chance to stop after each window of an evaluation, and after each update."""
+    """With a chance to stop after each window of an evaluation, and after each optimizer step."""
     monkeypatch.setattr(limits, "LONGEST_SILENCE", 0.0)
     whole = Trainee(params)
     expected = rows(whole.events())

@@ -324,7 +324,7 @@ def test_a_diverged_run_goes_back_and_on_at_half_the_rate(
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, after: int, factor: float) -> None:
-    """Have update number `after` multiply the decoder's weights, once."""
+    """Have optimizer step `after` multiply the decoder's weights, once."""
     step = training._step
     spoilt = False
 
@@ -340,7 +340,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, after: int, factor: float) -> None:
     monkeypatch.setattr(training, "_step", spoiling)
 
 
-def test_an_update_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has_it(
+def test_an_optimizer_step_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has_it(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil(monkeypatch, after=35, factor=1e4)
@@ -351,7 +351,7 @@ def test_an_update_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has
     assert "back to the checkpoint of step 30," in back[0]
 
 
-def test_weights_that_are_no_numbers_are_not_the_best_where_nothing_validates_them(
+def test_weights_that_are_not_finite_are_not_the_best_where_nothing_validates_them(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, after=40, factor=math.nan)
@@ -368,7 +368,7 @@ def test_weights_that_are_no_numbers_are_not_the_best_where_nothing_validates_th
 def test_a_stop_while_training_diverges_saves_the_weights_from_before(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stop comes with the last good losses, when the state already has the update that was none."""
+    """The stop comes with the last good losses, when the state already contains the optimizer step that diverged."""
     spoil(monkeypatch, after=35, factor=math.nan)
     request = StopRequest()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.texts import made_up_play
-from tests.workplace import Called, Workplace, call, captured
+from tests.workplace import Workplace, call
 
 # Smoke runs differ by chance as much as by skill; these differ by skill.
 SHORT, LONG = "training.max_steps=20", "training.max_steps=400"
@@ -33,10 +33,6 @@ def champion(place: Workplace) -> str:
     return str(place.client.get_model_version_by_alias("charrnn", "champion").version)
 
 
-def promoted(place: Workplace, *arguments: str) -> Called:
-    return captured("promote", *arguments, *place.places)
-
-
 def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
     first = train(place, "--set", SHORT)
     assert champion(place) == first
@@ -60,37 +56,6 @@ def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
     worse = train(place, "--set", SHORT, "--set", "training.seed=7")
     assert champion(place) == better
     assert "better with confidence 0.000" in description(place, worse)
-
-    answer = promoted(place, "charrnn", first, "--reason", "the new one swears")
-    assert (answer.code, answer.out) == (0, f"charrnn version {first} is the champion (before: {better})\n")
-    assert champion(place) == first
-    assert description(place, first) == "champion: the new one swears"
-
-    answer = promoted(place, f"charrnn/{better}")
-    assert (answer.code, answer.out) == (0, f"charrnn version {better} is the champion (before: {first})\n")
-    assert champion(place) == better
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["charrnn"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got charrnn"),
-        (["charrnn/"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got charrnn/"),
-        (["/3"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got /3"),
-        (["charrnn/3", "4"], "VERSION: is given twice, in charrnn/3 and as 4"),
-    ],
-)
-def test_exactly_one_version_is_promoted(arguments: list[str], message: str) -> None:
-    answer = captured("promote", *arguments)
-    assert (answer.code, answer.out, answer.err) == (2, "", f"error: {message}\n")
-
-
-@pytest.mark.parametrize("arguments", [("charrnn", "99"), ("nobody", "1"), ("charrnn", "one")])
-def test_a_version_that_is_not_there_is_one_line(place: Workplace, arguments: tuple[str, str]) -> None:
-    answer = promoted(place, *arguments)
-    assert answer.code == 2
-    assert answer.err.startswith("error: tracking.uri")
-    assert answer.err.count("\n") == 1
 
 
 def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> None:

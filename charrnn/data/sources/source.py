@@ -10,12 +10,12 @@ from typing import ClassVar
 from charrnn.config.redaction import redact
 from charrnn.errors import SourceError
 
-Progress = Callable[[int, int | None], None]
+OnProgress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all (None: unknown)."""
 
 MEGABYTE = 10**6
 NO_SCHEME, ANY_SCHEME = "", "*"
-"""What a kind has among its schemes to be that of lines without one, and of those with one that no other kind has."""
+"""Among the schemes of a kind: it takes lines without a scheme; lines whose scheme no other kind has."""
 
 _CHECKSUM = re.compile(r"#(?P<algorithm>sha\d*|md5)[=:](?P<digest>[^#]*)$", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
@@ -76,7 +76,7 @@ class Source(ABC):
 
     @classmethod
     def knows(cls, scheme: str) -> bool:
-        """Return whether there is such a scheme; a kind for any scheme has to look."""
+        """Return whether there is such a scheme; a kind for any scheme has to check."""
         return True
 
     @classmethod
@@ -86,18 +86,18 @@ class Source(ABC):
 
     @property
     def identity(self) -> str:
-        """What tells its text from others in the cache; no credentials, which a digest would not hide for good."""
+        """The key of its text in the cache; without credentials, which could be guessed from a digest."""
         return self.name
 
     @abstractmethod
-    def fetch(self, part: Path, limits: Limits, on_progress: Progress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
         """Fetch its files.
 
         Args:
             part: the file to download into; its folder need not exist. It may hold, also beside it under other
                 suffixes, what a download that was cut off has left, and the caller removes it.
             limits: what it may take.
-            on_progress: told of each piece of a download.
+            on_progress: called for each piece of a download.
 
         Raises:
             UnreachableError: it does not answer.

@@ -36,7 +36,7 @@ class Delivery:
             StoreError: it may take it later, or has it already.
         """
         try:
-            # A store that others write to is busy, not away: at the end of a run it is waited for.
+            # `ask` waits while other processes lock the store, so that the end of a run does not take it for away.
             self._store.ask(self._deliver, message, attachment)
         except StoreError as error:
             if error.refused:

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
-from mlflow import MlflowClient
-from mlflow.entities import Experiment
+from mlflow import MlflowClient, entities
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,7 +21,7 @@ from tasks.tracking.mlflow.sqlite import make_if_missing, one_at_a_time, sqlite_
 # It logs every "database is locked" with a traceback; here each is waited out, or reported in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
-# How long another process may keep a SQLite store locked (s): longer than any write takes, so it is stuck.
+# How long another process may keep a SQLite store locked (s): no write takes that long, so the process is stuck.
 LOCK_SECONDS = 60.0
 # HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
 NOT_NOW = (408, 429, 499)
@@ -108,7 +107,7 @@ class Store:
             message = f"tracking.uri {redact(self.uri)}: {why}"
             raise StoreError(message, why, refused=_is_refusal(error)) from None
 
-    def find_experiment(self, name: str) -> Experiment | None:
+    def find_experiment(self, name: str) -> entities.Experiment | None:
         """Return the experiment `name`, which may have been deleted; None where there is none. Raises StoreError."""
         return self.ask(_get_experiment, self.uri, name)
 
@@ -145,7 +144,7 @@ def _is_refusal(error: Exception) -> bool:
     return (400 <= status < 500 and status not in NOT_NOW) or status == 501
 
 
-def _get_experiment(client: MlflowClient, uri: str, name: str) -> Experiment | None:
+def _get_experiment(client: MlflowClient, uri: str, name: str) -> entities.Experiment | None:
     with one_at_a_time(uri):
         return client.get_experiment_by_name(name)
 

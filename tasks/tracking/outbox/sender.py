@@ -27,7 +27,7 @@ LOGGED_FAILURES = 2
 
 
 class Sender:
-    """Keeps the outbox of one run as empty as the store allows."""
+    """Sends the messages in the outbox of one run as soon as the store takes them."""
 
     def __init__(self, outbox: Outbox, send: Send, address: str, explain: Callable[[Exception], str]) -> None:
         """No thread is started before the first message.

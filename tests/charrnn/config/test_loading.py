@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from charrnn.config import loading as param_files
+from charrnn.config import loading
 from charrnn.config.loading import PROJECT, load_params, merge, validate_params
 from charrnn.config.redaction import redact
 from charrnn.config.resume_rules import MAY_CHANGE, check_resumable
@@ -155,7 +155,7 @@ def test_without_anything_the_defaults_are_those_of_the_schema_and_of_params_yam
 def test_without_params_yaml_paths_are_taken_from_where_you_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(param_files, "BASE_FILE", tmp_path / "params.yaml")
+    monkeypatch.setattr(loading, "BASE_FILE", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     assert load_params().data.directory == str(tmp_path / "data")
     assert load_params([], ["training.seed=3"]).training == Params().training.model_copy(update={"seed": 3})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.generation.filters import FILTERS, Filters
 
-# Shares of 64 and weights that are powers of two, so that nothing is rounded, in whatever order it is added up.
+# Shares of 64 and probabilities that are powers of two, so that nothing is rounded, in whatever order it is added up.
 SHARES = st.integers(1, 64).map(lambda number: number / 64)
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -23,27 +23,27 @@ NARROWEST = {"top_k": 1, "top_p": 5e-324, "min_p": 1.0}
 """The value with which each leaves least."""
 
 
-def top_k(weights: list[float], k: int) -> list[float]:
-    return [weight if place < k else 0.0 for place, weight in enumerate(weights)]
+def top_k(probabilities: list[float], k: int) -> list[float]:
+    return [probability if place < k else 0.0 for place, probability in enumerate(probabilities)]
 
 
-def top_p(weights: list[float], p: float) -> list[float]:
+def top_p(probabilities: list[float], p: float) -> list[float]:
     kept: list[float] = []
-    for weight in weights:
-        kept.append(weight if sum(kept) < p * sum(weights) else 0.0)
+    for probability in probabilities:
+        kept.append(probability if sum(kept) < p * sum(probabilities) else 0.0)
     return kept
 
 
-def min_p(weights: list[float], p: float) -> list[float]:
-    return [weight if weight >= p * max(weights) else 0.0 for weight in weights]
+def min_p(probabilities: list[float], p: float) -> list[float]:
+    return [probability if probability >= p * max(probabilities) else 0.0 for probability in probabilities]
 
 
 REFERENCES: dict[str, Callable[[list[float], Any], list[float]]] = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
-"""What each does to the weights of one text, the likeliest first."""
+"""What each does to the probabilities of one text, the likeliest first."""
 
 
 def exponents(size: int) -> st.SearchStrategy[list[int]]:
-    """-log2 of the weights of `size` characters; that of the likeliest is 1."""
+    """-log2 of the probabilities of `size` characters; that of the likeliest is 1."""
     others = st.lists(st.integers(0, 12), min_size=size - 1, max_size=size - 1)
     return others.flatmap(lambda drawn: st.permutations([0, *drawn]))
 
@@ -51,15 +51,15 @@ def exponents(size: int) -> st.SearchStrategy[list[int]]:
 SIZES = st.integers(1, 8)
 OPTIONS = st.fixed_dictionaries({name: st.none() | values for name, values in VALUES.items()})
 TEXTS = SIZES.flatmap(lambda size: st.lists(st.tuples(exponents(size), OPTIONS), min_size=1, max_size=4))
-"""Texts with equally many characters: -log2 of the weights of each, and its options."""
+"""Texts with equally many characters: -log2 of the probabilities of each, and its options."""
 
 
 def filtered(texts: list[tuple[list[int], dict[str, Any]]]) -> list[list[float]]:
-    """What is left of the weights of each text."""
+    """What is left of the probabilities of each text."""
     logits = -np.array([exponents for exponents, _ in texts], dtype=np.float64)
-    weights = 2.0**logits
-    Filters([SamplingOptions(**options) for _, options in texts]).apply(logits, weights)
-    return [list(map(float, row)) for row in weights]
+    probabilities = 2.0**logits
+    Filters([SamplingOptions(**options) for _, options in texts]).apply(logits, probabilities)
+    return [list(map(float, row)) for row in probabilities]
 
 
 def expected(exponents: list[int], options: dict[str, Any]) -> list[float]:
@@ -69,7 +69,7 @@ def expected(exponents: list[int], options: dict[str, Any]) -> list[float]:
     for name in FILTERS:
         if options.get(name) is not None:
             ordered = REFERENCES[name](ordered, options[name])
-    return [weight for _, weight in sorted(zip(order, ordered, strict=True))]
+    return [probability for _, probability in sorted(zip(order, ordered, strict=True))]
 
 
 def test_every_filter_is_an_option_and_has_a_reference_here() -> None:
@@ -91,7 +91,7 @@ def test_each_filter_alone_keeps_what_its_reference_keeps(name: str, data: st.Da
     value = data.draw(VALUES[name])
     ordered = sorted((2.0**-exponent for exponent in exponents), reverse=True)
     (removed,) = FILTERS[name](np.array([ordered]), np.array([[value]], dtype=np.float64))
-    kept = [0.0 if gone else weight for gone, weight in zip(removed, ordered, strict=True)]
+    kept = [0.0 if gone else probability for gone, probability in zip(removed, ordered, strict=True)]
     assert kept == REFERENCES[name](ordered, value)
 
 
@@ -100,8 +100,8 @@ def test_the_likeliest_character_always_stays_as_it_was(
     texts: list[tuple[list[int], dict[str, Any]]], data: st.DataObject
 ) -> None:
     narrow = [(exponents, data.draw(st.sampled_from([options, NARROWEST]))) for exponents, options in texts]
-    for (exponents, _), weights in zip(narrow, filtered(narrow), strict=True):
-        assert weights[exponents.index(0)] == 1
+    for (exponents, _), probabilities in zip(narrow, filtered(narrow), strict=True):
+        assert probabilities[exponents.index(0)] == 1
 
 
 def test_each_filter_sees_what_those_before_it_in_the_table_have_left() -> None:
@@ -111,9 +111,9 @@ def test_each_filter_sees_what_those_before_it_in_the_table_have_left() -> None:
 
 
 def test_without_a_filter_nothing_is_touched() -> None:
-    weights = np.array([[0.5, np.nan, 2.0]])
-    Filters([SamplingOptions()]).apply(np.zeros((1, 3)), weights)
-    np.testing.assert_array_equal(weights, [[0.5, np.nan, 2.0]])
+    probabilities = np.array([[0.5, np.nan, 2.0]])
+    Filters([SamplingOptions()]).apply(np.zeros((1, 3)), probabilities)
+    np.testing.assert_array_equal(probabilities, [[0.5, np.nan, 2.0]])
 
 
 def test_of_equally_likely_characters_the_first_stay() -> None:

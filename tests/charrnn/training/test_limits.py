@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
-from charrnn.training import limits
 from charrnn.training.limits import Due, is_finished, run_progress, total_steps, what_is_due
 from charrnn.training.state import Progress
 
@@ -33,7 +32,8 @@ def test_before_the_first_step_nothing_is_due_but_training() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "silence", "report"), [(9, 0.0, False), (10, 0.0, True), (9, 1.0, True), (10, None, False)]
+    ("step", "silence", "report"),
+    [(9, 0.0, False), (10, 0.0, True), (9, 0.99, False), (9, 1.0, True), (10, None, False)],
 )
 def test_a_report_is_due_every_log_every_steps_or_when_it_was_silent_for_a_second(
     step: int, silence: float | None, report: bool
@@ -107,8 +107,3 @@ def test_early_stopping_ends_training_after_patience_evaluations_without_improve
     training = params_for(training={"patience": 3}).training
     assert not is_finished(training, at(5, evaluations_since_best=2), NUM_WINDOWS)
     assert is_finished(training, at(5, evaluations_since_best=3), NUM_WINDOWS)
-
-
-def test_a_second_is_too_long_to_be_silent() -> None:
-    assert limits.is_too_long(1.0)
-    assert not limits.is_too_long(0.99)

@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import TrainingParams
-from charrnn.training.schedules import learning_rate
+from charrnn.training.schedules import SCHEDULES, learning_rate
 
-SCHEDULES = ["constant", "cosine", "step", "plateau"]
 FRACTION = st.floats(0, 1, exclude_max=True)
 
 
@@ -65,7 +64,7 @@ def test_warm_up_reaches_the_schedule_in_equal_steps(schedule: str, step: int, s
 
 
 @given(
-    schedule=st.sampled_from(SCHEDULES),
+    schedule=st.sampled_from(list(SCHEDULES)),
     peak=st.floats(1e-8, 1e3),
     final_fraction=FRACTION,
     decay_factor=st.floats(0, 1, exclude_min=True, exclude_max=True),

@@ -12,12 +12,12 @@ from charrnn.data.streams import Streams
 from charrnn.errors import CheckpointError
 from charrnn.training.events import Steps
 from charrnn.training.loop import train
+from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import TrainState, new_state
 from tests.charrnn.training.nested import equal
 
 CPU = torch.device("cpu")
 SIZE = 6
-OPTIMIZERS = ["adam", "adamw", "sgd", "rmsprop"]
 IDS = np.random.default_rng(0).integers(0, SIZE - 1, 400).astype(np.uint8)
 
 

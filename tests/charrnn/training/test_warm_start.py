@@ -104,17 +104,17 @@ def test_known_text_is_read_as_before(
     text = "".join(data.draw(st.lists(st.sampled_from(sorted(old)), min_size=1, max_size=20)))
     assert now.decode(now.encode(text)) == text
     checkpoint = trained(params, before)
-    scores = []
+    found = []
     for model, vocabulary in [(checkpoint.model(), before), (started(checkpoint, now), now)]:
         # In double precision: how many columns a matrix has may change how its products are rounded.
         ids = torch.from_numpy(vocabulary.encode(text).astype("int64"))[:, None]
         state = tuple(part.double() for part in model.initial_state(1))
         logits, _ = model.double()(ids, state)
         places = [*vocabulary.encode(before.characters).tolist(), vocabulary.padding_id]
-        scores.append(logits[:, 0, places])
-    torch.testing.assert_close(scores[1], scores[0], rtol=1e-12, atol=1e-12)
+        found.append(logits[:, 0, places])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-12)
     # Among the old characters, then, the probabilities are the same too.
-    torch.testing.assert_close(scores[1].softmax(-1), scores[0].softmax(-1), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found[1].softmax(-1), found[0].softmax(-1), rtol=1e-12, atol=1e-12)
 
 
 def test_a_cell_with_weights_of_other_names_keeps_what_each_character_has_learnt(

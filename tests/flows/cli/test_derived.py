@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.config.types import PositiveInt, Probability, Section, Text
+from charrnn.config.types import PositiveInt, PositiveShare, Section, Text
 from flows.cli import sample
 from flows.cli.command import add_command
 from flows.cli.derived import flag, with_fields
@@ -21,7 +21,7 @@ class Options(Section):
     size: PositiveInt = 3
     """How large
     it is."""
-    least_share: Probability | None = None
+    least_share: PositiveShare | None = None
     """At least this."""
     stop: Text | None = Field(None, json_schema_extra={"flag": "--until"})
     """Where to stop."""

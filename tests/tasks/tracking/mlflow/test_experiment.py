@@ -11,6 +11,7 @@ from charrnn.errors import TrackingError
 from tasks.tracking.mlflow import reopen_run
 from tasks.tracking.processes import PROCESS_TAGS
 from tasks.tracking.runs import RunRef
+from tasks.tracking.tracker import Tracker
 from tests.tasks.tracking.places import experiment_of, of_experiment, one_line
 from tests.workplace import start_run
 
@@ -98,3 +99,13 @@ def test_a_run_that_is_opened_again_belongs_to_this_process(store: Params, clien
     reopen_run(left)
     start_run(named, "a run", {})
     assert client.get_run(left.run_id).info.status == "RUNNING"
+
+
+def test_the_runs_that_have_ended_are_read_page_by_page(store: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.tracking.mlflow.experiment.PAGE", 2)
+    named = of_experiment(store, "of many runs")
+    runs = {start_run(named, "a run", {}) for _ in range(5)}
+    for run in runs:
+        Tracker(run).finish("FINISHED")
+    start_run(named, "a run", {})
+    assert {ended.run.run_id for ended in experiment_of(named).ended_runs()} == {run.run_id for run in runs}

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
-from tasks.tracking.mlflow import Experiment, artifact_sizes
+from tasks.tracking.mlflow import artifact_sizes
 from tasks.tracking.outbox.messages import SetTags
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import CHECKPOINTS, RunRef
@@ -111,13 +111,6 @@ def test_a_run_that_has_something_to_tell_its_store_is_left_alone(params: Params
     Outbox(run.outbox).append(SetTags({"colour": "red"}), str(params.tracking.uri))
     call_prune(params, "--delete")
     assert left(run) == (set(EVERY), set(EVERY))
-
-
-def test_every_page_of_runs_is_looked_at(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.tracking.mlflow.experiment.PAGE", 2)
-    experiment = Experiment(params.tracking, params.data)
-    runs = {make_run(params, names=()).run_id for _ in range(5)}
-    assert {ended.run.run_id for ended in experiment.ended_runs()} == runs
 
 
 def test_an_experiment_that_is_not_there_is_not_made(params: Params) -> None:

@@ -1,4 +1,4 @@
-"""Optimizer steps whose figures are still on the device: they are read together, so that a step waits for nothing."""
+"""Optimizer steps whose figures are still on the device: they are read together, so that no step waits for it."""
 
 import time
 
@@ -13,8 +13,8 @@ from charrnn.training.limits import run_progress
 from charrnn.training.state import Progress
 
 
-class Block:
-    """Steps in a row that were not reported yet. Made just before the first of them."""
+class PendingSteps:
+    """Steps in a row that are not reported yet. Made just before the first of them."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
