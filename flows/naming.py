@@ -6,7 +6,7 @@ from pathlib import Path
 
 from charrnn.config.loading import load_params
 
-SCRIPTS = Path(__file__).resolve().parents[1]
+SCRIPTS = Path(__file__).resolve().parent
 # A script has the name of its command, but for the one whose file holds the flow that it runs.
 FILES = {"train": "pipeline"}
 
