@@ -35,9 +35,9 @@ from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
-from flows.cli.names import sync_command, typed
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
+from flows.naming import sync_command, typed
 from flows.retrying import options
 from flows.summary import Summary
 from tasks.download import download
@@ -49,7 +49,7 @@ from tasks.sample import sample
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
 from tasks.tracking.mlflow import Experiment, reopen_run, run_params, take_over
-from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, RunRef
+from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, RunRef
 from tasks.tracking.tracker import STOP_SECONDS, Tracker, send_pending
 from tasks.tracking.trained_models import Origin, TrainedModel, find_model, initial_model
 from tasks.train import train
@@ -150,7 +150,7 @@ def _prepare(
 
 def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
     """Check, before anything is written to it, that a run that goes on does so with the data it was started with."""
-    before = Tracker(run).tag("data.digest")
+    before = Tracker(run).tag(DATA_TAG)
     if before not in ("", dataset.digest):
         raise CheckpointError(
             f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
@@ -195,9 +195,9 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
-    facts = {"corpus.source": corpus.source, "corpus.sha256": corpus.sha256, "corpus.bytes": str(corpus.size)}
+    facts = {"corpus.source": corpus.source, CORPUS_TAG: corpus.sha256, "corpus.bytes": str(corpus.size)}
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
-    tracker.tags({**facts, "data.digest": dataset.digest, **prefect, **environment_tags()})
+    tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     for name, size in dataset.splits(params.splits).sizes.items():
         if size:
             tracker.dataset(

@@ -10,7 +10,7 @@ from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.data.streams import Streams
 from charrnn.evaluation.metrics import METRICS, PREFIXES
-from charrnn.evaluation.ngram import compute_baselines
+from charrnn.evaluation.ngram import Baselines, compute_baselines
 from charrnn.evaluation.scores import Scores
 from charrnn.evaluation.scores import evaluate as evaluate_model
 from charrnn.training.device import choose_device, computing
@@ -40,24 +40,22 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
                 continue
             part = splits.ids(name)
             streams = Streams(part, params.evaluation.batch_size, params.training.seq_length, device)
-            counted = compute_baselines(splits.ids("train"), part, vocabulary.size)
-            baselines = {"unigram": counted.unigram_loss, f"{counted.order}-gram": counted.ngram_loss}
-            scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines)
-            _report(tracker, name, scores[name], checkpoint.step)
+            baselines = compute_baselines(splits.ids("train"), part, vocabulary.size)
+            scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines.shown)
+            _report(tracker, name, scores[name], baselines, checkpoint.step)
     shown = scores.get("val") or scores.get("test")
     tracker.curves(shown.baselines if shown else {}, "loss_curves.png")
     return scores
 
 
-def _report(tracker: Tracker, name: str, scores: Scores, step: int) -> None:
+def _report(tracker: Tracker, name: str, scores: Scores, baselines: Baselines, step: int) -> None:
     """Log the scores on the split `name` to the run and, in a line, to the terminal."""
     prefix = PREFIXES[name]
-    losses = {f"{baseline.replace('-', '')}_loss": loss for baseline, loss in scores.baselines.items()}
-    for key, value in {**scores.metrics, **losses}.items():
+    for key, value in {**scores.metrics, **baselines.metrics}.items():
         tracker.metric(f"{prefix}/{key}", value, step)
     tracker.flush()
     tracker.table(scores.loss_by_position, f"evaluation/{prefix}_loss_by_position.json")
     tracker.table(scores.costliest_characters, f"evaluation/{prefix}_costliest_characters.json")
     metrics = [metric.log.format(scores.metrics[key]) for key, metric in METRICS.items() if metric.log]
-    baselines = [f"{baseline} {loss:.3f}" for baseline, loss in scores.baselines.items()]
-    logger.info("evaluate  %-4s %s  (%s)", name, "  ".join(metrics), ", ".join(baselines))
+    losses = [f"{label} {loss:.3f}" for label, loss in baselines.shown.items()]
+    logger.info("evaluate  %-4s %s  (%s)", name, "  ".join(metrics), ", ".join(losses))

@@ -12,7 +12,7 @@ from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import compare, text_losses
 from charrnn.training.device import computing
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import Store, alias_version, set_champion
+from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import load_registered
@@ -51,7 +51,9 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Prom
         if champion == version:
             return Promotion(True, f"version {version} is the champion already")
         promotion = _compare(dataset, params, run, name, champion) if champion else FIRST
-        set_champion(store, name, version, promotion.reason, CHAMPION if promotion.promoted else None)
+        describe_version(store, name, version, promotion.reason)
+        if promotion.promoted:
+            set_alias(store, name, version, CHAMPION)
     except TrackingError as error:
         # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)

@@ -3,9 +3,9 @@
 Every mistake becomes one ParamsError that names where the value stood, its key, what was found and what is allowed.
 """
 
+import glob
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from charrnn.config.messages import dotted, explain, params_error, show
 from charrnn.config.schema import Params
+from charrnn.config.schemes import split_scheme
 from charrnn.config.types import Text
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -25,9 +26,6 @@ NULLS = ("", "~", "null", "Null", "NULL")
 
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
-
-# A single letter and a colon begin a path, not a scheme.
-_SCHEME = re.compile(r"\s*[a-zA-Z](?:(?P<url>[a-zA-Z0-9+.-]*://)|[a-zA-Z0-9+.-]+:)")
 
 
 def project_folder() -> Path:
@@ -186,10 +184,14 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
 def _has_scheme(source: str, base: Path) -> bool:
     """Whether a line of `data.sources` begins as a URL does, or with a scheme and a colon, and so is no path.
 
-    Which schemes there are is not known here: a file with such a name is a path if it is there.
+    Which schemes there are is not known here: a line without // is a path if there is a file, or a match of the glob.
     """
-    scheme = _SCHEME.match(source)
-    return scheme is not None and (scheme["url"] is not None or not os.path.lexists(base / source))
+    scheme, is_url = split_scheme(source)
+    if is_url or not scheme:
+        return is_url
+    # glob raises on a NUL, which no file has in its name.
+    matches = "\0" not in source and glob.glob(source, root_dir=base, recursive=True)
+    return not matches and not os.path.lexists(base / source)
 
 
 def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:

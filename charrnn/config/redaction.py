@@ -30,3 +30,8 @@ def redact(text: str) -> str:
     """
     text = _USERINFO_WITH_BLANK.sub(r"\g<scheme>***@", text)
     return _QUERY.sub(r"\g<name>***", _USERINFO.sub("***@", text))
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line, credentials redacted: fit for a message."""
+    return redact(" ".join(text.split()))

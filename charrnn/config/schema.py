@@ -25,6 +25,12 @@ from charrnn.config.types import (
     Text,
 )
 
+ScheduleName = Literal["constant", "cosine", "step", "plateau"]
+NEED_LIMIT: frozenset[ScheduleName] = frozenset({"cosine"})
+"""Schedules that need to know when the training ends."""
+NEED_VALIDATION: frozenset[ScheduleName] = frozenset({"plateau"})
+"""Schedules that follow val/loss."""
+
 
 class DataParams(Section):
     """Where the text comes from and how it is cleaned."""
@@ -127,7 +133,7 @@ class TrainingParams(Section):
     """First-moment decay of adam and adamw (0 to 1); lower suits a short training."""
     beta2: Fraction = 0.999
     """Second-moment decay of adam and adamw (0 to 1)."""
-    schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
+    schedule: ScheduleName = "cosine"
     """Learning-rate schedule: cosine over the run's steps (over its time, if only max_minutes is set), step by
     decay_factor every decay_epochs, plateau by decay_factor when val/loss has not improved for decay_patience."""
     warmup_steps: Count = 0
@@ -281,10 +287,10 @@ class Params(Section):
         limited = training.epochs or training.max_steps or training.max_minutes
         if not limited and training.patience is None:
             raise ValueError("one of training.epochs, max_steps, max_minutes and patience must be set")
-        if not limited and training.schedule == "cosine":
-            raise ValueError("training.schedule cosine needs training.epochs, max_steps or max_minutes")
-        if self.splits.val_fraction == 0 and training.schedule == "plateau":
-            raise ValueError("training.schedule plateau needs splits.val_fraction > 0")
+        if not limited and training.schedule in NEED_LIMIT:
+            raise ValueError(f"training.schedule {training.schedule} needs training.epochs, max_steps or max_minutes")
+        if self.splits.val_fraction == 0 and training.schedule in NEED_VALIDATION:
+            raise ValueError(f"training.schedule {training.schedule} needs splits.val_fraction > 0")
         if self.splits.val_fraction == 0 and training.patience is not None:
             raise ValueError("training.patience needs splits.val_fraction > 0")
         return self

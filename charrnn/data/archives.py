@@ -13,8 +13,9 @@ from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from charrnn.config.redaction import one_line
+from charrnn.data.limits import too_large
 from charrnn.data.plays import play_text
-from charrnn.data.sources.source import one_line, too_large
 from charrnn.errors import SourceError
 
 _PIECE = 1 << 20

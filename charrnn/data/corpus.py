@@ -16,8 +16,9 @@ from filelock import FileLock
 
 from charrnn.config.schema import DataParams
 from charrnn.data.folder import DataFolder
+from charrnn.data.limits import MEGABYTE, Limits, too_large
 from charrnn.data.sources import parse_source
-from charrnn.data.sources.source import MEGABYTE, Fetched, Limits, OnProgress, Source, UnreachableError, too_large
+from charrnn.data.sources.source import Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import CorpusError, SourceError
 from charrnn.files import atomic_file, explain, sweep, workspace, write_text
 

@@ -30,6 +30,16 @@ class Baselines:
     ngram_loss: float
     order: int
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The losses by the names under which a run logs them, after the prefix of the split."""
+        return {"unigram_loss": self.unigram_loss, f"{self.order}gram_loss": self.ngram_loss}
+
+    @property
+    def shown(self) -> dict[str, float]:
+        """The losses by what a person reads."""
+        return {"unigram": self.unigram_loss, f"{self.order}-gram": self.ngram_loss}
+
 
 @dataclass(frozen=True)
 class _Level:

@@ -14,7 +14,7 @@ class Point:
     Attributes:
         progress: share of the run that is done, 0 to 1.
         epoch: passes through the training text done, in fractions.
-        decays: decays that the plateau schedule has decided on so far.
+        decays: decays so far, of a schedule that decays when evaluations bring no improvement.
     """
 
     progress: float
@@ -28,13 +28,25 @@ def _cosine(params: TrainingParams, at: Point) -> float:
     return final + (1 - final) * (1 + math.cos(math.pi * min(at.progress, 1.0))) / 2
 
 
-SCHEDULES: dict[str, Callable[[TrainingParams, Point], float]] = {
-    "constant": lambda params, at: 1.0,
-    "cosine": _cosine,
-    "step": lambda params, at: params.decay_factor ** math.floor(at.epoch / params.decay_epochs),
-    "plateau": lambda params, at: params.decay_factor**at.decays,
+@dataclass(frozen=True)
+class Schedule:
+    """Everything about a schedule, except what it needs of other parameters: the schema says that.
+
+    Attributes:
+        factor: what the peak learning rate is multiplied with at a point of the training.
+        decays_when_stale: whether `decay_patience` evaluations without improvement are a decay.
+    """
+
+    factor: Callable[[TrainingParams, Point], float]
+    decays_when_stale: bool = False
+
+
+SCHEDULES = {
+    "constant": Schedule(lambda params, at: 1.0),
+    "cosine": Schedule(_cosine),
+    "step": Schedule(lambda params, at: params.decay_factor ** math.floor(at.epoch / params.decay_epochs)),
+    "plateau": Schedule(lambda params, at: params.decay_factor**at.decays, decays_when_stale=True),
 }
-"""Name -> what the peak learning rate is multiplied with at a point of the training."""
 
 
 def learning_rate(params: TrainingParams, *, step: int, progress: float, epoch: float, decays: int) -> float:
@@ -48,5 +60,5 @@ def learning_rate(params: TrainingParams, *, step: int, progress: float, epoch: 
         decays: see `Point`.
     """
     warmup = min(1.0, (step + 1) / params.warmup_steps) if params.warmup_steps else 1.0
-    factor = SCHEDULES[params.schedule](params, Point(progress, epoch, decays))
+    factor = SCHEDULES[params.schedule].factor(params, Point(progress, epoch, decays))
     return params.learning_rate * factor * warmup

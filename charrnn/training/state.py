@@ -17,6 +17,7 @@ from charrnn.config.schema import ModelParams, TrainingParams
 from charrnn.errors import CheckpointError
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.optimizers import make_optimizer
+from charrnn.training.schedules import SCHEDULES
 
 
 @dataclass
@@ -78,7 +79,8 @@ class Progress:
         self.stale_evaluations = 0 if improved else self.stale_evaluations + 1
         if improved:
             self.best_loss, self.best_step = loss, self.step
-        if training.schedule == "plateau" and self.stale_evaluations >= training.decay_patience:
+        decays = SCHEDULES[training.schedule].decays_when_stale
+        if decays and self.stale_evaluations >= training.decay_patience:
             self.decays, self.stale_evaluations = self.decays + 1, 0
         return improved
 

@@ -7,7 +7,7 @@ from typer.main import get_command, get_group
 
 from flows.cli import compare, params, promote, prune, sample, server, sync, train
 from flows.cli.command import SETTINGS, add_command, answer_usage
-from flows.cli.names import typed
+from flows.naming import typed
 
 app = typer.Typer(
     help="Train a character-level recurrent language model on your own text, and know exactly what every run did.",

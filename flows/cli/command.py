@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from charrnn.config.messages import explain
 from flows.cli.errors import answer, guarded
-from flows.cli.names import typed
+from flows.naming import typed
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 # An example that is longer (characters) has its explanation on the next line.

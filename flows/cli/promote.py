@@ -32,10 +32,11 @@ def promote(
     params = load_params(overlays, overrides)
     with interruptible():
         from tasks.promote import CHAMPION
-        from tasks.tracking.mlflow import Store, alias_version, set_champion
+        from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
 
     store = Store.of(params.tracking)
     before = alias_version(store, model, CHAMPION)
-    set_champion(store, model, chosen, f"champion: {reason}", CHAMPION)
+    describe_version(store, model, chosen, f"champion: {reason}")
+    set_alias(store, model, chosen, CHAMPION)
     print(f"{model} version {chosen} is the champion (before: {before or 'none'})")
     return 0

@@ -8,10 +8,8 @@ from prefect.exceptions import ObjectNotFound
 
 from charrnn.config.schema import TaskParams
 from charrnn.errors import ParamsError
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import RECOVERIES_TAG, RunRef
 from tasks.tracking.tracker import Tracker
-
-RECOVERIES_TAG = "charrnn.recoveries"
 
 
 def check_crashed(flow_run_id: str) -> None:

@@ -15,12 +15,10 @@ from charrnn.errors import CheckpointError, CheckpointVersionError, TrackingErro
 from charrnn.files import keep_as, sweep, write_bytes
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.tracking.mlflow import download_artifact
-from tasks.tracking.runs import BEST, CHECKPOINTS, INITIAL, LAST, PREVIOUS, RunRef
+from tasks.tracking.runs import BEST, CHECKPOINTS, INITIAL, LAST, PREVIOUS, STEP_TAG, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
-
-STEP_TAG = "checkpoint.step"
 
 
 class CheckpointFolder:

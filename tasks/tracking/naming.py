@@ -8,7 +8,7 @@ from typing import Literal
 from charrnn.errors import ParamsError
 
 RUN_ID = re.compile("[0-9a-f]{32}")
-LAST = "last"
+NEWEST = "last"
 
 
 def kind_of(wanted: str) -> Literal["file", "run", "registered"]:
@@ -18,9 +18,9 @@ def kind_of(wanted: str) -> Literal["file", "run", "registered"]:
         ParamsError: it names a run, and there is a file of that name, too.
     """
     is_file = os.path.isfile(wanted)
-    if wanted == LAST or RUN_ID.fullmatch(wanted):
+    if wanted == NEWEST or RUN_ID.fullmatch(wanted):
         if is_file:
-            run = "the newest run" if wanted == LAST else "a run"
+            run = "the newest run" if wanted == NEWEST else "a run"
             raise ParamsError(
                 f"{wanted}: may be {run} or the file {os.path.abspath(wanted)}; write .{os.sep}{wanted} for the file, "
                 "or rename it"

@@ -19,6 +19,11 @@ INITIAL = "initial.ckpt"
 # Not `mlflow.parentRunId`: the UI would fold the run away under its parent, as if it were a part of it.
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CORPUS_TAG, DATA_TAG = "corpus.sha256", "data.digest"
+# The newest checkpoint among the artifacts, and the bytes of the one that was registered.
+STEP_TAG, SHA256_TAG = "checkpoint.step", "checkpoint.sha256"
+# Times the run went on by itself after a crash.
+RECOVERIES_TAG = "charrnn.recoveries"
 PARAMS_FILE = "params.yaml"
 SAMPLES_FILE = "samples/samples.json"
 

@@ -3,15 +3,14 @@
 A new kind is a new module in this folder with a subclass of `Source`; nothing else knows the kinds there are.
 """
 
-import re
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from charrnn.data.sources.source import ANY_SCHEME, NO_SCHEME, Source, one_line, split_checksum
+from charrnn.config.redaction import one_line
+from charrnn.config.schemes import split_scheme
+from charrnn.data.sources.source import ANY_SCHEME, NO_SCHEME, Source, split_checksum
 from charrnn.errors import SourceError
-
-_SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):(?P<url>//|:)?")
 
 
 def parse_source(text: str) -> Source:
@@ -24,9 +23,8 @@ def parse_source(text: str) -> Source:
     """
     name = one_line(text)
     location, sha256 = split_checksum(text.strip(), name)
-    kinds, match = _kinds(), _SCHEME.match(location)
-    scheme = match["scheme"].lower() if match else NO_SCHEME
-    if match and not match["url"] and scheme not in kinds:
+    kinds, (scheme, is_url) = _kinds(), split_scheme(location)
+    if not is_url and scheme not in kinds:
         scheme = NO_SCHEME
     kind = kinds.get(scheme) or kinds.get(ANY_SCHEME)
     if not location or kind is None or not kind.knows(scheme):

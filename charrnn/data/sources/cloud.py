@@ -16,18 +16,10 @@ from threading import Thread
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
-from charrnn.config.redaction import redact
+from charrnn.config.redaction import one_line, redact
 from charrnn.data.archives import unpacked
-from charrnn.data.sources.source import (
-    ANY_SCHEME,
-    Fetched,
-    Limits,
-    OnProgress,
-    Source,
-    UnreachableError,
-    one_line,
-    too_large,
-)
+from charrnn.data.limits import Limits, too_large
+from charrnn.data.sources.source import ANY_SCHEME, Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import SourceError
 from charrnn.files import workspace
 

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import httpx
 
+from charrnn.config.redaction import one_line
 from charrnn.data.archives import unpacked
-from charrnn.data.sources.source import Fetched, Limits, OnProgress, Source, UnreachableError, one_line, too_large
+from charrnn.data.limits import Limits, too_large
+from charrnn.data.sources.source import Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import SourceError
 from charrnn.files import explain
 

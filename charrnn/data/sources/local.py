@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
 
+from charrnn.config.redaction import one_line
 from charrnn.data.archives import archive_format, text_pieces
-from charrnn.data.sources.source import NO_SCHEME, Fetched, Limits, OnProgress, Source, UnreachableError, one_line
+from charrnn.data.limits import Limits
+from charrnn.data.sources.source import NO_SCHEME, Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import CorpusError, SourceError
 
 _SCHEME = "file"

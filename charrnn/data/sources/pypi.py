@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from charrnn.config.redaction import one_line
 from charrnn.data.archives import wheel_pieces
-from charrnn.data.sources.source import Fetched, Limits, OnProgress, Source, UnreachableError, one_line, too_large
+from charrnn.data.limits import Limits, too_large
+from charrnn.data.sources.source import Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import SourceError
 from charrnn.files import workspace
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from charrnn.config.redaction import redact
+from charrnn.data.limits import Limits
 from charrnn.errors import SourceError
 
 OnProgress = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all (None: unknown)."""
 
-MEGABYTE = 10**6
 NO_SCHEME, ANY_SCHEME = "", "*"
 """Among the schemes of a kind: it takes lines without a scheme; lines whose scheme no other kind has."""
 
@@ -23,19 +22,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 class UnreachableError(Exception):
     """A source does not answer; the message says why, without naming it. The next one is tried."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a source may take.
-
-    Attributes:
-        max_bytes: largest file, and largest text unpacked from it (bytes).
-        timeout: longest silence (s).
-    """
-
-    max_bytes: int
-    timeout: float
 
 
 @dataclass(frozen=True)
@@ -118,13 +104,3 @@ def split_checksum(text: str, name: str) -> tuple[str, str | None]:
     if checksum["algorithm"].lower() != "sha256" or not _SHA256.fullmatch(checksum["digest"]):
         raise SourceError(f"{name}: a checksum must be #sha256= and 64 hexadecimal digits")
     return text[: checksum.start()], checksum["digest"].lower()
-
-
-def one_line(text: str) -> str:
-    """Return `text` on one line, credentials redacted: fit for a message."""
-    return redact(" ".join(text.split()))
-
-
-def too_large(name: str, max_bytes: int, verb: str = "has") -> SourceError:
-    """Return the error for a source that has, or unpacks to, more than `max_bytes`."""
-    return SourceError(f"{name}: {verb} more than data.max_megabytes = {max_bytes / MEGABYTE:g} MB")

@@ -6,7 +6,14 @@ with the id of a run, so that it works from any thread or process; there is no a
 
 from tasks.tracking.mlflow.delivery import Delivery
 from tasks.tracking.mlflow.experiment import Experiment
-from tasks.tracking.mlflow.registry import alias_version, aliased_runs, download_model, registered_version, set_champion
+from tasks.tracking.mlflow.registry import (
+    alias_version,
+    aliased_runs,
+    describe_version,
+    download_model,
+    registered_version,
+    set_alias,
+)
 from tasks.tracking.mlflow.runs import (
     artifact_sizes,
     delete_artifact,
@@ -29,6 +36,7 @@ __all__ = [
     "aliased_runs",
     "artifact_sizes",
     "delete_artifact",
+    "describe_version",
     "download_artifact",
     "download_model",
     "read_run",
@@ -38,7 +46,7 @@ __all__ = [
     "run_at",
     "run_params",
     "run_tag",
-    "set_champion",
+    "set_alias",
     "system_figures",
     "take_over",
 ]

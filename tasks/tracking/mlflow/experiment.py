@@ -14,6 +14,7 @@ from charrnn.config.schema import DataParams, TrackingParams
 from charrnn.data.folder import DataFolder
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store, StoreError
+from tasks.tracking.naming import NEWEST
 from tasks.tracking.processes import is_gone, process_tags
 from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, EndedRun, RunRef
 
@@ -68,7 +69,7 @@ class Experiment:
             FileError: as `open` does.
         """
         experiment_id = self.open()
-        if wanted == "last":
+        if wanted == NEWEST:
             runs = self._newest(experiment_id, 1)
             problem = f"last: experiment '{self._params.experiment}' in {self._address} has no run yet"
         elif FLOW_RUN_ID.fullmatch(wanted):

@@ -20,9 +20,8 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox.messages import Register
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import SHA256_TAG, RunRef
 
-SHA256_TAG = "checkpoint.sha256"
 # Models asked for at once.
 PAGE = 100
 # MLflow's type of a column, for the JSON type of an option. A whole number may be missing from a row: MLflow makes no
@@ -116,15 +115,18 @@ def aliased_runs(store: Store) -> set[str]:
     }
 
 
-def set_champion(store: Store, name: str, version: str, reason: str, alias: str | None) -> None:
-    """Write on a version of model `name` why it is, or is not, the one to use; give it `alias`, if one is given.
+def describe_version(store: Store, name: str, version: str, description: str) -> None:
+    """Write `description` on a version of model `name`.
 
     Raises:
         TrackingError: there is no such version, or the store does not answer.
     """
-    store.ask(MlflowClient.update_model_version, name, version, description=reason)
-    if alias is not None:
-        store.ask(MlflowClient.set_registered_model_alias, name, alias, version)
+    store.ask(MlflowClient.update_model_version, name, version, description=description)
+
+
+def set_alias(store: Store, name: str, version: str, alias: str) -> None:
+    """Give `alias` to a version of model `name`; the version that had it loses it. Raises as `describe_version`."""
+    store.ask(MlflowClient.set_registered_model_alias, name, alias, version)
 
 
 def registered_version(run: RunRef, name: str, sha256: str) -> str:

@@ -12,7 +12,7 @@ from mlflow import MlflowClient, entities
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from charrnn.config.redaction import redact
+from charrnn.config.redaction import one_line, redact
 from charrnn.config.schema import TrackingParams
 from charrnn.errors import TrackingError
 from tasks.tracking.address import tracking_uri
@@ -132,7 +132,7 @@ def reason(error: Exception) -> str:
     """Return why a request failed, in one line: of a chain of transport errors, the first cause."""
     if isinstance(error, StoreError):
         return error.reason
-    return redact(" ".join(str(error).split()).rpartition("Caused by ")[2])[:300]
+    return one_line(str(error).rpartition("Caused by ")[2])[:300]
 
 
 def _is_refusal(error: Exception) -> bool:

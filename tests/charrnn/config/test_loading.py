@@ -255,6 +255,18 @@ def test_a_file_is_a_path_though_it_is_named_like_a_scheme(elsewhere: Path) -> N
     assert found == (*(f"{elsewhere}/{name}" for name in names), "part:two.txt", "https://host")
 
 
+def test_a_glob_is_a_path_though_it_is_named_like_a_scheme(elsewhere: Path) -> None:
+    (elsewhere / "essays:part").mkdir()
+    for name in ("essays:1.txt", "essays:part/2.txt"):
+        (elsewhere / name).write_text("text")
+    globs = ["essays:*.txt", "essays:*/*.txt", "essays:**/2.txt"]
+    others = ["poems:*.txt", "file:/essays:*.txt"]
+    found = load_params([], [f"data.sources={json.dumps(globs + others)}"]).data.sources
+    assert found == (*(f"{elsewhere}/{pattern}" for pattern in globs), *others)
+    with pytest.raises(ParamsError, match="must not contain NUL"):
+        load_params([], [r'data.sources=["essays:\0/*.txt"]'])
+
+
 @pytest.mark.parametrize(("path", "meant"), [PATHS[0], PATHS[2], PATHS[3], PATHS[7]])
 def test_a_relative_folder_is_from_the_project_in_a_file_and_from_here_in_an_override(
     elsewhere: Path, overlay: Path, path: str, meant: str

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config.redaction import redact
+from charrnn.config.redaction import one_line, redact
 
 NOTHING_TO_HIDE = [
     "https://host/a.txt",
@@ -95,3 +95,7 @@ def test_what_is_redacted_already_stays_in_a_longer_message(parts: list[str]) ->
     redacted = redact("".join(map(redact, parts)))
     assert redact(redacted) == redacted
     assert redact(f"cannot use {redacted}; and no other") == f"cannot use {redacted}; and no other"
+
+
+def test_one_line_joins_what_blanks_and_line_ends_part() -> None:
+    assert one_line(" no\n  way \t to http://me:hunter2@host/ ") == "no way to http://***@host/"

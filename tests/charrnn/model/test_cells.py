@@ -1,6 +1,5 @@
 """One table says all that depends on the cell."""
 
-import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from charrnn.config.schema import ModelParams
 from charrnn.model.cells import CELLS, LinearRecurrence, MinGRU, recurrence_by_loop, recurrence_by_scan
 
 PROJECT = Path(__file__).parents[3]
-MAY_NAME_CELLS = {"charrnn/model/cells.py", "charrnn/config/schema.py"}
 
 
 def test_the_cells_that_can_be_asked_for_are_those_of_the_table() -> None:
@@ -27,19 +25,6 @@ def test_the_cells_that_can_be_asked_for_are_those_of_the_table() -> None:
 def test_the_schema_is_read_without_torch() -> None:
     program = "import sys, charrnn.config.schema; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
-
-
-@pytest.mark.parametrize("folder", ["charrnn", "tasks", "flows"])
-def test_nothing_else_names_a_cell(folder: str) -> None:
-    found = []
-    for path in (PROJECT / folder).rglob("*.py"):
-        place = path.relative_to(PROJECT).as_posix()
-        if place in MAY_NAME_CELLS:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and node.value in CELLS:
-                found.append(f"{place}:{node.lineno}")
-    assert found == []
 
 
 Solve = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -11,9 +11,9 @@ from prefect.states import Cancelling, Crashed, Running
 
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
-from flows.deployed.recovery import RECOVERIES_TAG, check_crashed, count_recovery
+from flows.deployed.recovery import check_crashed, count_recovery
 from tasks.tracking.mlflow import Experiment, run_tag
-from tasks.tracking.runs import FLOW_RUN_TAG
+from tasks.tracking.runs import FLOW_RUN_TAG, RECOVERIES_TAG
 from tasks.tracking.tracker import Tracker
 from tests.workplace import start_run
 

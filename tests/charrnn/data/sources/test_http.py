@@ -6,8 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from charrnn.data.limits import Limits
 from charrnn.data.sources.http import Download, HttpSource
-from charrnn.data.sources.source import Limits, UnreachableError
+from charrnn.data.sources.source import UnreachableError
 from charrnn.errors import FileError, SourceError
 from tests.source_fixtures import OTHER, TEXT, Site, dead_url, one_line
 

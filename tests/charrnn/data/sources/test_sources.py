@@ -7,11 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.loading import PROJECT
+from charrnn.config.redaction import one_line
 from charrnn.data.sources import parse_source
 from charrnn.data.sources.http import HttpSource
 from charrnn.data.sources.local import LocalSource
 from charrnn.data.sources.pypi import PackageSource
-from charrnn.data.sources.source import Source, one_line
+from charrnn.data.sources.source import Source
 from charrnn.errors import SourceError
 
 DIGEST = "0123456789abcdef" * 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.config.loading import PROJECT, load_params
-from flows.cli.names import sync_command, typed
+from flows.naming import sync_command, typed
 
 
 def test_a_command_is_typed_as_charrnn() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from charrnn.config.loading import load_params
 
-SCRIPTS = Path(__file__).resolve().parents[1]
+SCRIPTS = Path(__file__).resolve().parent
 # Each script has the name of its command, except that of `train`, which also holds the flow `pipeline`.
 FILES = {"train": "pipeline"}
 
