@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.api import Model, fit, load
+    from charrnn.errors import CharrnnError
 
-__all__ = ["Model", "__version__", "fit", "load"]
+__all__ = ["CharrnnError", "Model", "__version__", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import a name when it is first used: command lines import this package before anything slow."""
     if name == "__version__":
         return import_module("importlib.metadata").version("charrnn")
+    if name == "CharrnnError":
+        return import_module("charrnn.errors").CharrnnError
     if name in __all__:
         return getattr(import_module("charrnn.api"), name)
     raise AttributeError(f"module 'charrnn' has no attribute {name!r}")

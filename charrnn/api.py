@@ -95,8 +95,8 @@ def fit(
     source: str | PathLike[str],
     *,
     max_minutes: float | None = None,
-    overlays: Sequence[str | PathLike[str]] = (),
-    overrides: Sequence[str] = (),
+    overlays: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    overrides: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Model:
     """Train a model on a text and return the best one of the training.
@@ -108,14 +108,16 @@ def fit(
     Args:
         source: where the text is, as in `data.sources`: a path, a glob, a URL, ...
         max_minutes: training time (minutes); None for `training.max_minutes` of the parameters.
-        overlays: parameter files merged over the defaults, in order, as with --params.
-        overrides: single parameters, such as "model.hidden_size=512", as with --set.
+        overlays: a parameter file, or several, merged over the defaults in order, as with --params.
+        overrides: a parameter, such as "model.hidden_size=512", or several, as with --set.
         progress: show a progress bar.
 
     Raises:
         CharrnnError: the class that says what is wrong with a parameter, the source, the text or the device.
         DivergedError: training diverged more than `training.max_rollbacks` times, before its first evaluation.
     """
+    overlays = [overlays] if isinstance(overlays, str | PathLike) else overlays
+    overrides = [overrides] if isinstance(overrides, str) else overrides
     changes = [*overrides, f"data.sources={json.dumps([str(source)])}"]
     if max_minutes is not None:
         changes.append(f"training.max_minutes={max_minutes}")

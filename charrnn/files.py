@@ -40,6 +40,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise FileError(f"{path}: cannot write: it is a device or a pipe, which would be replaced")
         temporary = _beside(path)
         yield temporary
         with open(temporary, "rb") as written:

@@ -23,6 +23,7 @@ from charrnn.config.types import (
     Sources,
     Temperatures,
     Text,
+    ThreadCount,
 )
 
 ScheduleName = Literal["constant", "cosine", "step", "plateau"]
@@ -172,8 +173,8 @@ class TrainingParams(Section):
     GPU, else float32. Evaluation and sampling on a CPU are always in float32."""
     seed: Seed = 1
     """Random seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
-    threads: PositiveInt | None = None
-    """CPU threads; null for one per core."""
+    threads: ThreadCount | None = None
+    """CPU threads (count); null for one per core."""
     log_every: PositiveInt = 10
     """Optimizer steps between two reports (count): the losses of all of them are read from the device together."""
 

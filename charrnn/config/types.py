@@ -20,6 +20,7 @@ def _as_list(value: Any) -> Any:
 _Number = BeforeValidator(_refuse_bool)
 Count = Annotated[int, Field(ge=0), _Number]
 PositiveInt = Annotated[int, Field(ge=1), _Number]
+ThreadCount = Annotated[int, Field(ge=1, le=1024), _Number]
 Float = Annotated[float, _Number]
 PositiveFloat = Annotated[float, Field(gt=0), _Number]
 NonNegativeFloat = Annotated[float, Field(ge=0), _Number]

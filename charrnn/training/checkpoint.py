@@ -21,7 +21,7 @@ Nothing in it is code: what is read is tensors and JSON.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +177,10 @@ def load_checkpoint(path: Path, name: str = "") -> Checkpoint:
     """
     name = name or str(path)
     try:
+        if path.exists() and not path.is_file():
+            kind = "a directory, not a charrnn checkpoint" if path.is_dir() else "not a file"
+            raise CheckpointError(f"{name}: is {kind}")
         content = path.read_bytes()
-    except IsADirectoryError:
-        raise CheckpointError(f"{name}: is a directory, not a charrnn checkpoint") from None
     except OSError as error:
         raise explain(error, "read checkpoint", path) from error
     if content.startswith(OLD_START):
@@ -196,11 +197,16 @@ def load_checkpoint(path: Path, name: str = "") -> Checkpoint:
     try:
         return _parse(tensors, _metadata(content))
     except ValidationError as error:
-        raise CheckpointError(f"{name}: is not a charrnn checkpoint ({first_problem(error)})") from None
+        raise CheckpointError(f"{name}: is not a charrnn checkpoint ({_shown(first_problem(error))})") from None
     except CheckpointVersionError as error:
-        raise CheckpointVersionError(f"{name}: {error}") from None
+        raise CheckpointVersionError(f"{name}: {_shown(str(error))}") from None
     except CharrnnError as error:
-        raise CheckpointError(f"{name}: {error}") from None
+        raise CheckpointError(f"{name}: {_shown(str(error))}") from None
+
+
+def _shown(text: str) -> str:
+    """Return a message that may quote what a file holds: at most 500 characters, none that a terminal obeys."""
+    return "".join(character if character.isprintable() else "�" for character in text[:500])
 
 
 class _VocabularyValues(BaseModel):
@@ -224,7 +230,7 @@ class _Metadata(BaseModel):
 def _metadata(content: bytes) -> dict[str, str]:
     """Return the metadata of a safetensors file that the library has read: a header of JSON after its length."""
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    metadata: dict[str, str] = header.get("__metadata__", {})
+    metadata: dict[str, str] = header.get("__metadata__") or {}
     return metadata
 
 
@@ -241,7 +247,7 @@ def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
         raise CheckpointError("is truncated or damaged (its checksum does not match its content)")
     found = _Metadata.model_validate(metadata)
     state = _join(tensors, found.progress, found.optimizer)
-    StateValues.model_validate(state)
+    state["progress"] = asdict(StateValues.model_validate(state).progress)
     checkpoint = Checkpoint(
         params=validate_params(found.params),
         vocabulary=Vocabulary.from_dict(found.vocabulary.model_dump()),
@@ -280,10 +286,12 @@ def _join(tensors: Mapping[str, Tensor], progress: dict[str, Any], settings: dic
     moments: dict[int, dict[str, Tensor]] = {}
     for full_name, tensor in parts["optimizer"].items():
         number, _, name = full_name.partition(".")
-        if not number.isdecimal():
+        if not (number.isascii() and number.isdecimal() and len(number) < 10 and name):
             raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {'optimizer.' + full_name[:70]!r})")
         moments.setdefault(int(number), {})[name] = tensor
     hidden, random = parts["hidden"], parts["random"]
+    if unknown := random.keys() - {"cpu", "cuda"}:
+        raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {'random.' + min(unknown)[:70]!r})")
     if sorted(hidden) != [str(number) for number in range(len(hidden))]:
         raise CheckpointError("is not a charrnn checkpoint (its hidden state has other parts than 0, 1, ...)")
     state: dict[str, Any] = {

@@ -219,6 +219,9 @@ def check_weights(model: CharRNN, weights: Mapping[str, Tensor]) -> None:
     """
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point():
+            raise CheckpointError(f"the checkpoint does not fit the model: {name} is of {tensor.dtype}")
     for name in [*expected, *found]:
         if expected.get(name) != found.get(name):
             raise CheckpointError(

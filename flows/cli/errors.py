@@ -53,8 +53,9 @@ def guarded(main: Callable[[], int]) -> int:
 
 
 def answer(message: str, code: int) -> int:
-    """Print `message` as one line on standard error; return `code`."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    """Print `message` as one line on standard error, without what a terminal would obey; return `code`."""
+    line = "".join(character if character.isprintable() else "�" for character in " ".join(message.split()))
+    print(f"error: {line}", file=sys.stderr)
     return code
 
 

@@ -150,7 +150,9 @@ class CloudSource(Source):
         found = [value for name, value in _QUERY.findall(self.location) if redact(f"?{name}=x") == f"?{name}=***"]
         if userinfo := _USERINFO.match(self.location):
             found.append(userinfo["password"][1:] if userinfo["password"] else f"{userinfo['user']}@")
-        return [secret for secret in found if secret]
+        # The URL itself is redacted in any case. To mask a shorter one wherever it occurs would garble the words, and
+        # the gaps would tell it.
+        return [secret for secret in found if len(secret) > 3]
 
 
 def _fsspec() -> Any:

@@ -14,7 +14,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 
 AT_LEAST_ONE = """data.min_count data.max_characters data.max_vocabulary model.hidden_size model.num_layers
     model.embedding_size training.seq_length training.batch_size training.epochs training.max_steps
-    training.decay_patience training.patience training.threads training.log_every evaluation.every_steps
+    training.decay_patience training.patience training.log_every evaluation.every_steps
     evaluation.max_characters evaluation.batch_size evaluation.probe_window checkpoint.every_steps
     checkpoint.keep_every_steps sampling.length sampling.top_k"""
 AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries tasks.recoveries"
@@ -25,6 +25,7 @@ MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes
 # Keys, what each may be at the utmost, and what is just too much.
 BOUNDS: list[tuple[str, list[float], list[float]]] = [
     (AT_LEAST_ONE, [1, 10**6], [0, -1, 1.5]),
+    ("training.threads", [1, 1024], [0, -1, 1.5, 1025]),
     (AT_LEAST_ZERO, [0, 10**6], [-1, 0.5]),
     (MORE_THAN_ZERO, [5e-324, 1e300], [0, -5e-324, -1]),
     ("training.weight_decay tasks.retry_delay_seconds", [0, 1e300], [-5e-324, -1]),

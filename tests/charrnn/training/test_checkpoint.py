@@ -2,6 +2,7 @@ import copy
 import hashlib
 import io
 import json
+import os
 import pickle
 import resource
 import zipfile
@@ -116,7 +117,8 @@ def refuse(path: Path, data: bytes) -> str:
         load_checkpoint(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
-    assert "\n" not in message
+    assert message.isprintable()
+    assert len(message) < 1000
     return message
 
 
@@ -315,6 +317,27 @@ def test_a_file_that_is_something_else_is_refused(data: bytes, message: str, tmp
     assert message in refuse(tmp_path / "x", data)
 
 
+def test_progress_takes_its_defaults_and_no_more(tmp_path: Path, content: Content) -> None:
+    content.metadata["progress"] = "{}"
+    (tmp_path / "x").write_bytes(content.sealed())
+    assert load_checkpoint(tmp_path / "x").step == 0
+
+
+def test_a_file_without_metadata_is_refused(tmp_path: Path) -> None:
+    header = b'{"__metadata__":null}'
+    message = refuse(tmp_path / "x", len(header).to_bytes(8, "little") + header)
+    assert "is a safetensors file, but not a charrnn checkpoint" in message
+
+
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match=r"/pipe: is not a file$"):
+        load_checkpoint(tmp_path / "pipe")
+    with pytest.raises(FileError, match=r"/pipe: cannot write: it is a device or a pipe"):
+        save_checkpoint(tmp_path / "pipe", checkpoint)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_directory_is_refused_and_a_missing_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(CheckpointError, match=r"/folder: is a directory, not a charrnn checkpoint$"):
@@ -414,6 +437,18 @@ DAMAGE = {
     "a part of the hidden state that is missing": (tensor("hidden.0", None), "hidden state has other parts"),
     "no random state": (tensor("random.cpu", None), "rng: "),
     "a random state cut short": (tensor("random.cpu", torch.zeros(16, dtype=torch.uint8)), "rng: "),
+    "weights that are whole numbers": (
+        tensor("model.decoder.bias", torch.zeros(8, dtype=torch.int64)),
+        "decoder.bias is of torch.int64",
+    ),
+    "a random state of no device": (tensor("random.x", torch.zeros(1)), "a tensor is called 'random.x'"),
+    "a moment without a name": (tensor("optimizer.0", torch.zeros(1)), "a tensor is called 'optimizer.0'"),
+    "moments of a weight that cannot be counted": (
+        tensor(f"optimizer.{'9' * 5000}.exp_avg", torch.zeros(1)),
+        "a tensor is called 'optimizer.9999",
+    ),
+    "characters that a terminal obeys": (tensor("model.\x1b[2J\x07", torch.zeros(1)), "model: �[2J� is (1,) in the checkpoint, not there"),
+    "a key without end": (put("progress", "x" * 10**6, value=1), "is not a charrnn checkpoint (progress.xxxx"),
     "layers without end": (put("params", "model", "num_layers", value=10**12), "model.num_layers is 1000000000000"),
     "a size beyond all counting": (put("params", "model", "hidden_size", value=10**30), "model.hidden_size is 1000"),
 }
