@@ -26,7 +26,7 @@ HALVES = ("splits.val_fraction=0.1", "splits.test_fraction=0")
 
 
 def overrides(bench: Bench) -> list[str]:
-    """The parameters that keep a run in the benchmark's own folder, and on what it is compared with: the processor."""
+    """The parameters that keep a run in the benchmark's own folder, and on the CPU, as what it is compared with."""
     return [
         "training.device=cpu",
         f"data.sources=['{bench.corpus}']",

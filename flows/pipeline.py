@@ -160,7 +160,7 @@ def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
 
 @contextmanager
 def _ending(run: RunRef) -> Iterator[None]:
-    """End the MLflow run as what becomes of the block: FINISHED, FAILED with the error, or KILLED."""
+    """End the MLflow run by how the block ends: FINISHED, FAILED with the error, or KILLED."""
     tracker = Tracker(run)
     left = 0
     try:

@@ -1,7 +1,7 @@
 """Prefect tasks, one a file, each around one library call, with progress and tracking.
 
-Settings that Prefect and MLflow read when they are imported are made here, so that they hold however a task comes to
-run; what the user has set stays.
+Settings that Prefect and MLflow read when they are imported are made here, so that they hold wherever a task runs;
+what the user has set stays.
 """
 
 import os

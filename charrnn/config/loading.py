@@ -82,7 +82,7 @@ def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None
 
 
 def _origin(key: str, origins: Mapping[str, str]) -> str:
-    """Return where `key` was set last, or a part of it, or else the list or map that it is an item of."""
+    """Return the origin that set `key` last, or a part of it; else that of the list or map that contains it."""
     parts = [origin for path, origin in origins.items() if path == key or path.startswith(key + ".")]
     wholes = [origin for path, origin in origins.items() if key.startswith(path + ".")]
     return (parts or wholes or [""])[-1]
@@ -182,7 +182,7 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
 
 
 def _has_scheme(source: str, base: Path) -> bool:
-    """Whether a line of `data.sources` begins as a URL does, or with a scheme and a colon, and so is no path.
+    """Whether a line of `data.sources` begins with a scheme, as a URL or before a colon, and thus is not a path.
 
     Which schemes there are is not known here: a line without // is a path if there is a file, or a match of the glob.
     """

@@ -1,4 +1,4 @@
-"""When training has diverged: a loss or gradient that is no finite number, or a loss that jumps."""
+"""When training has diverged: a loss or gradient that is not finite, or a loss that jumps."""
 
 import math
 from collections.abc import Sequence

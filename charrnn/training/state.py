@@ -1,7 +1,6 @@
 """TrainState: everything that is needed to go on exactly where training stopped.
 
-Knows how it is made, and how it becomes plain tensors and values and is made of them again; not when it is saved or
-where.
+Makes it, turns it into plain tensors and values, and restores it from them. Does not know when or where it is saved.
 """
 
 import copy

@@ -44,7 +44,7 @@ def guarded(main: Callable[[], int]) -> int:
         _drop_output()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        # A file is named where it fails; this is standard output, such as on a full disk.
+        # Errors of files name the file already; this one is of standard output, such as on a full disk.
         _drop_output()
         return answer(str(error), 2)
     finally:

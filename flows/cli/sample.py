@@ -81,8 +81,8 @@ def sample(
         if options["prime"]:
             raise ParamsError("--prime-file: not allowed with --prime")
         options["prime"] = _read_prime(prime_file)
-    # The last seed, too, is checked before anything is written. The prime is not: bytes of it that are no text are
-    # characters that no model has seen.
+    # The last seed, too, is checked before anything is written. The prime is not: bytes of it that do not
+    # decode are characters that no model has seen.
     numbered = with_seeds(read_options({**options, "prime": ""}), num_samples)
     params = load_params(overlays, overrides)
     with interruptible():

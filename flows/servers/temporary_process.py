@@ -1,4 +1,4 @@
-"""Starts the process of a temporary Prefect server. Imports nothing slow, so that it can start before all that is."""
+"""Starts the process of a temporary Prefect server. Imports nothing slow, so that the server starts before what is."""
 
 import atexit
 import os

@@ -1,7 +1,7 @@
 """A Prefect server for one run of the flow, where no other is named: out of reach of Ctrl-C, gone when the run is.
 
-Prefect would start one, too, but as a part of the terminal's foreground: Ctrl-C ends that server first, and the flow
-then waits minutes for it. And that one outlives a process that is killed.
+Prefect's own temporary server runs in the foreground of the terminal: Ctrl-C ends it first, and the flow then waits
+minutes for it. It also outlives a process that is killed.
 """
 
 from collections.abc import Iterator
