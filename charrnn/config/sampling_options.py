@@ -18,15 +18,15 @@ class CommonOptions(Section):
     length: PositiveInt = Field(1000, examples=[20])
     """Characters to write (count)."""
     stop: str | None = Field(None, min_length=1, examples=["\n\n"], json_schema_extra={"flag": "--until"})
-    """Text that ends the sample as soon as it was written; what the prime holds does not count. null for none."""
+    """Text that ends the sample as soon as it was written; what the prime holds does not count."""
     seed: Seed = 1
     """Random seed of the draws; same seed, same text."""
     top_k: PositiveInt | None = Field(None, examples=[40])
-    """Draw only from the k likeliest characters; null for all."""
+    """Draw only from the k likeliest characters."""
     top_p: PositiveShare | None = Field(None, examples=[0.95])
-    """Draw only from the likeliest characters that together have this probability (0 to 1); null for all."""
+    """Draw only from the likeliest characters that together have this probability (0 to 1)."""
     min_p: PositiveShare | None = Field(None, examples=[0.05])
-    """Draw only from characters at least this many times as probable as the likeliest (0 to 1); null for all."""
+    """Draw only from characters at least this many times as probable as the likeliest (0 to 1)."""
 
 
 class SamplingOptions(CommonOptions):
@@ -36,4 +36,4 @@ class SamplingOptions(CommonOptions):
     model_config = ConfigDict(coerce_numbers_to_str=False)
 
     temperature: NonNegativeFloat = 0.8
-    """0 always takes the likeliest character, 1 samples as learnt, more is wilder."""
+    """0 always takes the likeliest character, 1 samples as learnt, above 1 less likely characters come more often."""
