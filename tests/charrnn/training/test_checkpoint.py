@@ -447,7 +447,10 @@ DAMAGE = {
         tensor(f"optimizer.{'9' * 5000}.exp_avg", torch.zeros(1)),
         "a tensor is called 'optimizer.9999",
     ),
-    "characters that a terminal obeys": (tensor("model.\x1b[2J\x07", torch.zeros(1)), "model: �[2J� is (1,) in the checkpoint, not there"),
+    "characters that a terminal obeys": (
+        tensor("model.\x1b[2J\x07", torch.zeros(1)),
+        "model: �[2J� is (1,) in the checkpoint, not there",
+    ),
     "a key without end": (put("progress", "x" * 10**6, value=1), "is not a charrnn checkpoint (progress.xxxx"),
     "layers without end": (put("params", "model", "num_layers", value=10**12), "model.num_layers is 1000000000000"),
     "a size beyond all counting": (put("params", "model", "hidden_size", value=10**30), "model.hidden_size is 1000"),
