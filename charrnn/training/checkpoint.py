@@ -25,10 +25,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from pydantic import BaseModel, Json, ValidationError
 from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from charrnn.config.loading import validate_params
@@ -143,7 +144,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
         **{name: json.dumps(value) for name, value in values.items()},
     }
     digest = content_digest(tensors, metadata)
-    content = safetensors.torch.save(tensors, {**metadata, "sha256": digest})
+    content = save_tensors(tensors, {**metadata, "sha256": digest})
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
     return digest
@@ -189,7 +190,7 @@ def load_checkpoint(path: Path, name: str = "") -> Checkpoint:
             "charrnn 0.1, or train again"
         )
     try:
-        tensors = safetensors.torch.load(content)
+        tensors = load_tensors(content)
     except (SafetensorError, KeyError, ValueError):  # a KeyError for a dtype that PyTorch has not
         # The name of the format is in the metadata, which come before the tensors.
         fault = "is truncated or damaged" if FORMAT.encode() in content else "is not a charrnn checkpoint"
