@@ -4,7 +4,6 @@ import io
 import json
 import os
 import pickle
-import resource
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from charrnn.training.checkpoint import Checkpoint, checkpoint_of, content_diges
 from charrnn.training.loop import train
 from charrnn.training.state import TrainState, new_state
 from tests.charrnn.training.nested import equal
+from tests.limits import largest_file
 
 CPU = torch.device("cpu")
 VOCABULARY = Vocabulary("\nabcé中😀", tuple(range(5, 12)), tuple(range(7)))
@@ -505,20 +505,9 @@ def test_the_check_of_what_is_allocated_sees_a_model_being_made(checkpoint: Chec
         CharRNN(large, VOCABULARY.size)
 
 
-@contextmanager
-def no_file_larger_than(limit: int) -> Iterator[None]:
-    """Let the system refuse to write more (bytes), as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_write_that_fails_keeps_the_old_file(path: Path, checkpoint: Checkpoint) -> None:
     another, before = replace(checkpoint, run_id="another run"), path.read_bytes()
-    with pytest.raises(FileError, match=r"a checkpoint\.ckpt: cannot write: File too large"), no_file_larger_than(1000):
+    with pytest.raises(FileError, match=r"a checkpoint\.ckpt: cannot write: File too large"), largest_file(1000):
         save_checkpoint(path, another)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
