@@ -21,6 +21,11 @@ def raises(error: BaseException) -> Callable[[], int]:
     return main
 
 
+def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(raises(ParamsError("\x1b[2Ja file\x07 of another"))) == 2
+    assert capsys.readouterr() == ("", "error: �[2Ja file� of another\n")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(ParamsError("x.y: must be > 0, got -1"), 2), (DivergedError("at step 3"), 1), (KeyboardInterrupt(), 130)],
