@@ -14,9 +14,10 @@ class CommonOptions(Section):
     """What the options of one text and the section `sampling`, which has several temperatures, have in common."""
 
     prime: str = ""
-    """Text to continue; empty starts from a line break, or a random first character where there is none."""
+    """Text to continue; empty starts a document, or a stream from a line break, or from a random first character where
+    there is none."""
     length: PositiveInt = Field(1000, examples=[20])
-    """Characters to write (count)."""
+    """Characters to write (count); a document ends by itself, at the latest after so many."""
     stop: str | None = Field(None, min_length=1, examples=["\n\n"], json_schema_extra={"flag": "--until"})
     """Text that ends the sample as soon as it was written; what the prime holds does not count."""
     seed: Seed = 1

@@ -31,6 +31,8 @@ NEED_LIMIT: frozenset[ScheduleName] = frozenset({"cosine"})
 """Schedules that need to know when the training ends."""
 NEED_VALIDATION: frozenset[ScheduleName] = frozenset({"plateau"})
 """Schedules that follow val/loss."""
+NO_DOCUMENTS = "none"
+"""Value of data.documents for a text that is one stream."""
 
 
 class DataParams(Section):
@@ -47,13 +49,29 @@ class DataParams(Section):
     """Folder of downloads, encoded corpora and checkpoints; relative to the project, with --set to the working
     directory."""
     encoding: str = "utf-8"
-    """Character encoding of the text files (any that Python knows); what does not decode is an error."""
+    """Character encoding of the text files (any that Python knows); what does not decode is an error. auto: each file's
+    byte-order mark says it, else the file is UTF-8 if it decodes as that, else a detector says; the run's tags say
+    what was taken."""
     newline: Literal["unix", "keep"] = "unix"
     """Line ends: unix turns CRLF and CR into LF, so that one symbol means one thing; keep leaves them."""
     unicode_form: Literal["none", "NFC", "NFD", "NFKC", "NFKD"] = "NFC"
     """Unicode normal form; NFC makes an accented letter one character however it was typed."""
     lowercase: bool = False
     """Turn the text into lower case: a smaller vocabulary, a poorer text."""
+    join: str = "\n\n"
+    """Text between two files of one stream; where the end of the first has begun it, only the rest is added. Not used
+    where there are documents."""
+    documents: Text = NO_DOCUMENTS
+    """What a document is, a text that is complete in itself: none (all is one stream), lines, files, records (the rows
+    of CSV, TSV, JSON lines and Parquet files), or else the text that separates two documents."""
+    template: str | None = None
+    """Text of a record, with its columns in braces, such as "{title}\\n{text}"; null where records have one column."""
+    min_length: Count = 1
+    """Documents shorter than this are left out (characters); 1 leaves out empty ones."""
+    max_length: PositiveInt | None = None
+    """Documents longer than this are left out (characters); null for no limit."""
+    unique: bool = False
+    """Leave out documents that have occurred before."""
     min_count: PositiveInt = 1
     """Characters that occur less often than this are dropped from the text (count); they cannot be learnt."""
     max_characters: PositiveInt | None = None
@@ -65,9 +83,29 @@ class DataParams(Section):
     timeout_seconds: PositiveFloat = 30.0
     """How long a source may stay silent before the next is tried (s)."""
 
+    @property
+    def has_documents(self) -> bool:
+        """Whether the text is many documents, not one stream."""
+        return self.documents != NO_DOCUMENTS
+
+    @model_validator(mode="after")
+    def _documents_agree(self) -> "DataParams":
+        if self.template is not None and self.documents != "records":
+            raise ValueError(f"template is for documents = records, got documents = {self.documents!r}")
+        if self.max_length is not None and self.max_length < self.min_length:
+            raise ValueError(f"max_length must be at least min_length = {self.min_length}, got {self.max_length}")
+        return self
+
 
 class SplitParams(Section):
-    """How the text is divided, by position: training first, then validation, then test."""
+    """How the text is divided into a training, a validation and a test split."""
+
+    by: Literal["documents", "files", "blocks", "position"] | None = None
+    """What is divided: documents or files, drawn at random, equal ones always on the same side; blocks, spread over the
+    text; or the text by position, training first, then validation, then test. null: documents where there are some,
+    else position."""
+    seed: Seed = 1
+    """Random seed of the drawing."""
 
     val_fraction: Fraction = 0.03
     """Share of the text that chooses the best checkpoint (0 to 1); 0 for none."""
@@ -217,7 +255,10 @@ class SamplingParams(CommonOptions):
     """The texts written at the end, one for each temperature."""
 
     temperatures: Temperatures = (0.5, 0.8, 1.0)
-    """One sample for each: 0 always takes the likeliest character, 1 samples as learnt, more is wilder."""
+    """The temperatures to write with: 0 always takes the likeliest character, 1 samples as learnt, more is wilder."""
+    num_samples: PositiveInt | None = None
+    """Texts for each temperature (count), with the seeds seed, seed + 1, ...; null for 1, or 100 where the model writes
+    documents."""
 
     def options(self) -> list[SamplingOptions]:
         """Return the options of each text."""
@@ -284,6 +325,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Params":
+        if self.splits.by == "documents" and not self.data.has_documents:
+            raise ValueError("splits.by documents needs data.documents, such as lines, got none")
         training = self.training
         limited = training.epochs or training.max_steps or training.max_minutes
         if not limited and training.patience is None:

@@ -19,6 +19,7 @@ from charrnn.data.folder import DataFolder
 from charrnn.data.limits import MEGABYTE, Limits, too_large
 from charrnn.data.sources import parse_source
 from charrnn.data.sources.source import Fetched, OnProgress, Source, UnreachableError
+from charrnn.data.text_file import TextFile, file_sha256
 from charrnn.errors import CorpusError, SourceError
 from charrnn.files import atomic_file, explain, sweep, workspace, write_text
 
@@ -28,14 +29,14 @@ CONVERSION = 1
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text, as bytes in a file, and where it came from."""
+    """A text, as the bytes of its files, and where it came from."""
 
-    path: Path
-    """Where the bytes are: a local file in its place, or a file in the cache."""
+    files: tuple[TextFile, ...]
+    """At least one, in order."""
     sha256: str
-    """Hexadecimal digest of those bytes."""
+    """Hexadecimal digest of the only file; of several, the digest of their digests in order."""
     size: int
-    """Size of the text (bytes)."""
+    """Size of the files (bytes)."""
     source: str
     """The source used, credentials redacted."""
     cached: bool
@@ -78,17 +79,6 @@ def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> C
     raise SourceError(f"no source of text answers: {'; '.join(warnings)}")
 
 
-def check_unchanged(corpus: Corpus) -> None:
-    """Check that the file still holds the text that was fetched; others may write to a local one.
-
-    Raises:
-        CorpusError: it holds another.
-        OSError: it cannot be read.
-    """
-    if _sha256(corpus.path) != corpus.sha256:
-        raise CorpusError(f"{corpus.path}: changed while it was read; run again")
-
-
 class _Cache:
     """The texts that are kept in `params.directory`: finds them by their source, fetches those that are missing."""
 
@@ -102,8 +92,9 @@ class _Cache:
         try:
             index = json.loads(self._index(source).read_text(encoding="utf-8"))
             path, size = self._text(index["text_sha256"]), index["size"]
-            if path.stat().st_size == size and _sha256(path) == index["text_sha256"]:
-                return Corpus(path, index["text_sha256"], size, source.name, cached=True, warnings=())
+            if path.stat().st_size == size and file_sha256(path) == index["text_sha256"]:
+                file = TextFile(source.name, path, index["text_sha256"], size)
+                return Corpus((file,), file.sha256, size, source.name, cached=True, warnings=())
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return None
@@ -127,11 +118,13 @@ class _Cache:
         """Return the text of what was fetched: the one file that is the text already, or a file of the cache."""
         digest, size = _checked(fetched.files, source)
         if fetched.is_text and len(fetched.files) == 1:
-            return Corpus(fetched.files[0], digest, size, source.name, cached=True, warnings=())
+            file = TextFile(source.name, fetched.files[0], digest, size)
+            return Corpus((file,), digest, size, source.name, cached=True, warnings=())
         sha256, size = self._store(source, fetched.text)
         if not source.is_local:
             self._vouch(source, digest, sha256, size)
-        return Corpus(self._text(sha256), sha256, size, source.name, cached=fetched.is_text, warnings=())
+        file = TextFile(source.name, self._text(sha256), sha256, size)
+        return Corpus((file,), sha256, size, source.name, cached=fetched.is_text, warnings=())
 
     def _vouch(self, source: Source, digest: str, sha256: str, size: int) -> None:
         """Write into the index that `source` gave the text `sha256`, which must be in the cache already."""
@@ -186,11 +179,6 @@ def _key(source: Source) -> str:
     return hashlib.sha256(f"{source.identity}\n{CONVERSION}".encode()).hexdigest()[:32]
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _checked(files: Sequence[Path], source: Source) -> tuple[str, int]:
     """Return the digest of the file fetched, '' where there are several, and the size of all (bytes).
 
@@ -203,7 +191,7 @@ def _checked(files: Sequence[Path], source: Source) -> tuple[str, int]:
         sizes = [file.stat().st_size for file in files]
         if not all(sizes):
             raise CorpusError(f"{source.name}: is empty")
-        found = _sha256(files[0]) if len(files) == 1 else ""
+        found = file_sha256(files[0]) if len(files) == 1 else ""
     except OSError as error:
         raise UnreachableError(error.strerror or str(error)) from None
     if source.sha256 not in (None, found):

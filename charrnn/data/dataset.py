@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ import torch
 from filelock import FileLock
 
 from charrnn.config.schema import DataParams, SplitParams
-from charrnn.data.corpus import Corpus, check_unchanged
-from charrnn.data.decoding import read_text
+from charrnn.data.corpus import Corpus
+from charrnn.data.decoding import read_file
 from charrnn.data.folder import DataFolder
+from charrnn.data.normalisation import normal_forms
 from charrnn.data.splits import Splits, split
 from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
 from charrnn.errors import CorpusError, VocabularyError
@@ -126,7 +128,7 @@ def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_
 
     def pieces() -> Iterator[str]:
         nonlocal read
-        for piece in read_text(corpus.path, params):
+        for piece in normal_forms(chain.from_iterable(read_file(file, params) for file in corpus.files), params):
             yield piece
             read += len(piece)
             on_progress(read)
@@ -143,7 +145,8 @@ def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_
                 hashed = worker.submit(digest.update, ids)
             file.flush()
             synced = worker.submit(os.fsync, file.fileno())  # while the text is read once more
-            check_unchanged(corpus)
+            for read_again in corpus.files:
+                read_again.check_unchanged()
             synced.result()
         length = sum(vocabulary.counts)
         dataset = Dataset(directory, digest.hexdigest(), length, dropped, corpus.sha256, cached=False)

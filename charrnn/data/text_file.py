@@ -1,0 +1,40 @@
+"""A text file on this machine, as a value. Knows neither where it came from nor how it is encoded."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """One file of a text.
+
+    Attributes:
+        name: what messages call it: its path, or ARCHIVE: MEMBER; one line, credentials redacted.
+        path: where its bytes are: a local file in its place, or a file of the cache.
+        sha256: hex digest of the bytes.
+        size: of the file (bytes).
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+    def check_unchanged(self) -> None:
+        """Check that the file still holds the bytes that were fetched; others may write to a local one.
+
+        Raises:
+            CorpusError: it holds others.
+            OSError: it cannot be read.
+        """
+        if file_sha256(self.path) != self.sha256:
+            raise CorpusError(f"{self.name}: changed while it was read; run again")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hex SHA-256 of the file `path`."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
