@@ -8,16 +8,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.normalisation import normalise
 from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import DivergedError
-from charrnn.evaluation.bootstrap import text_losses
+from charrnn.errors import CorpusError, DivergedError
+from charrnn.evaluation.bootstrap import document_losses, text_losses
 from charrnn.generation.options import read_options
 from charrnn.generation.sampling import sample
 from charrnn.stopping import stop_requests
@@ -66,15 +68,23 @@ class Model:
         """
         return prime + sample(self._network, self.vocabulary, read_options({"prime": prime, **options}))
 
-    def score(self, text: str) -> float:
-        """Return the mean loss of the characters of `text` but the first (nats per character).
+    def score(self, text: str | Sequence[str]) -> float:
+        """Return the mean loss of `text`, or of several that know nothing of each other (nats per character).
 
-        A character that the model has never seen has the loss of a uniform guess over its vocabulary.
+        It is read as the training text was. The mean is over its characters but the first; for a model of documents,
+        over all and the stop symbol after them. A character that the model has never seen has the loss of a uniform
+        guess over its vocabulary.
 
         Raises:
-            CorpusError: the text has fewer than two characters.
+            CorpusError: there is no text, or for a model of a stream one has fewer than two characters.
         """
-        return float(text_losses(self._network, self.vocabulary, text, streams=1).mean())
+        texts = [normalise(one, self.params.data) for one in ([text] if isinstance(text, str) else text)]
+        if not texts:
+            raise CorpusError("text: must be at least one text")
+        if self.params.data.has_documents:
+            return float(document_losses(self._network, self.vocabulary, texts).mean())
+        losses = [text_losses(self._network, self.vocabulary, one, streams=1) for one in texts]
+        return float(np.concatenate(losses).mean())
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a checkpoint, which `load`, `charrnn sample` and `--init-from` read. Raises FileError."""

@@ -18,8 +18,8 @@ from prefect.exceptions import TerminationSignal
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.windows import Windows
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation.metrics import bits_per_char
 from charrnn.generation.sampling import known_prime, sample
@@ -143,7 +143,7 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
         )
 
 
-def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
+def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
     model, training = params.model, params.training
     logger.info(
         "train     %s %dx%d, %s parameters, %d streams of %s characters, windows of %d, %s, %s",
@@ -152,7 +152,7 @@ def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
         model.hidden_size,
         f"{state.model.num_parameters:,}",
         streams.batch_size,
-        f"{streams.stream_length:,}",
+        f"{streams.characters // streams.batch_size:,}",
         streams.seq_length,
         describe_device(state.device),
         choose_precision(training, state.device),

@@ -25,7 +25,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_file
 from charrnn.data.folder import DataFolder
 from charrnn.data.normalisation import normal_forms
-from charrnn.data.splits import Splits, split
+from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.files import atomic_directory, explain, sweep
@@ -90,7 +90,8 @@ class Dataset:
 
     def splits(self, params: SplitParams) -> Splits:
         """Return the ids divided as `params` say. Raises as `ids` and `split`."""
-        return split(self.ids(), params)
+        files = Units(None, None, np.array([self.length]), np.zeros(1, np.uint64))
+        return split(self.ids(), files, params)
 
 
 def encode_corpus(

@@ -4,7 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import SplitParams, TrainingParams
-from charrnn.data.splits import SMALLEST_SPLIT, Splits, check_length, split
+from charrnn.data.splits import SMALLEST_SPLIT, Splits, Units, check_length
+from charrnn.data.splits import split as split_units
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError
 from tests.source_fixtures import one_line
@@ -13,6 +14,11 @@ from tests.source_fixtures import one_line
 def text(length: int) -> Ids:
     """Return the ids of a text of so many characters, in no memory."""
     return np.broadcast_to(np.uint8(0), length)
+
+
+def split(ids: Ids, params: SplitParams) -> Splits:
+    """Divide the ids of one stream of one file."""
+    return split_units(ids, Units(None, None, np.array([len(ids)]), np.zeros(1, dtype=np.uint64)), params)
 
 
 FRACTIONS = st.just(0.0) | st.floats(0.0001, 0.8999)
@@ -72,7 +78,8 @@ def test_a_text_too_short_to_be_split_is_an_error_that_says_how_much_is_needed(n
 
 
 def test_one_window_must_fit_into_the_training_text() -> None:
-    splits = Splits(text(70), {"train": 49, "val": 11, "test": 10})
+    splits = split(text(70), SplitParams(val_fraction=11 / 70, test_fraction=10 / 70))
+    assert splits.sizes["train"] == 49
     check_length(splits, TrainingParams(seq_length=48))
     with pytest.raises(CorpusError) as caught:
         check_length(splits, TrainingParams(seq_length=49))
@@ -84,4 +91,4 @@ def test_one_window_must_fit_into_the_training_text() -> None:
 
 def test_where_no_window_fits_only_a_longer_text_helps() -> None:
     with pytest.raises(CorpusError, match=r"the character after it: use a longer text$"):
-        check_length(Splits(text(20), {"train": 1, "val": 9, "test": 10}), TrainingParams(seq_length=1))
+        check_length(Splits(text(1), {"train": np.array([[0, 1]])}, None), TrainingParams(seq_length=1))

@@ -79,9 +79,9 @@ def read(model: CharRNN, streams: Streams, windows: int) -> tuple[list[float], S
     """Read the streams' first windows as one: the mean loss of each window, and the state after them."""
     pieces = [streams.window(index) for index in range(windows)]
     with torch.no_grad():
-        logits, state = model(torch.cat([inputs for inputs, _ in pieces]), model.initial_state(streams.batch_size))
+        logits, state = model(torch.cat([piece.inputs for piece in pieces]), model.initial_state(streams.batch_size))
     losses, start = [], 0
-    for _, targets in pieces:
+    for targets in (piece.targets for piece in pieces):
         piece = logits[start : start + len(targets)]
         losses.append(float(F.cross_entropy(piece.flatten(0, 1), targets.flatten())))
         start += len(targets)
@@ -310,7 +310,8 @@ def test_label_smoothing_changes_the_gradient_and_not_the_loss_that_is_reported(
     found = steps(train(state, streams, val, smoothed))
     expected = steps(train(*start(plain), plain))
     assert [event.losses for event in found] == [event.losses for event in expected], "no step changes a weight"
-    inputs, targets = streams.window(0)
+    window = streams.window(0)
+    inputs, targets = window.inputs, window.targets
     logits, _ = state.model.train()(inputs, state.model.initial_state(4))
     log_probabilities = logits.log_softmax(-1)
     nll = -log_probabilities.gather(-1, targets[..., None]).mean()
@@ -385,7 +386,7 @@ def test_a_padded_text_is_trained_on_to_its_last_character() -> None:
     state = new_state(params.model, params.training, VOCABULARY.size, 4, CPU)
     losses, _ = figures(list(train(state, streams, None, params)))
     assert streams.dropped == 0
-    targets = torch.cat([streams.window(index)[1] for index in range(streams.num_windows)]).t().flatten()
+    targets = torch.cat([streams.window(index).targets for index in range(streams.num_windows)]).t().flatten()
     assert targets.tolist() == [*ids[1:].tolist(), *[VOCABULARY.padding_id] * 2]
     assert losses == pytest.approx(read(state.model, streams, streams.num_windows)[0], rel=1e-5)
 
