@@ -15,6 +15,8 @@ Positions = npt.NDArray[np.int64]
 # Parts that the spans of a stream are cut into, for each of the streams side by side: the more, the more evenly they
 # are filled, and the more often one begins without context.
 PARTS = 8
+# Windows of a part, at least: the last one is not full.
+PART_WINDOWS = 8
 
 
 def lay_out(
@@ -54,7 +56,7 @@ def lay_out(
 
 
 def cut(spans: Positions, parts: int, seq_length: int) -> tuple[Positions, Positions]:
-    """Cut `spans` into about `parts` parts of about the same length, none shorter than a window if its span is not.
+    """Cut `spans` into about `parts` parts of about the same length, or fewer where they would have too few windows.
 
     Parts of a span overlap by one id: the last that one part predicts is the first that the next one reads. Spans of
     one id have nothing to predict and are left out.
@@ -63,7 +65,7 @@ def cut(spans: Positions, parts: int, seq_length: int) -> tuple[Positions, Posit
         First id, and past the last, of each part: (parts,) each.
     """
     starts, ends = [], []
-    longest = max(seq_length, int((spans[:, 1] - spans[:, 0]).sum()) // parts)
+    longest = max(PART_WINDOWS * seq_length, int((spans[:, 1] - spans[:, 0]).sum()) // parts)
     for start, end in spans.tolist():
         predictions = end - start - 1
         if predictions < 1:

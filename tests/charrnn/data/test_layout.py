@@ -12,7 +12,7 @@ from charrnn.data.windows import IGNORED
 from charrnn.errors import CorpusError
 
 CPU = torch.device("cpu")
-IDS = np.arange(1000, dtype=np.uint16)
+IDS = np.arange(20_000, dtype=np.uint16)
 
 
 def predicted(laid_out: Pieces | Streams) -> list[tuple[int, int]]:
@@ -62,10 +62,10 @@ def test_spans_of_a_stream_are_read_whole_and_nothing_across_their_ends(
 
 
 def test_long_spans_are_cut_so_that_the_streams_are_filled() -> None:
-    starts, ends = cut(np.array([[0, 700], [710, 1000]]), 16, 10)
+    starts, ends = cut(np.array([[0, 7000], [7100, 10_000]]), 16, 10)
     assert len(starts) == 16
-    assert (ends - starts).max() - (ends - starts).min() <= 8
-    laid_out = lay_out(splits([[0, 700], [710, 1000]]), "train", 8, 10, CPU)
+    assert (ends - starts).max() - (ends - starts).min() <= 80
+    laid_out = lay_out(splits([[0, 14_000], [14_100, 20_000]]), "train", 8, 10, CPU)
     filled = [laid_out.window(index).characters for index in range(laid_out.num_windows)]
-    assert sum(filled) == 988
-    assert len(filled) <= 1.25 * 988 / 80
+    assert sum(filled) == 19_898
+    assert len(filled) <= 1.25 * 19_898 / 80
