@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
+from charrnn.data.pieces import Pieces
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.windows import IGNORED, Windows
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.scores import evaluate
 from charrnn.generation.sampling import sample
@@ -112,6 +114,66 @@ def test_resuming_gives_the_same_curve_and_weights(
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], tensor)
         assert torch.equal(resumed.best_model.state_dict()[name], whole.best_model.state_dict()[name])
+
+
+def start_on_documents(params: Params) -> tuple[TrainState, Windows, Windows]:
+    """Documents of 1 to 25 characters, up to three windows of 10 each; an epoch is about 15 windows."""
+    lengths = np.random.default_rng(1).integers(1, 26, 40)
+    ends = np.cumsum(lengths + 1) + 1
+    ids = np.random.default_rng(2).integers(0, VOCABULARY.padding_id, ends[-1]).astype(np.uint8)
+    ids[[0, *ends - 1]] = VOCABULARY.padding_id
+    starts = np.concatenate([[0], ends[:-1] - 1])
+    streams = Pieces(ids, starts[:30], ends[:30], 4, 10, CPU, seed=params.training.seed)
+    return (
+        new_state(params.model, params.training, VOCABULARY.size, 4, CPU),
+        streams,
+        Pieces(ids, starts[30:], ends[30:], 4, 10, CPU),
+    )
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 8, 11, 16])
+def test_a_training_on_documents_resumes_in_the_middle_of_an_epoch_bit_for_bit(stop_after: int, tmp_path: Path) -> None:
+    params = changed(params_for("lstm", "adam", "cosine"), "training.max_steps=40")
+    whole, streams, val = start_on_documents(params)
+    assert 10 < streams.num_windows < 20
+    expected = list(train(whole, streams, val, params))
+
+    stopped, streams, val = start_on_documents(params)
+    events = list(islice(train(stopped, streams, val, params), stop_after))
+    save_checkpoint(tmp_path / "x", checkpoint_of(stopped, params, VOCABULARY, "key", "run"))
+    resumed, streams, val = start_on_documents(params)
+    resumed.load_dict(load_checkpoint(tmp_path / "x").state)
+    events += train(resumed, streams, val, params)
+
+    assert figures(events) == figures(expected)
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], tensor)
+
+
+def test_the_order_of_documents_is_another_in_each_epoch() -> None:
+    params = changed(params_for("lstm", "adam", "cosine"), "training.max_steps=1")
+    _, streams, _ = start_on_documents(params)
+    begins = [[streams.window(index, epoch).begins.tolist() for index in range(3)] for epoch in range(3)]
+    assert begins[0] != begins[1] != begins[2] != begins[0]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "min_gru"])
+def test_the_training_loss_of_documents_is_that_of_each_alone(cell: str) -> None:
+    params = changed(params_for(cell, "sgd", "constant"), "training.max_steps=12", "training.log_every=1")
+    params = changed(params, "model.dropout=0", "training.learning_rate=1.0e-12", "training.precision=float32")
+    state, streams, _ = start_on_documents(params)
+    losses, _ = figures(list(train(state, streams, None, params)))
+    for index, loss in enumerate(losses):
+        window, expected = streams.window(index), []
+        for number, (offset, begin) in enumerate(zip(window.offsets, window.begins, strict=True)):
+            # Read the document from its beginning, with nothing before it, up to the end of this window.
+            ids = torch.from_numpy(streams._ids[begin - offset : begin + len(window.inputs)].astype(np.int64))
+            with torch.no_grad():
+                logits, _ = state.model(ids[:, None], state.model.initial_state(1))
+            kept = window.targets[:, number] != IGNORED
+            found = F.cross_entropy(logits[offset:, 0], window.targets[:, number].clamp(min=0), reduction="none")
+            expected += found[kept].tolist()
+        assert loss == pytest.approx(np.mean(expected), abs=1e-5)
 
 
 def test_watching_does_not_change_the_curve(tmp_path: Path) -> None:
