@@ -94,7 +94,11 @@ DOCUMENTS_TEXT = ["abcd", "", "d", "bad cab " * 40, "abc" * 50, "a", "dab"]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "min_gru"])
-def test_the_loss_of_a_document_alone_is_its_loss_in_any_company(cell: str) -> None:
+@pytest.mark.parametrize("side_by_side", [1, 2, 64])
+def test_the_loss_of_a_document_alone_is_its_loss_in_any_company(
+    cell: str, side_by_side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.evaluation.bootstrap.DOCUMENTS", side_by_side)
     vocabulary = vocabulary_of(TEXT)
     torch.manual_seed(1)
     model = CharRNN(ModelParams(cell=cell, hidden_size=8, num_layers=2), vocabulary.size).eval()
