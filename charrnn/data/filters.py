@@ -13,6 +13,7 @@ import numpy.typing as npt
 from charrnn.config.schema import DataParams
 from charrnn.data.documents import Piece
 from charrnn.data.hashing import hash_code_points
+from charrnn.errors import CorpusError
 
 Mask = npt.NDArray[np.bool_]
 
