@@ -46,7 +46,8 @@ class LocalSource(Source):
     def path(self) -> str:
         """The path or glob: of a URL decoded, else with `~` expanded."""
         url = _URL.fullmatch(self.location)
-        return unquote(url["path"]) if url else os.path.expanduser(self.location)
+        # A byte that is no UTF-8, which no parameter can hold, may be written as %XX.
+        return unquote(url["path"], errors="surrogateescape") if url else os.path.expanduser(self.location)
 
     @property
     def _is_url(self) -> bool:
