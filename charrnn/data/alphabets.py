@@ -45,8 +45,8 @@ def misfits(text: str) -> int:
     """Return how many characters of `text` beyond ASCII do not fit what they are in.
 
     A letter of the Latin alphabet fits where one language has it, the same for the whole text: that which most of them
-    fit; a capital does not fit after a small letter. A letter of another script fits where no Latin letter is beside
-    it, and a sign where it is not within a word.
+    fit. A letter of another script fits where no Latin letter is beside it, and a sign where it is not within a word. A
+    capital does not fit after a small letter.
     """
     latin: Counter[str] = Counter()
     count = 0
@@ -55,7 +55,7 @@ def misfits(text: str) -> int:
             latin.update(dict.fromkeys(character.lower(), times))
             count += times * (character.isupper() and before.islower())
         elif character.isalpha():
-            count += times * (_is_latin(before) or _is_latin(after))
+            count += times * (_is_latin(before) or _is_latin(after) or (character.isupper() and before.islower()))
         elif not _is_sign(character) or (
             character in _BESIDE and character not in _WITHIN and before.isalpha() and after.isalpha()
         ):

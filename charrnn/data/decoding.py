@@ -23,9 +23,9 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
         FileError: the file cannot be read.
         ParamsError: `data.encoding` is not a text encoding.
     """
+    found = find_encoding(file, params)
+    encoding = found.name
     try:
-        found = find_encoding(file, params)
-        encoding = found.name
         "".encode(encoding)
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):  # a ValueError for NUL in the name, and for the codec "undefined"
@@ -47,7 +47,7 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
                     problem = f"{error.reason} at byte offset {at} (0x{error.object[error.start]:02x})"
                     opened.seek(0)
                     mark = marked_encoding(opened.read(4))
-                    if mark and found.how == "given":
+                    if mark and not codecs.lookup(encoding).name.startswith(mark):
                         problem += f", and it begins with the byte-order mark of {mark}"
                     raise CorpusError(f"{file.name}: is not {encoding} text: {problem}; {advice}") from None
                 except UnicodeError as error:

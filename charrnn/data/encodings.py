@@ -50,7 +50,7 @@ _SAMPLE = 2**16
 # How much worse than the best a candidate of equal merit may be, in the detector's measures of mess and of coherence
 # (0 to 1). Their steps are coarse: on 400 characters of prose the right one lies up to 0.06 behind in coherence.
 _MESS, _COHERENCE = 0.04, 0.1
-# Of fewer bytes than this the frequencies of letters tell nothing.
+# Of lines that have in all fewer bytes than this nothing is concluded.
 _FEW = 32
 # More mess than this in the best one is no text that the detector knows.
 _MOST_MESS = 0.1
@@ -189,13 +189,13 @@ def _guess(file: TextFile) -> str:
         raise CorpusError(
             f"{file.name}: is not utf-8 text, and its encoding cannot be recognised; set data.encoding to what it is"
         )
-    for one in found:
+    for one in found if len(sample) >= _FEW else ():
         if all(one.beats(other) for other in found if other is not one):
             return one.name
     likely = [one.name for one in found if not any(other.beats(one) for other in found)]
     raise CorpusError(
-        f"{file.name}: is not utf-8 text, and what it is cannot be told: {', '.join(likely)} fit about equally well "
-        "and give different texts; set data.encoding to what it is"
+        f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {', '.join(likely)}, which give "
+        "different texts: set data.encoding to what it is"
     )
 
 
@@ -244,8 +244,7 @@ def _measure(sample: bytes, name: str) -> _Candidate | None:
     ).best()
     if best is None or best.chaos > _MOST_MESS:
         return None
-    coherence = best.coherence if len(whole) >= _FEW else 0.0
-    return _Candidate(name, best.chaos, coherence, misfits(text))
+    return _Candidate(name, best.chaos, best.coherence, misfits(text))
 
 
 def _sample(file: TextFile) -> bytes:

@@ -74,7 +74,7 @@ def test_a_file_name_that_is_no_utf8_is_read_and_its_name_can_be_written(tmp_pat
     (tmp_path / os.fsdecode(b"zy\xef.txt")).write_bytes(TEXT)
     zipped(tmp_path / "a.zip", **{"a.txt": TEXT}).rename(tmp_path / os.fsdecode(b"zz\xff.txt"))
     (tmp_path / "grün.txt").write_bytes(TEXT)
-    for source in (tmp_path / "z?.txt", f"file://{tmp_path}/zy%EF.txt", tmp_path / "*"):
+    for source in (tmp_path / "z??.txt", f"file://{tmp_path}/zy%EF.txt", tmp_path / "*"):
         corpus = fetch(source)
         assert set(texts(corpus)) == {TEXT}
         assert f"{tmp_path}/zy\\xef.txt" in names(corpus)
