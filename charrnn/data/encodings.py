@@ -194,8 +194,8 @@ def _guess(file: TextFile) -> str:
             return one.name
     likely = [one.name for one in found if not any(other.beats(one) for other in found)]
     raise CorpusError(
-        f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {', '.join(likely)}, which give "
-        "different texts: set data.encoding to what it is"
+        f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {', '.join(likely)}: "
+        "set data.encoding to what it is"
     )
 
 
