@@ -29,7 +29,7 @@ _ALPHABETS = [
         "čćđšžé",  # Bosnian, Croatian, Serbian, Slovenian
         "ăâîșțşţé",  # Romanian
         "çëéê",  # Albanian
-        "çğıöşüâîû\u0307",  # Turkish; İ in lower case has a dot of its own
+        "çğıöşüâîû\u0307",  # Turkish; the dot is what İ has beyond i in lower case
         "ąčęėįšųūž",  # Lithuanian
         "āčēģīķļņšūžōŗ",  # Latvian
         "äöõüšž",  # Estonian
@@ -51,22 +51,24 @@ def misfits(text: str) -> int:
     latin: Counter[str] = Counter()
     count = 0
     for (before, character, after), times in Counter(_BEYOND_ASCII.findall(f" {text} ")).items():
+        count += times * (character.isupper() and before.islower())
         if _is_latin(character):
-            latin.update(dict.fromkeys(character.lower(), times))
-            count += times * (character.isupper() and before.islower())
+            # Of a letter that is several characters in lower case, the last is beyond ASCII.
+            latin[character.lower()[-1]] += times
         elif character.isalpha():
-            count += times * (_is_latin(before) or _is_latin(after) or (character.isupper() and before.islower()))
-        elif not _is_sign(character) or (
-            character in _BESIDE and character not in _WITHIN and before.isalpha() and after.isalpha()
-        ):
-            count += times
+            count += times * (_is_latin(before) or _is_latin(after))
+        else:
+            count += times * (not _fits(character, within=before.isalpha() and after.isalpha()))
     return count + min(sum(latin[letter] for letter in latin.keys() - alphabet) for alphabet in _ALPHABETS)
 
 
-def _is_sign(character: str) -> bool:
-    """Return whether texts have it beside letters: punctuation, marks upon letters, and what is as wide as a kanji."""
-    is_mark = unicodedata.category(character).startswith("M")
-    return character in _BESIDE or is_mark or unicodedata.east_asian_width(character) in ("W", "F")
+def _fits(sign: str, within: bool) -> bool:
+    """Return whether texts have `sign`, which is no letter, beside a word, or `within` one.
+
+    Marks upon letters and what is as wide as a kanji may stand anywhere.
+    """
+    anywhere = unicodedata.category(sign).startswith("M") or unicodedata.east_asian_width(sign) in ("W", "F")
+    return anywhere or sign in (_WITHIN if within else _BESIDE)
 
 
 def _is_latin(character: str) -> bool:

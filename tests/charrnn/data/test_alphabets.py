@@ -30,7 +30,7 @@ def test_a_text_as_it_was_written_has_no_misfits(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Pĺ den tiden dĺ jag sĺg en älg för första gĺngen", 3),  # Swedish read as cp1250: ä and ö are not Slovak
+        ("Pĺ den tiden dĺ jag sĺg en älg för första gĺngen", 2),  # Swedish read as cp1250: no Slovak ö
         ("cafй", 1),  # French read as cp1251
         ("cafÈ", 1),  # read as mac-roman
         ("m‚me chose", 1),  # read as cp1252, written as cp850
@@ -47,5 +47,5 @@ def test_what_another_encoding_made_of_it_has_some(text: str, expected: int) -> 
 
 @given(st.text())
 def test_there_are_at_most_as_many_as_characters_beyond_ascii(text: str) -> None:
-    # Some characters are several in lower case.
-    assert 0 <= misfits(text) <= 4 * sum(not character.isascii() for character in text)
+    # A capital may be a misfit by what it is and by where it stands.
+    assert 0 <= misfits(text) <= 2 * sum(not character.isascii() for character in text)
