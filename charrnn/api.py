@@ -15,6 +15,7 @@ from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.encodings import guess_warnings
 from charrnn.data.normalisation import normalise
 from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
@@ -135,7 +136,7 @@ def fit(
     device = choose_device(params.training)
     corpus = fetch_corpus(params.data)
     dataset = encode_corpus(corpus, params.data)
-    for warning in corpus.warnings:
+    for warning in (*corpus.warnings, *guess_warnings(corpus.files, params.data)):
         logger.warning(warning)
     if dataset.dropped:
         logger.warning("%s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")

@@ -2,6 +2,8 @@
 
 import re
 
+from charrnn.errors import encodable
+
 _URL = r"(?<=[\w+.-]://)(?!\*\*\*@)"
 _USERINFO = re.compile(
     # User and password in front of an @, as they should be written; an @ in the path or after it separates nothing.
@@ -33,5 +35,5 @@ def redact(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, credentials redacted: fit for a message."""
-    return redact(" ".join(text.split()))
+    """Return `text` on one line, encodable, credentials redacted: fit for a message."""
+    return redact(encodable(" ".join(text.split())))

@@ -154,6 +154,7 @@ def test_the_text_is_the_runs_dataset_with_its_digest(finished: Finished, run: R
     assert profile(datasets["train"])["characters"] == 60_000 - 2 * 1_800
     assert run.data.tags["corpus.sha256"] == finished.summary.corpus.sha256
     assert run.data.tags["corpus.source"].endswith("a play.txt")
+    assert run.data.tags["corpus.encoding"] == "utf-8"
     assert run.data.tags["corpus.bytes"] == "60000"
 
 
