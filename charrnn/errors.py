@@ -4,25 +4,7 @@ Every message names the parameter or file, what was found and what is allowed, s
 print it as it is. Nothing here knows how it is printed.
 """
 
-import re
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def encodable(text: str) -> str:
-    r"""Return `text` with lone surrogates, which UTF-8 cannot encode, as escapes.
-
-    Python has one for each byte of a file name that is no UTF-8.
-
-    >>> encodable("zy\udcef.txt")
-    'zy\\xef.txt'
-    """
-    return _SURROGATE.sub(_escape, text)
-
-
-def _escape(surrogate: re.Match[str]) -> str:
-    code = ord(surrogate[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+from charrnn.undecodable import escaped
 
 
 class CharrnnError(ValueError):
@@ -31,7 +13,7 @@ class CharrnnError(ValueError):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(encodable(message))
+        super().__init__(escaped(message))
 
 
 class ParamsError(CharrnnError):

@@ -2,7 +2,7 @@
 
 import re
 
-from charrnn.errors import encodable
+from charrnn.undecodable import escaped
 
 _URL = r"(?<=[\w+.-]://)(?!\*\*\*@)"
 _USERINFO = re.compile(
@@ -35,5 +35,5 @@ def redact(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, encodable, credentials redacted: fit for a message."""
-    return redact(encodable(" ".join(text.split())))
+    """Return `text` on one line, credentials redacted, bytes that are no UTF-8 as escapes: fit for a message."""
+    return redact(escaped(" ".join(text.split())))
