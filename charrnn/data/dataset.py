@@ -24,6 +24,7 @@ from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_file
 from charrnn.data.folder import DataFolder
+from charrnn.data.hashing import Hashes
 from charrnn.data.normalisation import normal_forms
 from charrnn.data.splits import Splits, split
 from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
@@ -88,9 +89,29 @@ class Dataset:
         except OSError as error:
             raise explain(error, "read", path) from error
 
+    def hashes(self) -> Hashes:
+        """Map the hash of each document: (documents,) uint64. Raises FileError."""
+        path = self.directory / "hashes.bin"
+        try:
+            return np.memmap(path, dtype=np.uint64, mode="r")
+        except OSError as error:
+            raise explain(error, "read", path) from error
+
     def splits(self, params: SplitParams) -> Splits:
         """Return the ids divided as `params` say. Raises as `ids` and `split`."""
         return split(self.ids(), params)
+
+
+def find_encoded(folder: DataFolder, digest: str) -> Dataset | None:
+    """Return the encoded corpus of `digest` (see `Dataset`) in `folder`; None where there is none that is sound."""
+    for path in sorted(folder.encoded.glob("*/dataset.json")):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["digest"] == digest and not path.parent.name.startswith("."):  # so begins what is half-written
+                return Dataset(directory=path.parent, cached=True, **values)
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    return None
 
 
 def encode_corpus(
