@@ -41,7 +41,8 @@ def shown(written: Written, form: Format, *, alone: bool = True, new: bool | Non
     if form == "lines":
         return one_line(written.text)
     if form == "jsonl":
-        return json.dumps({"seed": seed, "text": written.text, "logprob": written.logprob, "new": new})
+        line = json.dumps({"seed": seed, "text": written.text, "logprob": written.logprob, "new": new})
+        return line.replace("\x7f", "\\u007f")  # the one control character that JSON leaves as it is
     return written.text if alone else f"--- seed {seed} ---\n{written.text}"
 
 
