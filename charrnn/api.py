@@ -22,7 +22,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, DivergedError
 from charrnn.evaluation.bootstrap import document_losses, text_losses
 from charrnn.generation.options import read_options
-from charrnn.generation.sampling import sample
+from charrnn.generation.writer import Writer
 from charrnn.stopping import stop_requests
 from charrnn.terminal import bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
@@ -50,24 +50,28 @@ class Model:
         self.params: Params = checkpoint.params
         self.vocabulary: Vocabulary = checkpoint.vocabulary
         self.step: int = checkpoint.step
+        self._writer = Writer(self._network, self.vocabulary, self.params.data)
 
     def __repr__(self) -> str:
         shape = self.params.model
         return f"<charrnn.Model {shape.cell} {shape.num_layers}x{shape.hidden_size}, step {self.step:,}>"
 
     def sample(self, prime: str = "", **options: Any) -> str:
-        """Return `prime` and the text that the model continues it with.
+        """Return `prime`, read as the training text was, and the text that the model continues it with.
 
         Args:
-            prime: text to continue; '' starts from a line break, or a random character where there is none.
+            prime: text to continue; '' starts a document, or a stream from a line break, or from a random character
+                where there is none.
             **options: the other fields of `SamplingOptions`: length, temperature, top_k, top_p, min_p, seed, stop.
 
         Raises:
             ParamsError: an option is unknown or out of range.
-            VocabularyError: the prime has characters that the model has never seen.
+            VocabularyError: the prime, or the stop, has characters that the model has never seen.
             DivergedError: the model's logits are not finite.
         """
-        return prime + sample(self._network, self.vocabulary, read_options({"prime": prime, **options}))
+        prepared, _ = self._writer.prepare(read_options({"prime": prime, **options}), strict=True)
+        (written,) = self._writer.write([prepared])
+        return written.text
 
     def score(self, text: str | Sequence[str]) -> float:
         """Return the mean loss of `text`, or of several that know nothing of each other (nats per character).

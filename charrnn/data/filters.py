@@ -119,7 +119,9 @@ class Selection:
             return
         reasons = [text for text in (described(self.left_out, self._params),) if text]
         if self.exceeded:
-            reasons.append(f"with the next there are more characters than data.max_characters {self._params.max_characters}")
+            reasons.append(
+                f"with the next there are more characters than data.max_characters {self._params.max_characters}"
+            )
         why = f": {'; '.join(reasons)}" if reasons else ""
         left = "only 1 document is" if self.documents else "no document is"
         raise CorpusError(
