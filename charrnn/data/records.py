@@ -7,7 +7,7 @@ import csv
 import difflib
 import json
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
@@ -89,8 +89,8 @@ def record_format(name: str) -> str:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
         raise CorpusError(
-            f"{name}: is no table that data.documents = records reads; its name must end in one of {', '.join(_FORMATS)} "
-            f"(packed: {', '.join(_PACKED)} after it)"
+            f"{name}: is no table that data.documents = records reads; its name must end in one of "
+            f"{', '.join(_FORMATS)} (packed: {', '.join(_PACKED)} after it)"
         )
     return suffixes[-1]
 
@@ -175,7 +175,9 @@ def _delimited(
                 header, template = row, _choose(row, template, file.name)
                 continue
             if len(row) != len(header):
-                raise CorpusError(f"{file.name}: line {begun}: has {len(row)} cells, and there are {len(header)} columns")
+                raise CorpusError(
+                    f"{file.name}: line {begun}: has {len(row)} cells, and there are {len(header)} columns"
+                )
             assert template is not None
             yield template.fill(dict(zip(header, row, strict=True)))
     except csv.Error as error:
@@ -222,7 +224,9 @@ def _parquet(file: TextFile, params: DataParams, template: Template | None, chun
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        raise CorpusError(f"{file.name}: reading Parquet needs pyarrow, which is not installed: pip install pyarrow") from None
+        raise CorpusError(
+            f"{file.name}: reading Parquet needs pyarrow, which is not installed: pip install pyarrow"
+        ) from None
     try:
         with parquet.ParquetFile(file.path) as table:
             chosen = _choose(table.schema_arrow.names, template, file.name)
