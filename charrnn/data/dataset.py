@@ -25,7 +25,7 @@ from charrnn.data.documents import Piece, Positions, read_pieces
 from charrnn.data.filters import Selection, first_of_each, limited
 from charrnn.data.folder import DataFolder
 from charrnn.data.hashing import Hashes
-from charrnn.data.ids_writer import IdsWriter
+from charrnn.data.ids_writer import open_writer
 from charrnn.data.records import record_format
 from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
@@ -200,14 +200,14 @@ def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_
     vocabulary = counted.vocabulary(corpus.source, params, known)
     dropped = counted.characters - sum(vocabulary.counts)
     with atomic_directory(directory) as temporary:
-        with IdsWriter(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
+        with open_writer(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
             for piece in text.used():
                 writer.write(text.without_rare(piece, vocabulary) if dropped else piece)
             text.check()
-            writer.finish(corpus.files)
+            digest = writer.finish(corpus.files)
         dataset = Dataset(
             directory,
-            writer.digest,
+            digest,
             writer.length,
             text.selection.documents if params.has_documents else None,
             len(corpus.files),

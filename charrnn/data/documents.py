@@ -51,11 +51,17 @@ class Piece:
         return len(self.points) - len(self.ends)
 
     def documents(self, kept: npt.NDArray[np.bool_]) -> "Piece":
-        """Return the piece with those of its documents for which `kept`, (documents,), is true."""
+        """Return the first `len(kept)` of its documents, without those for which `kept`, (first,), is false."""
+        sizes = np.diff(self.ends[: len(kept)], prepend=-1)
         if kept.all():
-            return self
-        sizes = self.lengths + 1
-        return Piece(self.file, self.points[np.repeat(kept, sizes)], np.cumsum(sizes[kept]) - 1)
+            return Piece(self.file, self.points[: sizes.sum()], self.ends[: len(kept)])
+        ends = np.cumsum(sizes[kept]) - 1
+        if (sizes[~kept] == 1).all():  # only empty ones go, which is all that most texts need
+            stays = np.ones(int(sizes.sum()), dtype=np.bool_)
+            stays[self.ends[: len(kept)][~kept]] = False
+        else:
+            stays = np.repeat(kept, sizes)
+        return Piece(self.file, self.points[: len(stays)][stays], ends)
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Piece":
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""

@@ -7,7 +7,7 @@ import csv
 import difflib
 import json
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
@@ -89,8 +89,8 @@ def record_format(name: str) -> str:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
         raise CorpusError(
-            f"{name}: is no table that data.documents = records reads; its name must end in one of {', '.join(_FORMATS)} "
-            f"(packed: {', '.join(_PACKED)} after it)"
+            f"{name}: is no table that data.documents = records reads; its name must end in one of "
+            f"{', '.join(_FORMATS)} (packed: {', '.join(_PACKED)} after it)"
         )
     return suffixes[-1]
 
@@ -200,7 +200,8 @@ def _lines(file: TextFile, params: DataParams, chunk_bytes: int) -> Iterator[str
 def _json_lines(file: TextFile, params: DataParams, template: Template | None, chunk_bytes: int) -> Iterator[str]:
     """Yield the records of a file of JSON objects, one a line; each has every column of the template."""
     for number, line in enumerate(_lines(file, params, chunk_bytes), start=1):
-        if not line.strip():
+        line = line.strip()
+        if not line:
             continue
         where = f"{file.name}: line {number}"
         try:
@@ -210,7 +211,7 @@ def _json_lines(file: TextFile, params: DataParams, template: Template | None, c
         except (ValueError, RecursionError) as error:  # NaN, a number too long, too many brackets
             raise CorpusError(f"{where}: is not JSON: {one_line(str(error))}") from None
         if not isinstance(record, dict):
-            raise CorpusError(f"{where}: must be a JSON object, in braces, got {_shown(line.strip())}")
+            raise CorpusError(f"{where}: must be a JSON object, in braces, got {_shown(line)}")
         chosen = _choose(list(record), template, where)
         yield chosen.fill({column: _as_text(record[column]) for column in chosen.columns})
 
