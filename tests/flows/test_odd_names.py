@@ -1,5 +1,6 @@
 r"""Names with bytes that are no UTF-8, through the whole pipeline: files are found again, people read `\xef`."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,9 +66,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[Pl
 def run_id(place: Place) -> str:
     """A finished run there."""
     names = ["--name", f"n{ODD}", "--set", f"tracking.tags.a{ODD}=t{ODD}", "--set", f"sampling.prime=a{ODD}"]
-    answer = call("--params", str(SMOKE), *place.options, *names, "--quiet")
+    answer = call("--params", str(SMOKE), *place.options, *names)
     assert answer.code == 0, answer.err
-    return answer.out.strip()
+    (run_id,) = re.findall(r"^run +(\w+)$", answer.out, re.MULTILINE)
+    return str(run_id)
 
 
 def test_the_store_has_what_people_read(place: Place, run_id: str) -> None:
