@@ -77,8 +77,8 @@ def pipeline(
     """
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
-        given = [[original(text) for text in texts or []] for texts in (overlays, overrides)]
-        return _pipeline(*given, resume, init_from and original(init_from), noted)
+        files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
+        return _pipeline(files, changes, resume, init_from and original(init_from), noted)
 
 
 def _pipeline(
