@@ -65,6 +65,8 @@ def test_passages_do_not_depend_on_the_pieces_that_are_looked_at(piece: int, mon
     monkeypatch.setattr(novelty, "_PIECE", piece)
     assert longest_passages(samples, VOCABULARY.encode(train), VOCABULARY) == whole
     assert [passage.length for passage in whole] == [common(sample, train) for sample in samples]
+    (passage,) = longest_passages([train[100:180]], VOCABULARY.encode(train * 3), VOCABULARY)
+    assert passage.train_position == 100
 
 
 def test_passages_of_a_play_are_found_where_they_stand() -> None:

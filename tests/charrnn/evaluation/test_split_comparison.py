@@ -80,6 +80,21 @@ def test_too_little_text_says_nothing_of_the_loss(train: list[int], val: list[in
     assert set(comparison.metrics) <= {"splits/val_unseen_share"}
 
 
+def test_eight_blocks_on_both_sides_say_something_of_the_loss() -> None:
+    text = made_up_play(20_000)
+    for train, val, told in ((16_000, 800, True), (15_999, 800, False), (16_000, 799, False)):
+        (row,) = compare_streams(text[:train], val=text[-val:]).rows
+        assert (row.gap is not None) == told
+
+
+def test_one_odd_block_says_nothing() -> None:
+    text = made_up_play(30_000)
+    (row,) = compare_streams(text[:28_000], val=text[28_000:29_000] + "etaoin" * 17).rows
+    assert row.gap is not None
+    assert row.gap > 0.19
+    assert not row.has_gap
+
+
 def test_a_few_unseen_characters_say_nothing() -> None:
     (row,) = compare_streams("abc" * 100, val="abc" * 15 + "я" * 19).rows
     assert row.unseen_share > 0.2
@@ -200,12 +215,12 @@ def test_of_a_long_text_stretches_spread_over_it_are_used(stop: int | None, monk
     monkeypatch.setattr(split_comparison, "NgramModel", Recording)
     monkeypatch.setattr(split_comparison, "MOST_COUNTED", 40_000)
     monkeypatch.setattr(split_comparison, "MOST_EVALUATED", 8_000)
-    # Documents of 19 ids and the stop symbol, 3: in the first half of 0 and 1 only, in the second of 4 and 5.
-    train = np.random.default_rng(1).integers(0, 2, 200_000).astype(np.uint8)
-    train[100_000:] += 4
-    train[19::20] = 3
-    (row,) = compare_splits(train, {"val": train[:100_000]}, 6, stop).rows
-    assert row.characters == (100_000 if stop is None else 95_000)
+    # Documents of 16 ids and the stop symbol, 3: in the first half of 0 and 1 only, in the second of 4 and 5.
+    train = np.random.default_rng(1).integers(0, 2, 17 * 12_003).astype(np.uint8)
+    train[17 * 6_000 :] += 4
+    train[16::17] = 3
+    (row,) = compare_splits(train, {"val": train[: 17 * 6_000]}, 6, stop).rows
+    assert row.characters == (17 * 6_000 if stop is None else 16 * 6_000)
     assert row.loss is not None
     held_out, val = sum(map(len, Recording.read[:-40])), sum(map(len, Recording.read[-40:]))
     assert 36_000 < len(Recording.counted) + held_out <= 40_000 + 40 * 4
@@ -213,7 +228,7 @@ def test_of_a_long_text_stretches_spread_over_it_are_used(stop: int | None, monk
     in_first_half = np.count_nonzero(Recording.counted < 2) / np.count_nonzero(Recording.counted != 3)
     assert in_first_half == pytest.approx(0.5, abs=0.02)
     if stop is not None:
-        assert all(len(ids) % 20 == 0 and (ids[19::20] == stop).all() for ids in (Recording.counted, *Recording.read))
+        assert all(len(ids) % 17 == 0 and (ids[16::17] == stop).all() for ids in (Recording.counted, *Recording.read))
 
 
 def test_held_out_pieces_are_not_counted_and_have_their_context(monkeypatch: pytest.MonkeyPatch) -> None:
