@@ -33,7 +33,10 @@ from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
 from charrnn.data.encodings import encodings_taken
+from charrnn.data.splits import Splits
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
+from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
 from charrnn.undecodable import original
@@ -202,7 +205,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
-    for name, size in dataset.splits(params.splits).sizes.items():
+    splits = dataset.splits(params.splits)
+    for name, size in splits.sizes.items():
         if size:
             tracker.dataset(
                 name=_text_name(corpus),
@@ -211,7 +215,19 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
                 profile={"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256},
                 context=name,
             )
+    _compare(tracker, params, splits, vocabulary)
     create_link_artifact(_ui(run) + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
+
+
+def _compare(tracker: Tracker, params: Params, splits: Splits, vocabulary: Vocabulary) -> None:
+    """Log how validation and test split compare with the training text; warn where they do not resemble it."""
+    comparison = compare_with_train(splits, vocabulary, params.data.has_documents)
+    for key, value in comparison.metrics.items():
+        tracker.metric(key, value, step=0)
+    if comparison.rows:
+        tracker.table(comparison.to_frame(), "splits/comparison.json")
+    if warning := comparison.warning(params.splits.by):
+        logger.warning("warning   %s", warning)
 
 
 def _ui(run: RunRef) -> str:

@@ -202,6 +202,20 @@ print(api.fit(sys.argv[1], overrides=sys.argv[2:], progress=False))
 """
 
 
+def test_a_text_that_ends_in_another_language_is_told(
+    options: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "two languages.txt"
+    path.write_text(made_up_play(20_000), encoding="utf-8")
+    charrnn.fit(path, overrides=options, progress=False)
+    assert "splits.by" not in caplog.text
+    path.write_text(made_up_play(20_000) + "Мой дядя самых честных правил. " * 40, encoding="utf-8")
+    charrnn.fit(path, overrides=options, progress=False)
+    (warning,) = [message for message in caplog.messages if "splits.by" in message]
+    assert warning.startswith("val has characters that train lacks (")
+    assert warning.endswith("splits.by is position: set splits.by=blocks for splits that resemble train")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
 def test_ctrl_c_returns_the_model_and_sigterm_ends_the_process(
     number: int, code: int, text: Path, options: list[str]
