@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from charrnn.data.survey.parts import Parts, parts_of
 
-_LONGEST_RULE = 40
+_LONGEST_RULE = 80
+# Such as %, ---, * * *; neither brackets nor quotation marks, which come in pairs.
+_RULE = re.compile(r"(?=\S)[%*=#~_+.•·§@$^|&\u2013\u2014 -]+")
 _MARKER = re.compile(r"<\|?[\w ]{1,30}\|?>")  # such as <|endoftext|>
 _SENTENCE_ENDS = tuple(".!?…。！？।؟")
 _CLOSING = "\"'”’»)]）」』"
@@ -100,7 +102,7 @@ def _commonest_rule(lines: Sequence[str]) -> str:
 
 
 def _is_rule(line: str) -> bool:
-    return _MARKER.fullmatch(line) is not None or not any(c.isalnum() for c in line)
+    return _RULE.fullmatch(line) is not None or _MARKER.fullmatch(line) is not None
 
 
 def _entries(texts: Sequence[str], line: str) -> Entries | None:

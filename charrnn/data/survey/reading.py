@@ -72,7 +72,9 @@ def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
         for start, data in spans:
             text = _decoded(data, codec, is_start=start == 0)
             if len(text.translate(_CONTROLS)) < (1 - _MOST_CONTROLS) * len(text):
-                raise CorpusError(f"{file.name}: is no text, or in an encoding without a mark; data.encoding can name it")
+                raise CorpusError(
+                    f"{file.name}: is no text, or in an encoding without a mark; data.encoding can name it"
+                )
             has_crlf = has_crlf or "\r" in text
             whole = _whole_lines(normalise(text, DataParams()), start > 0, start + len(data) < file.size)
             pieces.append(whole)
