@@ -6,6 +6,7 @@
 from charrnn.advice.documents import MANY_FILES, Documents, choose_documents
 from charrnn.advice.sizes import size_choices, split_share
 from charrnn.config.overlay import Choice, quoted
+from charrnn.config.redaction import one_line
 from charrnn.data.survey import Survey
 from charrnn.data.survey.mixture import Mixture
 from charrnn.data.survey.reading import UTF8
@@ -16,11 +17,13 @@ FEWEST_CHARACTERS = 500
 SHORTEST_LINE = 10_000
 """A text of one line that is shorter is refused (characters)."""
 
-# Parts of a text that are less alike than this are in different languages, or of different kinds: parts of one book have
-# at least 0.5, even short ones, English and German 0.1 to 0.3.
+# Parts of a text that are less alike than this are in different languages, or of different kinds. Measured: parts of
+# one book have at least 0.5, of English and German 0.1 to 0.3.
 _UNLIKE = 0.4
 _UNSEEN = 0.2
 _MOST_RARE, _LARGEST_ALPHABET = 10, 1000
+# From this share on, neighbours in order are no chance.
+_SORTED, _ENOUGH_TO_SORT = 0.65, 100
 # From this share on, documents that occur again are left out; from that on, they are mentioned.
 _REPEATED, _SOME_REPEATED = 0.2, 0.01
 
@@ -30,7 +33,7 @@ def advise(survey: Survey, name: str, source: str, minutes: float | None) -> tup
 
     Args:
         survey: facts about the text.
-        name: of the text and the model.
+        name: of the model.
         source: the line of data.sources.
         minutes: to train; None to choose.
 
@@ -38,7 +41,7 @@ def advise(survey: Survey, name: str, source: str, minutes: float | None) -> tup
         CorpusError: the text is too short to learn from.
     """
     documents = choose_documents(survey)
-    _check(survey, documents, name)
+    _check(survey, documents, one_line(source))
     share = split_share(documents.characters, documents.count)
     choices = [Choice("data.sources", [source], "")]
     choices += _data(survey, documents)
@@ -61,15 +64,13 @@ def _check(survey: Survey, documents: Documents, name: str) -> None:
 
 
 def _facts(survey: Survey, documents: Documents) -> list[str]:
-    files = len(survey.file_sizes)
+    files, characters = len(survey.file_sizes), survey.characters
     size = f"{survey.size:,} bytes in {files:,} file{'s' if files > 1 else ''}"
     about = "" if survey.is_whole else "about "
-    read = (
-        "All of it was read." if survey.is_whole else f"{survey.read:,} bytes of it were read, and the rest estimated."
-    )
-    characters = survey.characters
+    count = int(characters.count * survey.scale) or documents.characters
     alphabet = f", {characters.distinct:,} different ones" if characters.distinct else ""
-    facts = [f"{size}: {about}{documents.characters:,} characters{alphabet}. {read}"]
+    read = "All of it was read." if survey.is_whole else f"{survey.read:,} bytes were read, the rest is estimated."
+    facts = [f"{size}: {about}{count:,} characters{alphabet}. {read}"]
     if survey.has_crlf:
         facts.append("Lines end in CR LF, or in CR; both are read as LF (data.newline).")
     if characters.cased > 0.3 and characters.capitals in (0, 1):
@@ -88,16 +89,12 @@ def _data(survey: Survey, documents: Documents) -> list[Choice]:
         choices.append(Choice("data.template", documents.template, documents.template_reason))
     if not documents.is_stream and documents.repeated >= _SOME_REPEATED:
         left_out = documents.repeated >= _REPEATED
-        why = f"{documents.repeated:.0%} of the documents that were read had occurred before"
-        why += (
-            "; they would be learnt by heart." if left_out else ". They may stay: equal ones fall into the same split."
-        )
+        why = f"{documents.repeated:.0%} of the documents had occurred before"
+        why += "; they would be learnt by heart." if left_out else ". They may stay: equal ones are in the same split."
         choices.append(Choice("data.unique", left_out, why))
     rare, distinct = survey.characters.rare, survey.characters.distinct
     if survey.is_whole and survey.table is None and len(rare) >= _MOST_RARE and distinct <= _LARGEST_ALPHABET:
-        why = (
-            f"{len(rare)} characters occur once or twice, such as {quoted(rare)}: too few to learn. They are left out."
-        )
+        why = f"{len(rare)} characters occur once or twice, such as {quoted(rare)}: too few to learn, so left out."
         choices.append(Choice("data.min_count", 3, why))
     return choices
 
@@ -121,12 +118,9 @@ def _splits(survey: Survey, documents: Documents, share: float) -> list[Choice]:
 def _split_by(survey: Survey, documents: Documents) -> tuple[str, str]:
     files = len(survey.file_sizes)
     if not documents.is_stream:
-        order = ""
-        if max(documents.ordered, 1 - documents.ordered) > 0.65:
-            order = (
-                f"{max(documents.ordered, 1 - documents.ordered):.0%} of neighbours are in alphabetical order: the end of "
-                "the list is unlike the rest. "
-            )
+        order, sorting = "", max(documents.ordered, 1 - documents.ordered)
+        if sorting > _SORTED and documents.count >= _ENOUGH_TO_SORT:
+            order = f"{sorting:.0%} of neighbours are in alphabetical order: the end of the text is unlike the rest. "
         return "documents", f"{order}Validation and test documents are drawn at random; equal ones stay together."
     if survey.mixture is not None and _is_mixed(survey.mixture):
         return "blocks", _why_mixed(survey.mixture)
@@ -134,7 +128,8 @@ def _split_by(survey: Survey, documents: Documents) -> tuple[str, str]:
         return "files", f"{files:,} files: whole ones are held out, drawn at random."
     if files > 1:
         return "blocks", f"{files} files: by position, validation and test would be the last of them only."
-    return "position", "Training first, then validation, then test: beginning and end of the text are alike."
+    alike = "" if survey.mixture is None else f" Beginning and end are alike ({survey.mixture.similarity:.2f} of 1)."
+    return "position", f"Training first, then validation, then test.{alike}"
 
 
 def _is_mixed(mixture: Mixture) -> bool:
@@ -143,10 +138,10 @@ def _is_mixed(mixture: Mixture) -> bool:
 
 def _why_mixed(mixture: Mixture) -> str:
     scripts = list(dict.fromkeys(script.capitalize() for script in mixture.scripts if script))
-    seen = f"letters are {', then '.join(scripts)}" if len(scripts) > 1 else "they share few sequences of three letters"
+    seen = f"letters are {', then '.join(scripts)}" if len(scripts) > 1 else "they share few sequences of letters"
     return (
-        f"Beginning, middle and end differ, as texts in two languages do: {seen}, likeness {mixture.similarity:.2f} of 1. "
-        "Blocks spread over the text give each split some of all."
+        f"Beginning, middle and end differ as texts in two languages do: {seen} (likeness {mixture.similarity:.2f}, and 1 "
+        "for the same language). Blocks spread over the text give each split some of all."
     )
 
 

@@ -62,9 +62,7 @@ def choose_documents(survey: Survey) -> Documents:
     assert survey.lines is not None  # a text without records has lines
     lines, sizes = survey.lines, survey.file_sizes
     if len(sizes) >= MANY_FILES and statistics.median(sizes) <= _SMALL_FILE:
-        reason = (
-            f"{len(sizes):,} files, half of them at most {statistics.median(sizes):,.0f} bytes: each is a document."
-        )
+        reason = f"{len(sizes):,} files, half of them at most {statistics.median(sizes):,.0f} bytes: each a document."
         characters = int(survey.characters.count * survey.scale)
         return Documents("files", reason, characters, len(sizes), longest=int(max(sizes)))
     if (entries := lines.entries) is not None and _are_documents(entries):
@@ -76,8 +74,8 @@ def choose_documents(survey: Survey) -> Documents:
     blocks = lines.blocks
     if blocks is not None and _are_documents(blocks) and blocks.same_start >= 0.8:
         reason = (
-            f"Blank lines separate {_about(survey, blocks.parts)}, of which {blocks.same_start:.0%} begin with the same "
-            "word: each is a document."
+            f"Blank lines separate {_about(survey, blocks.parts)}, and {blocks.same_start:.0%} of them begin with the "
+            "same word: each is a document."
         )
         return _divided(survey, "\n\n", reason, blocks.parts)
     return Documents(NO_DOCUMENTS, _why_stream(survey, lines), int(survey.characters.count * survey.scale), 1)
@@ -128,17 +126,13 @@ def _why_stream(survey: Survey, lines: Lines) -> str:
     elif lines.small > 0.3 and survey.characters.capitals > 0:
         seen = f"{lines.small:.0%} of the lines begin with a small letter, as in prose whose lines are wrapped"
     elif lines.parts.ninetieth > 300:
-        seen = (
-            f"lines are long, one in ten over {lines.parts.ninetieth:,} characters, as in prose of a line a paragraph"
-        )
+        seen = f"one line in ten has over {lines.parts.ninetieth:,} characters, as where each is a paragraph"
     elif lines.blank > 0.05:
         seen = f"{lines.blank:.0%} of the lines are blank, as between stanzas, speeches or paragraphs"
     else:
         seen = f"{lines.punctuated:.0%} of the lines end in punctuation, as in verse"
-    other = (
-        'If each paragraph is complete in itself, set "\\n\\n"' if lines.blank > 0.05 else "If each line is, set lines"
-    )
-    return f"One text to be read from beginning to end: {seen}. {other}."
+    part, value = ("paragraph", '"\\n\\n"') if lines.blank > 0.05 else ("line", "lines")
+    return f"One text to be read from beginning to end: {seen}. If each {part} is complete in itself, set {value}."
 
 
 def _records(survey: Survey, table: Table) -> Documents:
@@ -152,9 +146,7 @@ def _records(survey: Survey, table: Table) -> Documents:
     parts, reasons = [], []
     if classes:
         parts.append((classes[0], ": "))
-        reasons.append(
-            f"{quoted(classes[0].name)} has {classes[0].distinct} different values and says of which kind it is"
-        )
+        reasons.append(f"{quoted(classes[0].name)} has {classes[0].distinct} different values: the kind of text")
     if titles and body.mean > _LONG_VALUE:
         parts.append((titles[0], "\n"))
         reasons.append(f"{quoted(titles[0].name)} is its title")

@@ -3,6 +3,7 @@
 What decides is how often the training text is read: the first passes need no help, many passes learn it by heart.
 """
 
+import math
 from dataclasses import dataclass
 
 from charrnn.config.overlay import Choice
@@ -46,7 +47,7 @@ def split_share(characters: int, documents: int) -> float:
     wanted = _SPLIT_CHARACTERS / max(characters, 1)
     if documents > 1:
         wanted = max(wanted, _SPLIT_DOCUMENTS / documents)
-    return round(min(max(wanted, _SMALLEST_SHARE), _LARGEST_SHARE), 2)
+    return math.ceil(100 * min(max(wanted, _SMALLEST_SHARE), _LARGEST_SHARE)) / 100
 
 
 def size_choices(characters: int, share: float, minutes: float | None, *, is_stream: bool) -> list[Choice]:
@@ -73,7 +74,7 @@ def size_choices(characters: int, share: float, minutes: float | None, *, is_str
         choices.append(Choice("model.dropout", dropout, why))
     choices += _windows(shape, train)
     time = "As asked for" if asked else f"For {characters:,} characters"
-    why = f"{time}: about {_round(passes)} passes over the training text on two cores; the longer, the better."
+    why = f"{time}: about {_round(passes)} passes over the training text on two cores."
     choices.append(Choice("training.max_minutes", minutes, why))
     if passes >= 5:
         why = "Weight decay keeps the loss on unread text from rising again when the training text is read many times."
@@ -87,9 +88,7 @@ def size_choices(characters: int, share: float, minutes: float | None, *, is_str
         ]
     if is_stream and passes >= 5:
         streams = max(1, min(16, int(characters * share) // _EVALUATED))
-        why = (
-            "Each evaluation stream starts without context, which costs a model that was trained long; so they are few."
-        )
+        why = "Each evaluation stream starts without context, which a model that was trained long predicts badly from."
         choices.append(Choice("evaluation.batch_size", streams, why))
     return choices
 

@@ -1,6 +1,6 @@
 """A commented overlay: parameters, each with the reason for its value above it, as YAML. Chooses no value.
 
-What is quoted from a text is hostile: `quoted` makes it fit for a comment, and no comment has more than one line a line.
+What is quoted from a text is hostile: `quoted` makes it fit for a comment, and no line end gets into a comment.
 """
 
 import textwrap
@@ -12,7 +12,7 @@ import yaml
 from charrnn.config.schema import Params
 from charrnn.config.writing import Dumper
 
-_WIDTH = 100
+_WIDTH = 110
 _LONGEST_QUOTE = 24
 
 Value = str | int | float | bool | None | list[str]

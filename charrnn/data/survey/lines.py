@@ -13,9 +13,10 @@ _LONGEST_RULE = 80
 # Such as %, ---, * * *; neither brackets nor quotation marks, which come in pairs.
 _RULE = re.compile(r"(?=\S)[%*=#~_+.•·§@$^|&\u2013\u2014 -]+")
 _MARKER = re.compile(r"<\|?[\w ]{1,30}\|?>")  # such as <|endoftext|>
-_SENTENCE_ENDS = tuple(".!?…。！？।؟")
-_CLOSING = "\"'”’»)]）」』"
-_INNER_END = re.compile(r"[.!?…][\"'”’»)\]]*\s|[。！？]")
+# Also the ideographic and fullwidth ones, and those of Devanagari and Arabic.
+_SENTENCE_ENDS = tuple(".!?\u2026\u3002\uff01\uff1f\u0964\u061f")
+_CLOSING = "\"')]\u2019\u201d\u00bb\uff09\u300d\u300f"
+_INNER_END = re.compile(rf"[.!?\u2026][{re.escape(_CLOSING)}]*\s|[\u3002\uff01\uff1f].")
 # As many lines as tell what they are like.
 _ENOUGH = 100_000
 
@@ -67,7 +68,7 @@ class Lines:
 
 
 def lines_of(texts: Sequence[str]) -> Lines | None:
-    """Return what the lines of `texts` look like, parts of a text that do not follow each other; None if all are blank."""
+    """Return what the lines of `texts` look like, which do not follow each other; None if all are blank."""
     lines = [line.rstrip() for text in texts for line in text.removesuffix("\n").split("\n")]
     parts = parts_of(lines)
     if parts is None:
@@ -95,7 +96,7 @@ def _share(answers: Iterable[bool]) -> float:
 
 
 def _commonest_rule(lines: Sequence[str]) -> str:
-    """Return the line of punctuation, or marker such as <|endoftext|>, that occurs most often; '' if none occurs twice."""
+    """Return the line of punctuation, or the marker such as <|endoftext|>, that occurs most often; '' if none twice."""
     rules = Counter(line for line in lines if 0 < len(line) <= _LONGEST_RULE and _is_rule(line))
     line, count = max(rules.items(), key=lambda item: item[1], default=("", 0))
     return line if count > 1 else ""

@@ -36,8 +36,8 @@ def mixture_of(text: str) -> Mixture | None:
         return None
     middle = (len(text) - width) // 2
     ends = text[:width], text[middle : middle + width], text[-width:]
-    # Halves, since two samples of the same text are the less alike the shorter they are: what counts is how alike halves
-    # of different parts are, against those of one part.
+    # Two samples of the same text are the less alike the shorter they are. So what counts is how alike halves of
+    # different parts are, against those of one part.
     halves = [(_trigrams(part[: width // 2]), _trigrams(part[width // 2 :])) for part in ends]
     unseen = []
     for index, part in enumerate(ends):

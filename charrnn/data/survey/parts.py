@@ -1,5 +1,6 @@
 """Statistics of what may be documents: lines, entries between separators, records. Knows no files."""
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def parts_of(texts: Sequence[str]) -> Parts | None:
     if not texts:
         return None
     lengths = sorted(map(len, texts))
-    steps = [(one, other) for one, other in zip(texts, texts[1:], strict=False) if one != other]
+    steps = [(one, other) for one, other in itertools.pairwise(texts) if one != other]
     return Parts(
         count=len(texts),
         characters=sum(lengths),

@@ -29,7 +29,7 @@ _MARKS = {  # the mark of UTF-32-LE begins with that of UTF-16-LE
 _WIDEST = 4  # bytes of a character, at most
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
 # Characters that no text has, but for a stray one.
-_CONTROLS = {number: None for number in set(range(32)) - set(b"\t\n\v\f\r\x1b")}
+_CONTROLS = dict.fromkeys(set(range(32)) - set(b"\t\n\x0b\x0c\r\x1b"))
 _MOST_CONTROLS = 0.02
 
 
