@@ -184,6 +184,7 @@ class _Watcher:
         self.folder = folder
         self.state = state
         self.val_loss = state.progress.best_loss
+        self.train_loss: float | None = None
         # Prefect's functions answer a sync caller at once; their type also names the async answer.
         self.artifact = cast(UUID, create_progress_artifact(0.0, key="training", description="training"))
         self.reported_at = time.monotonic()
@@ -246,7 +247,7 @@ class _Watcher:
             self.tracker.metric("train/learning_rate", event.learning_rates[-1], last)
             self.tracker.metric("train/chars_per_second", event.chars_per_second, last)
             self.tracker.metric("train/epoch", event.epoch, last)
-        loss = sum(event.losses) / len(event.losses)
+        self.train_loss = loss = sum(event.losses) / len(event.losses)
         val = "" if self.val_loss is None else f"  val {self.val_loss:.3f}"
         left = ""
         if event.progress:
@@ -267,7 +268,8 @@ class _Watcher:
         self._sample(event.step)
         if event.improved:
             self.folder.save_best(self._checkpoint())
-        figures = [f"val loss {event.loss:.4f}"] if event.loss is not None else []
+        split, shown = ("val", event.loss) if event.loss is not None else ("train", self.train_loss)
+        figures = [f"{split} loss {shown:.4f}"] if shown is not None else []
         figures += [f"probe {event.probe_loss:.1f}"] if event.probe_loss is not None else []
         best = " (best)" if event.improved and event.loss is not None else ""
         logger.info("  step %6d  %5.0f s  %s%s", event.step, event.elapsed, "  ".join(figures), best)

@@ -38,7 +38,7 @@ def advise(survey: Survey, name: str, source: str, minutes: float | None) -> tup
         minutes: to train; None to choose.
 
     Raises:
-        CorpusError: the text is too short to learn from.
+        CorpusError: the text is too short to learn from, or records without a column to write.
     """
     documents = choose_documents(survey)
     _check(survey, documents, one_line(source))
@@ -140,8 +140,8 @@ def _why_mixed(mixture: Mixture) -> str:
     scripts = list(dict.fromkeys(script.capitalize() for script in mixture.scripts if script))
     seen = f"letters are {', then '.join(scripts)}" if len(scripts) > 1 else "they share few sequences of letters"
     return (
-        f"Beginning, middle and end differ as texts in two languages do: {seen} (likeness {mixture.similarity:.2f}, and 1 "
-        "for the same language). Blocks spread over the text give each split some of all."
+        f"Beginning, middle and end differ as texts in two languages do: {seen} (likeness {mixture.similarity:.2f}). "
+        "Blocks spread over the text give each split some of all."
     )
 
 

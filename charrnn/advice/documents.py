@@ -9,6 +9,7 @@ from charrnn.data.survey import Survey
 from charrnn.data.survey.lines import Entries, Lines
 from charrnn.data.survey.parts import Parts
 from charrnn.data.survey.records import Column, Table
+from charrnn.errors import CorpusError
 
 MANY_FILES = 20
 """From so many small files on, each is a document; of so many large ones, whole files can be held out."""
@@ -18,6 +19,8 @@ _FEWEST_ENTRIES = 10
 _LONGEST_ENTRY = 5000
 _LONG_VALUE = 80
 _MOST_CLASSES = 50
+# What the syntax of templates takes.
+_SYNTAX = set("{}[]:!")
 _TITLES = ("title", "name", "headline", "heading", "subject")
 
 
@@ -56,7 +59,11 @@ class Documents:
 
 
 def choose_documents(survey: Survey) -> Documents:
-    """Return how the text is divided."""
+    """Return how the text is divided.
+
+    Raises:
+        CorpusError: it is records without a column to write.
+    """
     if survey.table is not None:
         return _records(survey, survey.table)
     assert survey.lines is not None  # a text without records has lines
@@ -137,8 +144,14 @@ def _why_stream(survey: Survey, lines: Lines) -> str:
 
 def _records(survey: Survey, table: Table) -> Documents:
     """Return records with a template of a class, a title and the longest text, as far as there are such columns."""
-    usable = [column for column in table.columns if not set(column.name) & set("{}") and column.name]
-    texts = [column for column in usable if column.numeric < 0.5] or usable or list(table.columns)
+    filled = [column for column in table.columns if column.filled]
+    if len(table.columns) == 1:
+        usable = filled
+    else:
+        usable = [column for column in filled if column.regular and not set(column.name) & _SYNTAX and column.name]
+    if not usable:
+        raise CorpusError(f"none of the {len(table.columns)} columns is in every record and can be named in a template")
+    texts = [column for column in usable if column.numeric < 0.5] or usable
     body = max(texts, key=lambda column: column.mean * column.filled)
     others = [column for column in texts if column is not body and column.filled > 0.9]
     classes = [c for c in others if _is_class(c, table.rows)]
@@ -155,7 +168,6 @@ def _records(survey: Survey, table: Table) -> Documents:
     names = ", ".join(quoted(column.name) for column in table.columns[:8]) + (", ..." if len(table.columns) > 8 else "")
     count = int(table.rows * survey.scale)
     about = "" if survey.is_whole else "about "
-    is_only = len(table.columns) == 1 or body not in usable
     return Documents(
         value="records",
         reason=f"{table.format} with {about}{count:,} rows and the columns {names}. Each row is a document.",
@@ -163,7 +175,7 @@ def _records(survey: Survey, table: Table) -> Documents:
         count=count,
         longest=sum(column.longest + len(after) for column, after in parts),
         repeated=max(0.0, 1 - body.distinct / (table.rows * body.filled)) if len(parts) == 1 else 0.0,
-        template=None if is_only else "".join(f"{{{column.name}}}{after}" for column, after in parts),
+        template=None if len(table.columns) == 1 else "".join(f"{{{column.name}}}{after}" for column, after in parts),
         template_reason="; ".join(reasons) + ".",
         prime=f"{classes[0].commonest}: " if classes else "",
     )

