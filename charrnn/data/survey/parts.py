@@ -43,6 +43,6 @@ def parts_of(texts: Sequence[str]) -> Parts | None:
         median=int(statistics.median_low(lengths)),
         ninetieth=lengths[int(0.9 * (len(lengths) - 1))],
         longest=lengths[-1],
-        repeated=1 - len(set(texts)) / len(texts),
+        repeated=(len(texts) - len(set(texts))) / len(texts),
         ordered=sum(one < other for one, other in steps) / len(steps) if steps else 0.5,
     )
