@@ -119,12 +119,16 @@ def _list(lines: Lines, has_capitals: bool) -> str:
     if lines.words <= 6 and lines.parts.ninetieth <= 40 and lines.punctuated <= 0.2:
         return "a list of names, words or short phrases"
     goes_on = has_capitals and lines.small > 0.2
-    wrapped = lines.parts.ninetieth <= 1.25 * lines.parts.median
-    if not goes_on and not wrapped and lines.punctuated <= 0.1:
+    if not goes_on and not _wrapped(lines) and lines.punctuated <= 0.1:
         return "a list of phrases, since few end in punctuation"
     if not goes_on and lines.sentences >= 0.8 and lines.several <= 0.2 and lines.parts.ninetieth <= 300:
         return f"a list of sentences, since {lines.sentences:.0%} end as one and few hold two"
     return ""
+
+
+def _wrapped(lines: Lines) -> bool:
+    """Whether most lines are as long as the longest can be."""
+    return lines.parts.ninetieth <= 1.25 * lines.parts.median
 
 
 def _why_stream(survey: Survey, lines: Lines) -> str:
@@ -136,6 +140,8 @@ def _why_stream(survey: Survey, lines: Lines) -> str:
         seen = f"one line in ten has over {lines.parts.ninetieth:,} characters, as where each is a paragraph"
     elif lines.blank > 0.05:
         seen = f"{lines.blank:.0%} of the lines are blank, as between stanzas, speeches or paragraphs"
+    elif _wrapped(lines) and lines.punctuated < 0.3:
+        seen = f"half of the lines have at least {lines.parts.median:,} characters, and few have more: they are wrapped"
     else:
         seen = f"{lines.punctuated:.0%} of the lines end in punctuation, as in verse"
     part, value = ("paragraph", '"\\n\\n"') if lines.blank > 0.05 else ("line", "lines")

@@ -111,4 +111,6 @@ def _trained_model(experiment: Experiment, reference: str, checkpoint: Checkpoin
             ui_path = experiment.find_run(checkpoint.run_id).ui_path
         except TrackingError:
             ui_path = ""  # trained elsewhere, or deleted for good
-    return TrainedModel(Origin(escaped(reference), checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())
+    return TrainedModel(
+        Origin(escaped(reference), checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only()
+    )

@@ -69,7 +69,8 @@ class Lines:
 
 def lines_of(texts: Sequence[str]) -> Lines | None:
     """Return what the lines of `texts` look like, which do not follow each other; None if all are blank."""
-    lines = [line.rstrip() for text in texts for line in text.removesuffix("\n").split("\n")]
+    written = [line for text in texts for line in text.removesuffix("\n").split("\n")]
+    lines = [line.rstrip() for line in written]
     parts = parts_of(lines)
     if parts is None:
         return None
@@ -86,7 +87,7 @@ def lines_of(texts: Sequence[str]) -> Lines | None:
         sentences=_share((line.rstrip(_CLOSING) or line).endswith(_SENTENCE_ENDS) for line in some),
         several=_share(_INNER_END.search(line) is not None for line in some),
         blocks=_entries(texts, ""),
-        entries=_entries(texts, rule) if (rule := _commonest_rule(lines)) else None,
+        entries=_entries(texts, rule) if (rule := _commonest_rule(written)) else None,
     )
 
 
@@ -108,7 +109,7 @@ def _is_rule(line: str) -> bool:
 
 def _entries(texts: Sequence[str], line: str) -> Entries | None:
     """Return the entries that `line` separates; None if it does not occur between two."""
-    separator = re.compile(rf"^{re.escape(line)}[ \t]*\n" if line else r"\n[ \t]*\n\s*", re.MULTILINE)
+    separator = re.compile(rf"^{re.escape(line)}\n" if line else r"\n\n+", re.MULTILINE)
     found = [entry.strip("\n") for text in texts for entry in separator.split(text)]
     found = [entry for entry in found if entry.strip()]
     parts = parts_of(found)

@@ -1,6 +1,7 @@
 """What is chosen for which text, and why."""
 
 import random
+import re
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,11 @@ class Advice:
         self.params: Params = load_params([folder / "overlay.yaml"])
 
 
+def plain_prose() -> str:
+    """Return prose in wrapped lines without capitals, commas and stops."""
+    return re.sub(r"[^a-z\n ]", "", kinds.prose().lower()).replace("\n\n", "\n")
+
+
 def test_a_list_is_documents_of_a_line_drawn_at_random(tmp_path: Path) -> None:
     advice = Advice(tmp_path, {"a.txt": kinds.names()})
     assert (advice.params.data.documents, advice.params.splits.by) == ("lines", "documents")
@@ -49,6 +55,10 @@ def test_an_unsorted_list_is_not_called_sorted(tmp_path: Path) -> None:
     advice = Advice(tmp_path, {"a.txt": "".join(shuffled)})
     assert advice.params.data.documents == "lines"
     assert "order" not in advice.reasons["splits.by"]
+
+
+def test_a_few_lines_may_be_in_order_by_chance(tmp_path: Path) -> None:
+    assert "order" not in Advice(tmp_path, {"a.txt": kinds.names(85)}).reasons["splits.by"]
 
 
 @pytest.mark.parametrize("between", ["\n", "\n\n"])
@@ -67,6 +77,11 @@ def test_sentences_and_phrases_of_a_line_are_lists(tmp_path: Path, between: str)
         (kinds.verse(), "of the lines are blank, as between stanzas"),
         (kinds.verse().replace("\n\n", "\n"), "of the lines end in punctuation, as in verse"),
         (kinds.prose().replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n"), "as where each is a paragraph"),
+        (
+            kinds.verse().lower().replace("\n\n", "\n").replace(" ", ",\n"),
+            "of the lines end in punctuation, as in verse",
+        ),
+        (plain_prose(), "and few have more: they are wrapped"),
         ("def f(x):\n    if x:\n        return 1\n\n    return 2\n\n\n" * 20, "of the lines are indented, as in code"),
     ],
 )
@@ -145,7 +160,7 @@ def test_a_few_files_are_split_in_blocks(tmp_path: Path) -> None:
 
 
 def test_two_languages_one_after_the_other_are_split_in_blocks(tmp_path: Path) -> None:
-    one, other = kinds.prose(), kinds.prose(200, kinds.FINNISH)
+    one, other = kinds.prose(), kinds.prose(200, kinds.FINNISH).translate(str.maketrans("äöy", "aou"))
     for files in ({"a": one + other}, {"a": one, "b": other}):
         advice = Advice(tmp_path, dict(files))
         assert advice.params.splits.by == "blocks"

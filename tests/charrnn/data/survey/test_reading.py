@@ -61,6 +61,15 @@ def test_a_character_that_is_cut_is_no_mistake(tmp_path: Path) -> None:
         assert set("".join(sample.pieces)) <= set("x€😀é")
 
 
+@pytest.mark.usefixtures("_little")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_part_in_a_wide_encoding_begins_with_a_whole_character(tmp_path: Path, encoding: str) -> None:
+    for length in range(500, 504):
+        sample = read_sample([text_file(tmp_path / "a", ("é" * length).encode(encoding))], spread=True)
+        assert len(sample.pieces) == 3
+        assert set("".join(sample.pieces)) == {"é"}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-be"])
 def test_a_mark_says_the_encoding_and_is_no_character(tmp_path: Path, encoding: str) -> None:
     text = "\ufeff" * (encoding == "utf-16-be") + "Ärger\nÖl\n"

@@ -59,15 +59,12 @@ def test_lines_of_prose_begin_small_and_those_of_verse_do_not() -> None:
 
 def test_blank_lines_indents_and_ends_of_sentences_are_counted() -> None:
     found = lines("One. Two\n\n  three,\nFour?\n")
-    assert (found.blank, found.indented, found.small) == (0.25, pytest.approx(1 / 3), 0.0)
-    assert (found.punctuated, found.sentences, found.several) == (
-        pytest.approx(2 / 3),
-        pytest.approx(1 / 3),
-        pytest.approx(1 / 3),
-    )
+    assert (found.blank, found.small) == (0.25, 0.0)
+    for share, third in ((found.indented, 1), (found.punctuated, 2), (found.sentences, 1), (found.several, 1)):
+        assert share == pytest.approx(third / 3)
 
 
-@pytest.mark.parametrize("rule", ["%", "---", "* * *", "<|endoftext|>"])
+@pytest.mark.parametrize("rule", ["%", "---", "-- ", "* * *", "<|endoftext|>"])
 def test_entries_are_what_the_commonest_rule_separates(rule: str) -> None:
     found = lines(kinds.fortunes(40).replace("%", rule)).entries
     assert found is not None
@@ -96,7 +93,8 @@ def test_blank_lines_alone_are_no_lines() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_text_is_like_itself_and_unlike_another_language(seed: int) -> None:
     one, other = kinds.prose(300, seed=seed), kinds.prose(300, kinds.FINNISH, seed)
-    assert mixture(one).similarity > 0.5
+    assert mixture(one).similarity > 0.8
+    assert mixture(one[:5000]).similarity > 0.6
     for text in (one + other, other + one, one + other[: len(one) // 8], one[:5000] + other[:5000] + one[5000:10_000]):
         assert mixture(text).similarity < 0.4
 
