@@ -32,6 +32,7 @@ from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
+from charrnn.data.encodings import encodings_taken
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
@@ -198,6 +199,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     facts = {"corpus.source": corpus.source, CORPUS_TAG: corpus.sha256, "corpus.bytes": str(corpus.size)}
+    facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     for name, size in dataset.splits(params.splits).sizes.items():

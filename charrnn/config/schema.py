@@ -33,6 +33,8 @@ NEED_LIMIT: frozenset[ScheduleName] = frozenset({"cosine"})
 """Schedules that need to know when the training ends."""
 NEED_VALIDATION: frozenset[ScheduleName] = frozenset({"plateau"})
 """Schedules that follow val/loss."""
+DOCUMENT_SAMPLES = 100
+"""Texts for each temperature where the model writes documents, unless sampling.num_samples says another number."""
 NO_DOCUMENTS = "none"
 """Value of data.documents for a text that is one stream."""
 
@@ -262,6 +264,10 @@ class SamplingParams(CommonOptions):
     """Texts for each temperature (count), with the seeds seed, seed + 1, ...; null for 1, or 100 where the model writes
     documents."""
 
+    def count(self, documents: bool) -> int:
+        """Return the number of texts for each temperature of a model that writes `documents`, or a stream."""
+        return self.num_samples or (DOCUMENT_SAMPLES if documents else 1)
+
     def options(self) -> list[SamplingOptions]:
         """Return the options of the first text of each temperature."""
         common = self.model_dump(exclude={"temperatures", "num_samples"})
@@ -337,6 +343,12 @@ class Params(Section):
     def _sections_agree(self) -> "Params":
         if self.splits.by == "documents" and not self.data.has_documents:
             raise ValueError("splits.by documents needs data.documents, such as lines, got none")
+        samples = self.sampling.count(self.data.has_documents)
+        if self.sampling.seed + samples > 2**63:
+            raise ValueError(
+                f"sampling.seed must be at most 2^63 - {samples}, so that each of {samples} texts has a seed, "
+                f"got {self.sampling.seed}"
+            )
         training = self.training
         limited = training.epochs or training.max_steps or training.max_minutes
         if not limited and training.patience is None:

@@ -1,54 +1,63 @@
 """The encoded corpus on disk: ids, memory-mapped, beside their vocabulary. Knows nothing of sources or models.
 
-Encoding takes two passes over the text in pieces, so that a corpus larger than memory is no special case. The result
-is kept under a key made of the text's digest, the parameters and ENCODING_VERSION, and found again by the next run.
-What identifies the data, whatever file they are from, is the digest of vocabulary and ids.
+Encoding takes two passes over the text in pieces, three where documents are to be unique, so that a corpus larger than
+memory is no special case. The result is kept under a key made of the text's digest, the parameters and
+ENCODING_VERSION, and found again by the next run. What identifies the data, whatever file they are from, is the digest
+of vocabulary and ids.
 """
 
 import hashlib
 import json
-import os
 import unicodedata
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from filelock import FileLock
 
 from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data.corpus import Corpus
-from charrnn.data.decoding import read_file
+from charrnn.data.counting import count_characters, too_many
+from charrnn.data.documents import Piece, Positions, read_pieces
+from charrnn.data.filters import Selection, first_of_each, limited
 from charrnn.data.folder import DataFolder
-from charrnn.data.normalisation import normal_forms
-from charrnn.data.splits import Splits, split
-from charrnn.data.vocabulary import CODE_POINTS, Ids, Vocabulary, code_points
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.data.hashing import Hashes
+from charrnn.data.ids_writer import IdsWriter
+from charrnn.data.records import record_format
+from charrnn.data.splits import Splits, Units, split
+from charrnn.data.vocabulary import Ids, Vocabulary
+from charrnn.errors import CorpusError, FileError
 from charrnn.files import atomic_directory, explain, sweep
 
-ENCODING_VERSION = 1
+ENCODING_VERSION = 2
 """Part of the key of each encoding. Raise it in a commit by which the same text and parameters give other ids, another
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
+DOCUMENT_PARAMS = {"documents", "template", "min_length", "max_length", "unique"}
 
 OnProgress = Callable[[int], None]
-"""Called with the number of characters read so far; each character is read twice."""
+"""Called with the number of characters read so far; each character is read twice, three times with `data.unique`."""
 
 
 @dataclass(frozen=True)
 class Dataset:
     """An encoded corpus on disk; small, so that it can travel between tasks.
 
+    With documents, the first id is the stop symbol; each document's characters follow, and after each the stop symbol.
+
     Attributes:
-        directory: holds `ids.bin`, `vocabulary.json` and `dataset.json`; its name is the key of the encoding.
-        digest: hex SHA-256 of the vocabulary's characters and the ids: what a model is trained on, whatever file it is
-            from. A run goes on only with data of the same digest.
-        length: ids in all (characters).
+        directory: holds `dataset.json`, `vocabulary.json`, `ids.bin`, `file_ends.bin` and `file_hashes.bin`, with
+            documents also `ends.bin` and `hashes.bin`; its name is the key of the encoding.
+        digest: hex SHA-256 of the vocabulary's characters, the ids and, where there are several files, their ends in
+            them: what a model is trained on, whatever file it is from. A run goes on only with data of the same digest.
+        length: ids in all, stop symbols included.
+        documents: how many there are; None where the text is one stream.
+        files: how many the text came in.
         dropped: characters left out because they are rarer than `data.min_count` (characters).
+        left_out: documents that are not used, by reason (empty, shorter, longer, repeated).
         corpus_sha256: digest of the text it was made from.
         cached: it was there already.
     """
@@ -56,9 +65,17 @@ class Dataset:
     directory: Path
     digest: str
     length: int
+    documents: int | None
+    files: int
     dropped: int
+    left_out: Mapping[str, int]
     corpus_sha256: str
     cached: bool
+
+    @property
+    def characters(self) -> int:
+        """Characters in all: ids that are no stop symbol."""
+        return self.length if self.documents is None else self.length - self.documents - 1
 
     @property
     def vocabulary_path(self) -> Path:
@@ -76,21 +93,73 @@ class Dataset:
             FileError: they cannot be read.
             CorpusError: they are damaged.
         """
-        path, dtype = self.directory / "ids.bin", self.vocabulary().dtype
+        return self._map("ids.bin", self.vocabulary().dtype, self.length, "ids")
+
+    def ends(self) -> Positions:
+        """Map the ends of documents: (documents,) int64, the position in the ids just past each one's stop symbol.
+
+        Document i is `ids[ends[i - 1] : ends[i]]`, with 1 for `ends[-1]`. (0,) where the text is one stream. Raises as
+        `ids`.
+        """
+        return self._positions("ends.bin", self.documents or 0, "documents")
+
+    def hashes(self) -> Hashes:
+        """Map the hashes of documents: (documents,) uint64, those of `hash_documents` of what the ids stand for.
+
+        (0,) where the text is one stream. Raises as `ids`.
+        """
+        return self._map("hashes.bin", np.dtype(np.uint64), self.documents or 0, "documents")
+
+    def file_ends(self) -> Positions:
+        """Map the ends of files: (files,) int64, the position in the ids just past each.
+
+        The text that joins two files counts to the first. Raises as `ids`.
+        """
+        return self._positions("file_ends.bin", self.files, "files")
+
+    def file_hashes(self) -> Hashes:
+        """Map what tells files apart: (files,) uint64, the first 8 bytes of each one's SHA-256. Raises as `ids`."""
+        return self._map("file_hashes.bin", np.dtype(np.uint64), self.files, "files")
+
+    def _positions(self, name: str, count: int, what: str) -> Positions:
+        positions: Positions = self._map(name, np.dtype(np.int64), count, what)
+        if count and positions[-1] != self.length:
+            raise CorpusError(f"{self.directory / name}: is damaged; delete the folder and run again")
+        return positions
+
+    def _map(self, name: str, dtype: np.dtype[Any], count: int, what: str) -> npt.NDArray[Any]:
+        if count == 0:  # what is empty cannot be mapped
+            return np.zeros(0, dtype=dtype)
+        path = self.directory / name
         try:
             size = path.stat().st_size
-            if size != self.length * dtype.itemsize:
+            if size != count * dtype.itemsize:
                 raise CorpusError(
-                    f"{path}: is damaged ({size} bytes for {self.length} ids of {dtype.itemsize}); "
+                    f"{path}: is damaged ({size} bytes for {count} {what} of {dtype.itemsize}); "
                     "delete the folder and run again"
                 )
-            return np.memmap(path, dtype=dtype, mode="c", shape=(self.length,))
+            return np.memmap(path, dtype=dtype, mode="c", shape=(count,))
         except OSError as error:
             raise explain(error, "read", path) from error
 
     def splits(self, params: SplitParams) -> Splits:
         """Return the ids divided as `params` say. Raises as `ids` and `split`."""
-        return split(self.ids(), params)
+        ends, hashes = (None, None) if self.documents is None else (self.ends(), self.hashes())
+        return split(self.ids(), Units(ends, hashes, self.file_ends(), self.file_hashes()), params)
+
+
+def find_encoded(folder: DataFolder, digest: str) -> Dataset | None:
+    """Return the encoded corpus of `digest` (see `Dataset`) in `folder`; None where there is none that is sound."""
+    for path in sorted(folder.encoded.glob("*/dataset.json")):
+        if path.parent.name.startswith("."):  # half-written
+            continue
+        try:
+            dataset = _read(path.parent)
+        except (CorpusError, FileError):
+            continue
+        if dataset.digest == digest:
+            return dataset
+    return None
 
 
 def encode_corpus(
@@ -106,7 +175,8 @@ def encode_corpus(
             of the model that training starts from.
 
     Raises:
-        CorpusError: the text is empty, has fewer than two distinct characters, does not decode or changes meanwhile.
+        CorpusError: the text is empty, has fewer than two documents or distinct characters, does not decode, is not
+            what `data.documents` says or changes meanwhile.
         VocabularyError: it has more distinct characters than `data.max_vocabulary`.
         FileError: something cannot be read or written.
     """
@@ -124,113 +194,117 @@ def encode_corpus(
 
 
 def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
-    read = 0
-
-    def pieces() -> Iterator[str]:
-        nonlocal read
-        for piece in normal_forms(chain.from_iterable(read_file(file, params) for file in corpus.files), params):
-            yield piece
-            read += len(piece)
-            on_progress(read)
-
-    vocabulary, dropped = _count(pieces(), corpus, params, known)
+    text = _Text(corpus, params, on_progress)
+    counted = count_characters(text.used())
+    text.check()
+    vocabulary = counted.vocabulary(corpus.source, params, known)
+    dropped = counted.characters - sum(vocabulary.counts)
     with atomic_directory(directory) as temporary:
-        with open(temporary / "ids.bin", "wb") as file, ThreadPoolExecutor(1) as worker:
-            digest = hashlib.sha256()
-            hashed = worker.submit(digest.update, json.dumps(list(vocabulary.characters)).encode())
-            for piece in pieces():
-                ids = vocabulary.encode_known(piece)
-                file.write(ids)
-                hashed.result()  # the piece before: hashing runs beside encoding, and holds one piece
-                hashed = worker.submit(digest.update, ids)
-            file.flush()
-            synced = worker.submit(os.fsync, file.fileno())  # while the text is read once more
-            for read_again in corpus.files:
-                read_again.check_unchanged()
-            synced.result()
-        length = sum(vocabulary.counts)
-        dataset = Dataset(directory, digest.hexdigest(), length, dropped, corpus.sha256, cached=False)
+        with IdsWriter(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
+            for piece in text.used():
+                writer.write(text.without_rare(piece, vocabulary) if dropped else piece)
+            text.check()
+            writer.finish(corpus.files)
+        dataset = Dataset(
+            directory,
+            writer.digest,
+            writer.length,
+            text.selection.documents if params.has_documents else None,
+            len(corpus.files),
+            dropped,
+            dict(text.selection.left_out),
+            corpus.sha256,
+            cached=False,
+        )
         vocabulary.save(temporary / "vocabulary.json")
         description = {name: value for name, value in asdict(dataset).items() if name not in ("directory", "cached")}
         (temporary / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
     return dataset
 
 
-def _count(pieces: Iterator[str], corpus: Corpus, params: DataParams, known: str) -> tuple[Vocabulary, int]:
-    """Return the vocabulary of the text and how many characters are dropped as too rare."""
-    counts = np.zeros(CODE_POINTS, dtype=np.int64)
-    first_seen: dict[int, int] = {}
-    position = 0
-    for piece in pieces:
-        found = _bincount(code_points(piece))
-        new = np.flatnonzero((found > 0) & (counts[: len(found)] == 0))
-        first_seen.update({int(point): position + piece.index(chr(point)) for point in new})
-        counts[: len(found)] += found
-        position += len(piece)
-    if position == 0:
-        raise CorpusError(f"{corpus.source}: the text is empty")
-    wanted = counts >= params.min_count
-    wanted[code_points(known)] = True
-    kept = np.flatnonzero(wanted)
-    occurring = np.count_nonzero(counts[kept])
-    if occurring < 2:
-        raise CorpusError(
-            f"{corpus.source}: the text has {occurring} distinct characters that occur data.min_count "
-            f"{params.min_count} times or more; at least 2 are needed to learn from"
-        )
-    if len(kept) > params.max_vocabulary:
-        raise _too_many(len(kept), params, known)
-    points = [int(point) for point in kept]
-    vocabulary = Vocabulary(
-        characters="".join(map(chr, points)),
-        counts=tuple(int(counts[point]) for point in points),
-        first_seen=tuple(first_seen.get(point, -1) for point in points),
-    )
-    return vocabulary, position - sum(vocabulary.counts)
+class _Text:
+    """The text that is used; it can be read again and again.
 
+    Attributes:
+        selection: what was taken of it when it was last read.
+    """
 
-def _bincount(points: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Count each code point; PyTorch does it three times as fast as NumPy, which makes 64-bit integers of all first."""
-    signed = points if points.dtype == np.uint8 else points.view(np.int32)
-    counts: npt.NDArray[np.int64] = torch.bincount(torch.from_numpy(signed)).numpy()
-    return counts
+    def __init__(self, corpus: Corpus, params: DataParams, on_progress: OnProgress) -> None:
+        self._corpus, self._params, self._on_progress = corpus, params, on_progress
+        self._read = 0
+        self._first = first_of_each(self._whole(), params) if params.has_documents and params.unique else None
+        self.selection = Selection(params, self._first)
 
+    def used(self) -> Iterator[Piece]:
+        if not self._params.has_documents:
+            return self._whole()
+        self.selection = Selection(self._params, self._first)
+        return self.selection.of(self._whole())
 
-def _too_many(found: int, params: DataParams, known: str) -> VocabularyError:
-    having = "the text and the model it starts from have" if known else "the text has"
-    return VocabularyError(
-        f"data.max_vocabulary: {having} {found} distinct characters, at most {params.max_vocabulary} are allowed; "
-        f"raise it, or raise data.min_count (now {params.min_count}) to drop rare ones"
-    )
+    def without_rare(self, piece: Piece, vocabulary: Vocabulary) -> Piece:
+        """Return `piece`, which `used` gave, without the characters that have no id."""
+        piece = piece.only(vocabulary.knows(piece.points))
+        return self.selection.without_empty(piece) if self._params.has_documents else piece
+
+    def check(self) -> None:
+        """Raise CorpusError where the documents that were taken are too few."""
+        if self._params.has_documents:
+            self.selection.check(self._corpus.source)
+
+    def _whole(self) -> Iterator[Piece]:
+        pieces = read_pieces(self._corpus.files, self._params)
+        if not self._params.has_documents:
+            pieces = limited(pieces, self._params.max_characters)
+        for piece in pieces:
+            yield piece
+            self._read += len(piece.points)
+            self._on_progress(self._read)
 
 
 def _load(directory: Path, params: DataParams, known: str) -> Dataset:
-    """Read what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
+    """Return what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
+    dataset = _read(directory)
+    found = dataset.vocabulary().size - 1
+    if found > params.max_vocabulary:
+        raise too_many(found, params, known)
+    # Each raises where it is damaged.
+    dataset.ids(), dataset.ends(), dataset.hashes(), dataset.file_ends(), dataset.file_hashes()
+    return dataset
+
+
+def _read(directory: Path) -> Dataset:
+    """Read the description of what was encoded before. Raises FileError or CorpusError where it is damaged."""
     path = directory / "dataset.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        values["length"] = int(values["length"])
+        for name in ("length", "files", "dropped"):
+            values[name] = int(values[name])
+        if values["documents"] is not None:
+            values["documents"] = int(values["documents"])
+        values["left_out"] = {reason: int(count) for reason, count in values["left_out"].items()}
         bytes.fromhex(values["digest"])  # raises where it is not a digest
-        dataset = Dataset(directory=directory, cached=True, **values)
+        return Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise CorpusError(f"{path}: is damaged; delete the folder and run again") from None
-    found = dataset.vocabulary().size - 1
-    if found > params.max_vocabulary:
-        raise _too_many(found, params, known)
-    dataset.ids()  # raises where they are damaged
-    return dataset
 
 
 def _key(corpus: Corpus, params: DataParams, known: str) -> str:
     """Return the key of an encoding: a digest of everything that it depends on."""
+    names = set(ENCODING_PARAMS)
+    if params.has_documents:
+        names |= DOCUMENT_PARAMS
+    elif len(corpus.files) > 1:
+        names.add("join")
     identity = {
         "corpus": corpus.sha256,
-        "params": params.model_dump(mode="json", include=ENCODING_PARAMS),
+        "params": params.model_dump(mode="json", include=names),
         "version": ENCODING_VERSION,
         # Python's tables of lower case and normal forms.
         "unicode": unicodedata.unidata_version,
         **({"known": sorted(set(known))} if known else {}),
+        # The same bytes under another name may be another table.
+        **({"formats": [record_format(file.name) for file in corpus.files]} if params.documents == "records" else {}),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

@@ -4,23 +4,28 @@ The hash is a polynomial of the code points modulo 2**64 (Karp & Rabin 1987, IBM
 mixer of splitmix64 (Steele, Lea & Flood 2014, OOPSLA). It is no defence against documents that were made to collide.
 """
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.data.vocabulary import code_points
+from charrnn.data.vocabulary import CodePoints, code_points
 
 Hashes = npt.NDArray[np.uint64]
 
 # An odd number has an inverse modulo 2**64.
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
+# Characters hashed at once: what is computed with them (8 bytes each) stays in the processor's cache, however long a
+# document is.
+BLOCK = 2**16
 
 
 def hash_documents(documents: list[str]) -> Hashes:
     """Return the hash of each of `documents`: (documents,)."""
     lengths = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
     ends = np.cumsum(lengths + 1) - 1
-    return hash_batch("\n".join(documents) + "\n", ends)
+    return hash_batch("\n".join(documents) + "\n" if documents else "", ends)
 
 
 def hash_batch(text: str, ends: npt.NDArray[np.int64]) -> Hashes:
@@ -28,18 +33,40 @@ def hash_batch(text: str, ends: npt.NDArray[np.int64]) -> Hashes:
 
     Args:
         text: the documents.
-        ends: (documents,) the positions of these characters.
+        ends: (documents,) the positions of these characters; the last is that of the last character of `text`.
     """
-    points = code_points(text)
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
-    powers = _powers(_BASE, len(points))
-    terms = points.astype(np.uint64)
-    terms += np.uint64(1)
-    terms *= powers
-    terms[ends] = 0
-    # A document has at least the zero after it, so that no sum is empty.
-    sums = np.add.reduceat(terms, starts) if len(ends) else terms[:0]
-    return mix(sums * _powers(_INVERSE, len(points) + 1)[starts] + (ends - starts).astype(np.uint64))
+    return hash_code_points(code_points(text), ends)
+
+
+def hash_code_points(points: CodePoints, ends: npt.NDArray[np.int64], block: int = BLOCK) -> Hashes:
+    """Return the hashes of the documents in `points`, (characters,); see `hash_batch`.
+
+    Args:
+        points: the documents.
+        ends: (documents,) as in `hash_batch`.
+        block: how many characters are hashed at once; the hashes do not depend on it.
+    """
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)[: len(ends)]
+    sums = np.zeros(len(ends), dtype=np.uint64)
+    powers, inverses = _powers(_BASE, block), _powers(_INVERSE, block)
+    memory = np.empty(min(block, len(points)), dtype=np.uint64)
+    for begin in range(0, len(points), block):
+        terms = memory[: len(points) - begin]
+        terms[:] = points[begin : begin + block]
+        terms += np.uint64(1)
+        terms *= powers[: len(terms)]
+        first, stop = np.searchsorted(ends, begin), np.searchsorted(starts, begin + len(terms))
+        inside = ends[first:stop] - begin
+        terms[inside[inside < len(terms)]] = 0
+        # A document has at least the zero after it, so that no sum is empty.
+        bounds = np.maximum(starts[first:stop] - begin, 0)
+        parts = np.add.reduceat(terms, bounds)
+        parts *= inverses[bounds]
+        before = begin - int(starts[first])
+        if before > 0:  # the first document began in an earlier block
+            parts[:1] *= np.uint64(pow(_BASE, before, 2**64))
+        sums[first:stop] += parts
+    return mix(sums + (ends - starts).astype(np.uint64))
 
 
 def mix(values: Hashes, seed: int = 0) -> Hashes:
@@ -51,14 +78,9 @@ def mix(values: Hashes, seed: int = 0) -> Hashes:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-_known_powers: dict[int, Hashes] = {}
-
-
+@cache
 def _powers(base: int, count: int) -> Hashes:
-    """Return base**0, base**1, ... modulo 2**64: at least `count` are made and kept, `count` returned."""
-    known = _known_powers.get(base)
-    if known is None or len(known) < count:
-        known = np.full(max(count, 2 * len(known) if known is not None else 0), base, dtype=np.uint64)
-        known[:1] = 1
-        known = _known_powers[base] = np.multiply.accumulate(known)
-    return known[:count]
+    """Return base**0, base**1, ... modulo 2**64: (count,)."""
+    powers = np.full(count, base, dtype=np.uint64)
+    powers[:1] = 1
+    return np.multiply.accumulate(powers)

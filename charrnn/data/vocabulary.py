@@ -1,4 +1,4 @@
-"""The vocabulary: characters <-> ids, sorted by code point, with a padding id that is no character.
+"""The vocabulary: characters <-> ids, sorted by code point, with a stop symbol that is no character.
 
 Knows nothing of where the text comes from or what the ids are used for.
 """
@@ -19,13 +19,14 @@ from charrnn.errors import VocabularyError
 from charrnn.files import explain, write_text
 
 Ids = npt.NDArray[np.unsignedinteger]
+CodePoints = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
 
 CODE_POINTS = 0x110000
 UNKNOWN = np.uint32(0xFFFFFFFF)
 
 
-def code_points(text: str) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint32]:
-    """Return the code points of `text`: (len(text),) uint8 where it is ASCII, else uint32."""
+def code_points(text: str) -> CodePoints:
+    """Return the code points of `text`: (len(text),) uint8 where it is ASCII, else uint32; they may be written to."""
     if text.isascii():
         return np.frombuffer(bytearray(text, "ascii"), dtype=np.uint8)
     return np.frombuffer(bytearray(text, "utf-32-le", "surrogatepass"), dtype="<u4")
@@ -38,7 +39,8 @@ class Vocabulary:
     Attributes:
         characters: the distinct characters, sorted by code point; a character's position is its id.
         counts: how often each occurs in the text; 0 for those only the model it starts from has seen.
-        first_seen: position (characters) of each one's first occurrence; -1 where there is none.
+        first_seen: position (characters) of each one's first occurrence; -1 where there is none. Stop symbols are not
+            counted.
     """
 
     characters: str
@@ -53,15 +55,16 @@ class Vocabulary:
 
     @property
     def padding_id(self) -> int:
-        """The id that stands for no character, after all that do.
+        """The id of the stop symbol, which is no character, after all that are.
 
-        The Flux reference adds `_` to its alphabet for this, as a stop symbol; here `_` is a character like any other.
+        It has two uses: it ends each document, and it fills up the last streams of a text (`training.padding`). The
+        Flux reference adds `_` to its alphabet for this; here `_` is a character like any other.
         """
         return len(self.characters)
 
     @property
     def size(self) -> int:
-        """Number of ids, the padding id included: the width of the model's output."""
+        """Number of ids, the stop symbol's included: the width of the model's output."""
         return len(self.characters) + 1
 
     @property
@@ -91,31 +94,31 @@ class Vocabulary:
         Raises:
             VocabularyError: names the characters that have no id.
         """
-        ids = self.table[code_points(text)]
-        if (ids == UNKNOWN).any():
+        points = code_points(text)
+        if not self.knows(points).all():
             raise VocabularyError(f"not in the vocabulary: {describe(self.unknown(text))}")
-        return ids.astype(self.dtype)
+        return self.encode_points(points)
 
-    def encode_known(self, text: str) -> bytes:
-        """Return the ids of the characters of `text` that have one, as the bytes of an array of `dtype`."""
-        if text.isascii() and self.dtype == np.uint8:
+    def knows(self, points: CodePoints) -> npt.NDArray[np.bool_]:
+        """Return which of `points`, (characters,), have an id."""
+        if points.dtype == np.uint8:
+            known = self.table[:256] != UNKNOWN
+            return np.frombuffer(bytearray(points).translate(known.tobytes()), dtype=np.bool_)
+        return self.table[points] != UNKNOWN
+
+    def encode_points(self, points: CodePoints) -> Ids:
+        """Return the ids of `points`, (characters,), which all have one: (characters,) of `dtype`."""
+        if points.dtype == self.dtype == np.uint8:
             # Four times as fast as looking them up in an array.
-            ids = self.table[:128]
-            return text.encode("ascii").translate(ids.astype(np.uint8).tobytes() + bytes(128), self._no_ids)
-        found = self.table[code_points(text)]
-        known = found != UNKNOWN
-        return (found if known.all() else found[known]).astype(self.dtype).tobytes()
-
-    @cached_property
-    def _no_ids(self) -> bytes:
-        """The ASCII characters that have no id."""
-        return np.flatnonzero(self.table[:128] == UNKNOWN).astype(np.uint8).tobytes()
+            ids = bytearray(points).translate(self.table[:256].astype(np.uint8).tobytes())
+            return np.frombuffer(ids, dtype=np.uint8)
+        return self.table[points].astype(self.dtype)
 
     def decode(self, ids: Sequence[int] | npt.NDArray[Any]) -> str:
-        """Return the text of `ids`; the padding id is no character and vanishes.
+        """Return the text of `ids`; the stop symbol is no character and vanishes.
 
         Raises:
-            VocabularyError: an id that is neither a character's nor the padding id.
+            VocabularyError: an id that is neither a character's nor the stop symbol's.
         """
         array = np.asarray(ids, dtype=np.int64)
         if array.size and not (array.min() >= 0 and array.max() <= self.padding_id):

@@ -80,7 +80,8 @@ def test_a_sample_begins_with_its_prime_and_takes_the_sampling_options(model: Mo
     [
         ({"lenght": 5}, ParamsError, "unknown option 'lenght'; there are prime, length"),
         ({"length": 0}, ParamsError, "length: must be >= 1, got 0"),
-        ({"prime": "ßß"}, VocabularyError, "not in the vocabulary: 'ß'"),
+        ({"prime": "ßß"}, VocabularyError, "prime: the model has never seen 'ß'"),
+        ({"stop": "ß"}, VocabularyError, r"stop \(--until\): the model never writes 'ß'"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(

@@ -108,7 +108,7 @@ def test_samples_are_logged_at_every_evaluation_and_in_the_end(finished: Finishe
     assert in_training == [f"samples/training/step-{step:08d}.txt" for step in (20, 40, 60)]
     text = artifact(finished, "samples/temperature-0.8.txt").read_text()
     assert len(text) == 200
-    assert text == finished.summary.samples[0]
+    assert [text] == finished.summary.samples[0]
 
 
 def tables(run: Run) -> set[str]:
@@ -123,8 +123,10 @@ def test_samples_stand_in_one_table_with_what_made_them(finished: Finished, run:
     assert "samples/samples.json" in tables(run)
     frame = read_table(finished, "samples/samples.json")
     assert list(frame["temperature"]) == [0.8, 1.0]
-    assert list(frame["text"]) == finished.summary.samples
-    assert {*SamplingOptions.model_fields, "text"} == set(frame.columns)
+    assert [[text] for text in frame["text"]] == finished.summary.samples
+    assert {*SamplingOptions.model_fields, "text", "logprob"} == set(frame.columns)
+    assert list(frame.columns)[:3] == ["temperature", "text", "seed"]
+    assert (frame["logprob"] < 0).all()
 
 
 def test_the_characters_stand_in_a_table(finished: Finished, run: Run) -> None:
@@ -154,6 +156,7 @@ def test_the_text_is_the_runs_dataset_with_its_digest(finished: Finished, run: R
     assert profile(datasets["train"])["characters"] == 60_000 - 2 * 1_800
     assert run.data.tags["corpus.sha256"] == finished.summary.corpus.sha256
     assert run.data.tags["corpus.source"].endswith("a play.txt")
+    assert run.data.tags["corpus.encoding"] == "utf-8"
     assert run.data.tags["corpus.bytes"] == "60000"
 
 

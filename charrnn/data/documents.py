@@ -1,0 +1,176 @@
+"""From files to documents: reads a text in pieces of whole documents, or as one stream. Knows nothing of vocabularies.
+
+What a document is, `data.documents` says. A file's end always ends a document. A document is held in memory whole, a
+stream never.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.config.schema import NO_DOCUMENTS, DataParams
+from charrnn.data.decoding import CHUNK_BYTES, read_file
+from charrnn.data.normalisation import normal_forms, normalise
+from charrnn.data.records import read_records
+from charrnn.data.separator import Splitter
+from charrnn.data.text_file import TextFile
+from charrnn.data.vocabulary import CodePoints, code_points
+from charrnn.errors import CorpusError
+
+Positions = npt.NDArray[np.int64]
+
+FILLER = "\n"
+"""Stands after each document in a piece, where its stop symbol will be."""
+_NO_POSITIONS = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of the text, as code points: whole documents, or part of the stream.
+
+    Attributes:
+        file: the index of the file it is from.
+        points: (length,) uint8 where all are ASCII, else uint32; each document is followed by FILLER.
+        ends: (documents,) the positions of these fillers in `points`; (0,) in a stream.
+    """
+
+    file: int
+    points: CodePoints
+    ends: Positions
+
+    @property
+    def lengths(self) -> Positions:
+        """The length of each document, without its filler: (documents,)."""
+        return np.diff(self.ends, prepend=-1) - 1
+
+    @property
+    def characters(self) -> int:
+        """How many characters it has, without the fillers."""
+        return len(self.points) - len(self.ends)
+
+    def documents(self, kept: npt.NDArray[np.bool_]) -> "Piece":
+        """Return the piece with those of its documents for which `kept`, (documents,), is true."""
+        if kept.all():
+            return self
+        sizes = self.lengths + 1
+        return Piece(self.file, self.points[np.repeat(kept, sizes)], np.cumsum(sizes[kept]) - 1)
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> "Piece":
+        """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
+        kept = kept.copy()
+        kept[self.ends] = True
+        return Piece(self.file, self.points[kept], np.cumsum(kept)[self.ends] - 1)
+
+
+def read_pieces(files: Sequence[TextFile], params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Piece]:
+    """Yield the text of `files` in normal form, in pieces that have at least one character or one document.
+
+    Args:
+        files: in order.
+        params: how they are read, and what a document is.
+        chunk_bytes: how much is read at once (bytes); the text does not depend on it.
+
+    Raises:
+        CorpusError: a file does not decode or is not what `data.documents` says; a separator never occurs.
+        FileError: a file cannot be read.
+        ParamsError: the encoding or the template is none.
+    """
+    return _READERS.get(params.documents, _separated)(files, params, chunk_bytes)
+
+
+def _stream(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> Iterator[Piece]:
+    """Yield the files joined by `data.join`, which counts to the file before it; each is in normal form by itself."""
+    join = normalise(params.join, params)
+    tail, before = "", None
+    for index, file in enumerate(files):
+        for text in filter(None, _text(file, params, chunk_bytes)):
+            if before not in (None, index) and (rest := _rest(tail, join)):
+                yield Piece(before, code_points(rest), _NO_POSITIONS)
+            tail, before = (tail + text)[-len(join) :] if join else "", index
+            yield Piece(index, code_points(text), _NO_POSITIONS)
+
+
+def _rest(text: str, join: str) -> str:
+    """Return the shortest text after which `text` ends with `join`."""
+    begun = next(length for length in range(len(join), -1, -1) if text.endswith(join[:length]))
+    return join[begun:]
+
+
+def _lines(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> Iterator[Piece]:
+    """Yield the lines of the files: what ends with a line feed, and with the file.
+
+    Their line ends become the fillers, so that no line is touched by itself.
+    """
+    for index, file in enumerate(files):
+        begun: list[str] = []
+        for text in _text(file, params, chunk_bytes):
+            cut = text.rfind(FILLER) + 1
+            if cut:
+                yield _piece_of_lines(index, "".join([*begun, text[:cut]]))
+                begun.clear()
+            begun.append(text[cut:])
+        if rest := "".join(begun):
+            yield _piece_of_lines(index, rest + FILLER)
+
+
+def _piece_of_lines(file: int, text: str) -> Piece:
+    points = code_points(text)
+    return Piece(file, points, np.flatnonzero(points == ord(FILLER)))
+
+
+def _whole_files(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> Iterator[Piece]:
+    for index, file in enumerate(files):
+        text = "".join(_text(file, params, chunk_bytes))
+        # One line end at the end is that of the last line, as editors write it; the stop symbol takes its place.
+        yield _piece(index, [text.removesuffix("\n")])
+
+
+def _records(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> Iterator[Piece]:
+    for index, file in enumerate(files):
+        for documents in read_records(file, params, chunk_bytes):
+            yield _piece(index, [normalise(document, params) for document in documents])
+
+
+def _separated(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> Iterator[Piece]:
+    """Yield the texts between separators; where nothing follows the last separator of a file, no document does."""
+    separator = normalise(params.documents, params)
+    if not separator or not _occurs(separator, files, params, chunk_bytes):
+        raise CorpusError(
+            f"data.documents: the separator {params.documents!r} never occurs in the text; "
+            "allowed are none, lines, files, records or a text that stands between two documents"
+        )
+    for index, file in enumerate(files):
+        splitter = Splitter(separator)
+        for text in _text(file, params, chunk_bytes):
+            if ended := splitter.feed(text):
+                yield _piece(index, ended)
+        last = splitter.finish()
+        # A separator such as a blank line begins with the line end of the last line, also where no more of it is there.
+        if separator.startswith("\n"):
+            last = last.removesuffix("\n")
+        if last:
+            yield _piece(index, [last])
+
+
+def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> bool:
+    """Return whether `separator` stands anywhere in the text; reads no further than to the first."""
+    for file in files:
+        splitter = Splitter(separator)
+        if any(splitter.feed(text) for text in _text(file, params, chunk_bytes)):
+            return True
+    return False
+
+
+def _piece(file: int, documents: list[str]) -> Piece:
+    lengths = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
+    points = code_points(FILLER.join([*documents, ""]))
+    return Piece(file, points, np.cumsum(lengths + 1) - 1)
+
+
+def _text(file: TextFile, params: DataParams, chunk_bytes: int) -> Iterator[str]:
+    return normal_forms(read_file(file, params, chunk_bytes), params)
+
+
+_READERS = {NO_DOCUMENTS: _stream, "lines": _lines, "files": _whole_files, "records": _records}

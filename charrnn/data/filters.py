@@ -1,0 +1,158 @@
+"""Which documents are used, and how much of the text: by length, without repetitions, from the start.
+
+What is left out is counted by its reason. Knows nothing of how documents are read.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.config.schema import DataParams
+from charrnn.data.documents import Piece
+from charrnn.data.hashing import hash_code_points
+from charrnn.errors import CorpusError
+
+Mask = npt.NDArray[np.bool_]
+
+RANGE = 2**22
+"""Hashes that are compared at once, more or less: each takes some 30 bytes while it is."""
+_KEPT, _EMPTY, _SHORTER, _LONGER, _REPEATED = range(5)
+_REASONS = {_EMPTY: "empty", _SHORTER: "shorter", _LONGER: "longer", _REPEATED: "repeated"}
+
+
+def limited(pieces: Iterator[Piece], most: int | None) -> Iterator[Piece]:
+    """Yield the first `most` characters of a stream; None for all."""
+    for piece in pieces:
+        if most is None:
+            yield piece
+            continue
+        if most > 0:
+            yield Piece(piece.file, piece.points[:most], piece.ends)
+        most -= piece.characters
+        if most <= 0:
+            return
+
+
+def first_of_each(pieces: Iterator[Piece], params: DataParams) -> Mask:
+    """Return which documents have not occurred before, of those that have a length that is wanted: (documents,).
+
+    Takes 9 bytes a document, and what RANGE documents take.
+    """
+    hashes = array("Q")
+    for piece in pieces:
+        wanted = piece.documents(_reasons(piece, params) == _KEPT)
+        hashes.frombytes(hash_code_points(wanted.points, wanted.ends).tobytes())
+    return first_occurrences(np.frombuffer(hashes, dtype=np.uint64) if hashes else np.zeros(0, dtype=np.uint64))
+
+
+def first_occurrences(hashes: npt.NDArray[np.uint64], at_once: int = RANGE) -> Mask:
+    """Return which of `hashes`, (count,), are the first of their value: (count,).
+
+    Args:
+        hashes: equal ones are the same.
+        at_once: how many are sorted at once, more or less: range by range of their values.
+    """
+    first = np.zeros(len(hashes), dtype=np.bool_)
+    ranges = -(-len(hashes) // at_once)
+    bounds = [2**64 * number // ranges for number in range(ranges)]
+    for low, high in zip(bounds, [*bounds[1:], 2**64], strict=True):
+        places = np.flatnonzero((hashes >= np.uint64(low)) & (hashes <= np.uint64(high - 1)))
+        first[places[np.unique(hashes[places], return_index=True)[1]]] = True
+    return first
+
+
+class Selection:
+    """Takes the documents that are used: of the wanted lengths, and together at most `max_characters` long.
+
+    Attributes:
+        documents: how many were taken.
+        left_out: how many were not, by reason, up to the first document that exceeds `max_characters`.
+        exceeded: whether there was one; nothing after it is taken.
+    """
+
+    def __init__(self, params: DataParams, first: Mask | None) -> None:
+        """Take what `params` and `first` say, which is what `first_of_each` returned; None where all may repeat."""
+        self._params, self._first = params, first
+        self.documents = 0
+        self.left_out: Counter[str] = Counter()
+        self.exceeded = False
+
+    def of(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Yield `pieces`, the whole text, with the documents that are used."""
+        position, left = 0, self._params.max_characters
+        for piece in pieces:
+            reasons = _reasons(piece, self._params)
+            if self._first is not None:
+                wanted = np.flatnonzero(reasons == _KEPT)
+                reasons[wanted[~self._first[position : position + len(wanted)]]] = _REPEATED
+                position += len(wanted)
+            kept = reasons == _KEPT
+            if left is not None:
+                used = np.cumsum(np.where(kept, piece.lengths, 0))
+                fitting = int(np.searchsorted(used, left, side="right"))
+                self.exceeded = fitting < len(kept)
+                kept[fitting:] = False
+                reasons = reasons[:fitting]
+                left -= int(used[fitting - 1]) if fitting else 0
+            self._count_left_out(reasons)
+            selected = piece.documents(kept)
+            if len(selected.ends):
+                self.documents += len(selected.ends)
+                yield selected
+            if self.exceeded:
+                return
+
+    def without_empty(self, piece: Piece) -> Piece:
+        """Return `piece`, which characters were taken from since, without the documents that nothing is left of."""
+        kept = _reasons(piece, self._params) != _EMPTY
+        if emptied := len(kept) - int(np.count_nonzero(kept)):
+            self.documents -= emptied
+            self.left_out["empty"] += emptied
+        return piece.documents(kept)
+
+    def check(self, source: str) -> None:
+        """Raise CorpusError where fewer than two documents were taken; says why the others were not."""
+        if self.documents >= 2:
+            return
+        reasons = [text for text in (described(self.left_out, self._params),) if text]
+        if self.exceeded:
+            reasons.append(
+                f"with the next there are more characters than data.max_characters {self._params.max_characters}"
+            )
+        why = f": {'; '.join(reasons)}" if reasons else ""
+        left = "only 1 document is" if self.documents else "no document is"
+        raise CorpusError(
+            f"{source}: {left} left of {self.documents + sum(self.left_out.values()):,} "
+            f"(data.documents = {self._params.documents!r}), at least 2 are needed{why}"
+        )
+
+    def _count_left_out(self, reasons: npt.NDArray[np.uint8]) -> None:
+        for reason, count in enumerate(np.bincount(reasons)):
+            if reason != _KEPT and count:
+                self.left_out[_REASONS[reason]] += int(count)
+
+
+def _reasons(piece: Piece, params: DataParams) -> npt.NDArray[np.uint8]:
+    """Return for each document of `piece` why its length is none that is wanted, or _KEPT: (documents,)."""
+    lengths = piece.lengths
+    reasons = np.full(len(lengths), _KEPT, dtype=np.uint8)
+    if params.max_length is not None:
+        reasons[lengths > params.max_length] = _LONGER
+    reasons[lengths < params.min_length] = _SHORTER
+    if params.min_length > 0:
+        reasons[lengths == 0] = _EMPTY
+    return reasons
+
+
+def described(left_out: Mapping[str, int], params: DataParams) -> str:
+    """Return `3 empty, 5 longer than data.max_length 5`, for a message; '' where nothing is left out."""
+    limits = {
+        "empty": "empty",
+        "shorter": f"shorter than data.min_length {params.min_length}",
+        "longer": f"longer than data.max_length {params.max_length}",
+        "repeated": "repeated",
+    }
+    return ", ".join(f"{left_out[reason]:,} {text}" for reason, text in limits.items() if left_out.get(reason))
