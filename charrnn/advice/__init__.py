@@ -7,9 +7,9 @@ from charrnn.advice.documents import MANY_FILES, Documents, choose_documents
 from charrnn.advice.sizes import size_choices, split_share
 from charrnn.config.overlay import Choice, quoted
 from charrnn.config.redaction import one_line
+from charrnn.data.encodings import AUTO
 from charrnn.data.survey import Survey
 from charrnn.data.survey.mixture import Mixture
-from charrnn.data.survey.reading import UTF8
 from charrnn.errors import CorpusError
 
 FEWEST_CHARACTERS = 500
@@ -81,9 +81,12 @@ def _facts(survey: Survey, documents: Documents) -> list[str]:
 
 def _data(survey: Survey, documents: Documents) -> list[Choice]:
     choices = []
-    if survey.encoding != UTF8:
-        why = "Not all of it is UTF-8: the byte-order mark of each file says what it is, else a detector does."
-        choices.append(Choice("data.encoding", survey.encoding, why))
+    if survey.encodings:
+        why = (
+            f"Found: {', '.join(survey.encodings)}. auto finds it again: what has no byte-order mark was recognised by "
+        )
+        why += "its letters, so look at the samples; if they look wrong, name the encoding here."
+        choices.append(Choice("data.encoding", AUTO, why))
     choices.append(Choice("data.documents", documents.value, documents.reason))
     if documents.template is not None:
         choices.append(Choice("data.template", documents.template, documents.template_reason))

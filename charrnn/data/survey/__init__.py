@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from charrnn.data.survey.lines import Lines, lines_of
 from charrnn.data.survey.mixture import Mixture, mixture_of
-from charrnn.data.survey.reading import UTF8, read_sample
+from charrnn.data.survey.reading import read_sample
 from charrnn.data.survey.records import PARQUET, Table, record_format, table_of_parquet, table_of_text
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
@@ -42,7 +42,7 @@ class Survey:
         file_sizes: of each file (bytes), in order.
         read: the part that was looked at (bytes).
         scale: what to multiply a count in this part with, to estimate that in the whole text; 1 where all was read.
-        encoding: utf-8, or auto where a file has another one.
+        encodings: those of files that are not UTF-8, each once.
         has_crlf: whether lines end in CR LF or CR.
         characters: all of what was read, names of columns and the like included.
         lines: what lines look like; None for Parquet.
@@ -53,7 +53,7 @@ class Survey:
     file_sizes: tuple[int, ...]
     read: int
     scale: float
-    encoding: str
+    encodings: tuple[str, ...]
     has_crlf: bool
     characters: Characters
     lines: Lines | None
@@ -92,7 +92,7 @@ def _survey_parquet(files: Sequence[TextFile]) -> Survey:
     sizes = tuple(file.size for file in files)
     scale = total / table.rows if table.rows else 1.0
     nothing = Characters(0, 0, "", 0.0, 0.0)
-    return Survey(sizes, int(sum(sizes) / scale), scale, UTF8, False, nothing, None, None, table)
+    return Survey(sizes, int(sum(sizes) / scale), scale, (), False, nothing, None, None, table)
 
 
 def _survey_text(files: Sequence[TextFile], form: str | None) -> Survey:
@@ -102,12 +102,12 @@ def _survey_text(files: Sequence[TextFile], form: str | None) -> Survey:
     characters = _characters(sample.pieces)
     if form is not None:
         table = table_of_text(sample.pieces, form)
-        return Survey(sizes, sample.size, scale, sample.encoding, sample.has_crlf, characters, None, None, table)
+        return Survey(sizes, sample.size, scale, sample.encodings, sample.has_crlf, characters, None, None, table)
     return Survey(
         file_sizes=sizes,
         read=sample.size,
         scale=scale,
-        encoding=sample.encoding,
+        encodings=sample.encodings,
         has_crlf=sample.has_crlf,
         characters=characters,
         lines=lines_of(sample.pieces),

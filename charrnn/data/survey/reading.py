@@ -8,29 +8,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from charrnn.config.schema import DataParams
+from charrnn.data.decoding import read_file
+from charrnn.data.encodings import AUTO, find_encoding
 from charrnn.data.normalisation import normalise
 from charrnn.data.text_file import TextFile
-from charrnn.errors import CorpusError
 from charrnn.files import explain
 
 MOST_BYTES = 10_000_000
 """Bytes read, of all files together."""
 MOST_FILES = 1000
 """Files read; of more, so many at equal distances."""
-UTF8, OTHER = "utf-8", "auto"
-"""Values of data.encoding: every file is UTF-8; one at least is not."""
-
 _MARKS = {  # the mark of UTF-32-LE begins with that of UTF-16-LE
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+_UTF8 = "utf-8"
 _WIDEST = 4  # bytes of a character, at most
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
-# Characters that no text has, but for a stray one.
-_CONTROLS = dict.fromkeys(set(range(32)) - set(b"\t\n\x0b\x0c\r\x1b"))
-_MOST_CONTROLS = 0.02
+_AUTO = DataParams(encoding=AUTO)
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,13 @@ class Sample:
     Attributes:
         pieces: in the order of the text, line ends unified; whole lines, except in a line longer than a piece.
         size: what was read (bytes).
-        encoding: UTF8 or OTHER.
+        encodings: those of files that are not UTF-8, each once.
         has_crlf: whether lines end in CR.
     """
 
     pieces: tuple[str, ...]
     size: int
-    encoding: str
+    encodings: tuple[str, ...]
     has_crlf: bool
 
 
@@ -58,28 +55,26 @@ def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
         spread: read beginning, middle and end of a large file; else its beginning only.
 
     Raises:
-        CorpusError: a file is no text.
+        CorpusError: a file is no text, or it cannot be told what it is in.
         FileError: a file cannot be read.
     """
     step = max(len(files) / MOST_FILES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), MOST_FILES))]
     pieces: list[str] = []
-    size, encoding, has_crlf = 0, UTF8, False
+    encodings: dict[str, None] = {}
+    size, has_crlf = 0, False
     for file, share in zip(chosen, _shares([file.size for file in chosen]), strict=True):
         spans = _read(file, share, spread)
-        codec = _codec([data for _, data in spans])
-        encoding = encoding if codec == UTF8 else OTHER
+        codec = _codec(file, [data for _, data in spans])
+        if codec != _UTF8:
+            encodings[codec] = None
         for start, data in spans:
             text = _decoded(data, codec, is_start=start == 0)
-            if len(text.translate(_CONTROLS)) < (1 - _MOST_CONTROLS) * len(text):
-                raise CorpusError(
-                    f"{file.name}: is no text, or in an encoding without a mark; data.encoding can name it"
-                )
             has_crlf = has_crlf or "\r" in text
             whole = _whole_lines(normalise(text, DataParams()), start > 0, start + len(data) < file.size)
             pieces.append(whole)
             size += len(data)
-    return Sample(tuple(pieces), size, encoding, has_crlf)
+    return Sample(tuple(pieces), size, tuple(encodings), has_crlf)
 
 
 def _shares(sizes: Sequence[int]) -> list[int]:
@@ -111,17 +106,26 @@ def _read(file: TextFile, share: int, spread: bool) -> list[tuple[int, bytes]]:
     return spans
 
 
-def _codec(spans: Sequence[bytes]) -> str:
-    """Return the codec that the mark of a file says, or UTF-8, or Latin-1, which decodes anything."""
+def _codec(file: TextFile, spans: Sequence[bytes]) -> str:
+    """Return the codec of `file`: the whole of it is read only where `spans`, its parts, are not plain UTF-8."""
     for mark, codec in _MARKS.items():
         if spans[0].startswith(mark):
             return codec
     try:
         for index, data in enumerate(spans):
-            codecs.getincrementaldecoder(UTF8)().decode(_from_a_character(data, index))
+            codecs.getincrementaldecoder(_UTF8)().decode(_from_a_character(data, index))
     except UnicodeDecodeError:
-        return "latin-1"
-    return UTF8
+        pass
+    else:
+        # Other encodings, too, are ASCII but for these.
+        if not any(b"\0" in data or b"\x1b" in data for data in spans):
+            return _UTF8
+    found = find_encoding(file, _AUTO)
+    if found.name == _UTF8:
+        # Where it is damaged is an error of reading it.
+        for _ in read_file(file, _AUTO):
+            pass
+    return found.name
 
 
 def _from_a_character(data: bytes, start: int) -> bytes:
@@ -130,10 +134,10 @@ def _from_a_character(data: bytes, start: int) -> bytes:
 
 
 def _decoded(data: bytes, codec: str, *, is_start: bool) -> str:
-    data = data if is_start or codec != UTF8 else _from_a_character(data, 1)
-    # What is cut off at the end of a span waits for bytes that do not come. Wide encodings are read to count, not to
-    # check; encoding the text checks.
-    return codecs.getincrementaldecoder(codec)("strict" if codec == UTF8 else "replace").decode(data)
+    if not is_start and codec == _UTF8:
+        data = _from_a_character(data, 1)
+    # A character that is cut at the end waits for bytes that do not come; one that is cut at the start is replaced.
+    return codecs.getincrementaldecoder(codec)("replace").decode(data)
 
 
 def _whole_lines(text: str, cut_before: bool, cut_after: bool) -> str:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import PurePosixPath
 from typing import Any
 
 from charrnn.config.redaction import one_line
@@ -26,8 +25,6 @@ _FORMATS = {".csv": "CSV", ".tsv": "TSV", ".jsonl": _JSON_LINES, ".ndjson": _JSO
 
 Row = dict[str, str]
 """Column -> value as text, '' where it is none."""
-
-_PACKED = (".gz", ".xz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -76,15 +73,8 @@ class Table:
 
 def record_format(files: Sequence[TextFile]) -> str | None:
     """Return the format of records that the names of all `files` have; None where they do not have one."""
-    formats = {_FORMATS.get(_suffix(file.name)) for file in files}
+    formats = {_FORMATS.get(file.suffix) for file in files}
     return formats.pop() if len(formats) == 1 else None
-
-
-def _suffix(name: str) -> str:
-    """Return the suffix of a file, of a packed one that of what is in it."""
-    path = name.partition("?")[0] if "://" in name else name
-    suffixes = [suffix.lower() for suffix in PurePosixPath(path.partition("#sha256=")[0]).suffixes]
-    return next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")
 
 
 def table_of_text(texts: Sequence[str], form: str) -> Table:

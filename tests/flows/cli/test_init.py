@@ -113,7 +113,7 @@ def test_no_file_is_replaced(tmp_path: Path) -> None:
         (None, "a.txt: No such file or directory"),
         (b"", "a.txt: is empty"),
         (b"\n \n", "a.txt: has nothing but blank lines"),
-        (b"\x00\x01\x02\x03" * 1000, "a.txt: is no text"),
+        (b"\x00\x01\x02\x03" * 1000, "a.txt: has NUL bytes, so it is no text"),
         (b"one line only", "a.txt: has 13 characters; at least 500"),
         (b"one line only " * 100, "a.txt: is one line of 1400 characters"),
         (b"PK\x03\x04 no archive", "a.txt: the zip is damaged"),

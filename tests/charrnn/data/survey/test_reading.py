@@ -19,7 +19,7 @@ def test_small_files_are_read_whole(tmp_path: Path) -> None:
     files = [text_file(tmp_path / name, content) for name, content in {"a": "one\ntwo", "b": "three\n"}.items()]
     sample = read_sample(files, spread=True)
     assert sample.pieces == ("one\ntwo", "three\n")
-    assert (sample.size, sample.encoding, sample.has_crlf) == (13, "utf-8", False)
+    assert (sample.size, sample.encodings, sample.has_crlf) == (13, (), False)
 
 
 @pytest.mark.usefixtures("_little")
@@ -57,7 +57,7 @@ def test_of_very_many_files_some_at_equal_distances_are_read(tmp_path: Path, mon
 def test_a_character_that_is_cut_is_no_mistake(tmp_path: Path) -> None:
     for shift in range(4):
         sample = read_sample([text_file(tmp_path / "a", "x" * shift + "€😀é" * 500)], spread=True)
-        assert sample.encoding == "utf-8"
+        assert sample.encodings == ()
         assert set("".join(sample.pieces)) <= set("x€😀é")
 
 
@@ -75,12 +75,20 @@ def test_a_mark_says_the_encoding_and_is_no_character(tmp_path: Path, encoding: 
     text = "\ufeff" * (encoding == "utf-16-be") + "Ärger\nÖl\n"
     sample = read_sample([text_file(tmp_path / "a", text.encode(encoding))], spread=True)
     assert sample.pieces == ("Ärger\nÖl\n",)
-    assert sample.encoding == ("utf-8" if encoding == "utf-8-sig" else "auto")
+    assert bool(sample.encodings) == (encoding != "utf-8-sig")
 
 
-def test_a_file_that_is_not_utf_8_is_left_to_a_detector(tmp_path: Path) -> None:
-    files = [text_file(tmp_path / "a", "plain\n"), text_file(tmp_path / "b", "caf\xe9\n".encode("cp1252"))]
-    assert read_sample(files, spread=True).encoding == "auto"
+def test_a_file_that_is_not_utf_8_is_recognised(tmp_path: Path) -> None:
+    text = "Müller und Bäcker grüßen höflich.\n" * 20
+    files = [text_file(tmp_path / "a", "plain\n"), text_file(tmp_path / "b", text.encode("cp1252"))]
+    sample = read_sample(files, spread=True)
+    assert (sample.pieces, sample.encodings) == (("plain\n", text), ("cp1252",))
+
+
+def test_a_damaged_file_is_named_with_the_place(tmp_path: Path) -> None:
+    file = text_file(tmp_path / "a", "Müller\n".encode() * 20 + b"M\xfcller\n")
+    with pytest.raises(CorpusError, match=r"a: is not utf-8 text: .* at byte offset 161"):
+        read_sample([file], spread=True)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
@@ -91,5 +99,5 @@ def test_line_ends_are_unified_and_mentioned(tmp_path: Path, end: str) -> None:
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02\x03" * 100, b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10])
 def test_what_is_no_text_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(CorpusError, match=r"picture: is no text"):
+    with pytest.raises(CorpusError, match=r"picture: (has NUL bytes|is not utf-8 text)"):
         read_sample([text_file(tmp_path / "picture", content)], spread=True)
