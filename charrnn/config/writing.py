@@ -43,15 +43,16 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
 
 def to_yaml(params: Params) -> str:
     """Return `params` as YAML, credentials redacted; `load_params` reads it back."""
-    text: str = yaml.dump(redacted_values(params), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(redacted_values(params), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Writes invisible characters as escapes: PyYAML's other styles lose some of them, such as NEXT LINE."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Return the node of `text`."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
 
 
-_Dumper.add_representer(str, _Dumper.represent_text)
+Dumper.add_representer(str, Dumper.represent_text)
