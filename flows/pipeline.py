@@ -106,7 +106,7 @@ def _pipeline(
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
-        samples = sample.with_options(**again)(params, run)
+        samples = sample.with_options(**again)(dataset, params, run)
         version = register.with_options(**again)(params, run)
         promotion = promote.with_options(**again)(dataset, params, run, version)
         noted.raise_if_requested(TerminationSignal)

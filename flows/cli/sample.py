@@ -137,16 +137,14 @@ def sample(
 
 def _are_new(texts: "Sequence[Written]", params: Params, trained: "Checkpoint") -> list[bool] | list[None]:
     """Return whether each text is none of the documents that `trained` has learnt; None for a stream, or unknown."""
-    import numpy as np
-
     from charrnn.data.dataset import find_encoded
-    from charrnn.data.hashing import hash_documents
+    from charrnn.evaluation.novelty import stands_in
 
     documents = trained.params.data.has_documents
     dataset = find_encoded(DataFolder(Path(params.data.directory)), trained.data_digest) if documents else None
     if dataset is None:
         return [None] * len(texts)
-    new: list[bool] = np.isin(hash_documents([one.text for one in texts]), dataset.hashes(), invert=True).tolist()
+    new: list[bool] = (~stands_in([one.text for one in texts], dataset.hashes())).tolist()
     return new
 
 

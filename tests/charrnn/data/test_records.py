@@ -260,9 +260,7 @@ def test_a_damaged_row_is_an_error_with_its_line(tmp_path: Path, content: str, m
     assert failure(file, "{a}").startswith(f"{file.name}: {message}")
 
 
-def test_a_cell_that_never_ends_is_an_error_before_memory_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cell_that_never_ends_is_an_error_before_memory_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.data.records._MAX_CELL", 100)
     file = table(tmp_path, "t.csv", 'a\nx\n"' + "y\n" * 100)
     assert failure(file).startswith(
