@@ -147,7 +147,7 @@ def fit(
         logger.warning("%s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
     splits = dataset.splits(params.splits)
     check_length(splits, params.training)
-    if warning := compare_with_train(splits, dataset.vocabulary(), params.data.has_documents).warning(params.splits.by):
+    if warning := compare_with_train(splits, dataset.vocabulary()).warning(params.splits.by):
         logger.warning(warning)
     with computing(params.training):
         return Model(_train(dataset, params, device, progress))

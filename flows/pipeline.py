@@ -221,7 +221,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
 
 def _compare(tracker: Tracker, params: Params, splits: Splits, vocabulary: Vocabulary) -> None:
     """Log how validation and test split compare with the training text; warn where they do not resemble it."""
-    comparison = compare_with_train(splits, vocabulary, params.data.has_documents)
+    comparison = compare_with_train(splits, vocabulary)
     for key, value in comparison.metrics.items():
         tracker.metric(key, value, step=0)
     if comparison.rows:

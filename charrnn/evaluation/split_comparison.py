@@ -154,16 +154,15 @@ class SplitComparison:
         return f"{', '.join(differing)}; {advice}"
 
 
-def compare_with_train(splits: Splits, vocabulary: Vocabulary, documents: bool) -> SplitComparison:
+def compare_with_train(splits: Splits, vocabulary: Vocabulary) -> SplitComparison:
     """Compare the validation and the test split with the training split, as `compare_splits` does.
 
     Args:
         splits: of the encoded text.
         vocabulary: its vocabulary.
-        documents: whether it is many documents, each followed by the stop symbol.
     """
     parts = {name: splits.ids(name) for name in splits.sizes if name != "train"}
-    stop_id = vocabulary.padding_id if documents else None
+    stop_id = None if splits.documents is None else vocabulary.padding_id
     return compare_splits(splits.ids("train"), parts, vocabulary.size, stop_id)
 
 

@@ -8,14 +8,14 @@ from charrnn.data.layout import cut, lay_out
 from charrnn.data.pieces import Pieces
 from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
-from charrnn.data.windows import IGNORED
+from charrnn.data.windows import IGNORED, Windows
 from charrnn.errors import CorpusError
 
 CPU = torch.device("cpu")
 IDS = np.arange(20_000, dtype=np.uint16)
 
 
-def predicted(laid_out: Pieces | Streams) -> list[tuple[int, int]]:
+def predicted(laid_out: Windows) -> list[tuple[int, int]]:
     """Return every input with its target."""
     pairs = []
     for index in range(laid_out.num_windows):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import SplitParams
-from charrnn.data.splits import split
+from charrnn.data.splits import Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.evaluation import split_comparison
 from charrnn.evaluation.ngram import NgramModel
@@ -264,7 +264,8 @@ def test_metrics_and_table_have_a_row_for_each_split_there_is() -> None:
     characters = "".join(sorted(set(text)))
     vocabulary = Vocabulary(characters, (1,) * len(characters), (0,) * len(characters))
     ids = vocabulary.encode(text)
-    comparison = compare_with_train(split(ids, SplitParams()), vocabulary, documents=False)
+    units = Units(None, None, np.array([len(ids)]), np.zeros(1, dtype=np.uint64))
+    comparison = compare_with_train(split(ids, units, SplitParams()), vocabulary)
     assert list(comparison.metrics) == [
         "splits/val_unseen_share",
         "splits/val_loss_gap",
@@ -274,5 +275,5 @@ def test_metrics_and_table_have_a_row_for_each_split_there_is() -> None:
     frame = comparison.to_frame()
     assert list(frame["split"]) == ["val", "test"]
     assert list(frame["gap"]) == pytest.approx(list(frame["loss"] - frame["held_out_loss"]))
-    only_val = compare_with_train(split(ids, SplitParams(test_fraction=0)), vocabulary, documents=False)
+    only_val = compare_with_train(split(ids, units, SplitParams(test_fraction=0)), vocabulary)
     assert [row.split for row in only_val.rows] == ["val"]
