@@ -21,7 +21,7 @@ from charrnn.config.loading import PROJECT
 from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data import dataset as dataset_module
 from charrnn.data.corpus import Corpus
-from charrnn.data.counting import CharacterCounts
+from charrnn.data.counting import CharacterCounts, count_characters
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.documents import Piece, read_pieces
 from charrnn.data.hashing import hash_documents
@@ -227,7 +227,7 @@ def test_a_cached_encoding_larger_than_allowed_now_is_an_error(tmp_path: Path) -
 def test_threads_that_encode_the_same_at_once_encode_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, params = corpus_of(ROSE, tmp_path), DataParams(directory=str(tmp_path / "data"))
     together, counted = threading.Barrier(5), []
-    count = dataset_module.count_characters
+    count = count_characters
 
     def noting(pieces: Iterator[Piece]) -> CharacterCounts:
         counted.append(pieces)

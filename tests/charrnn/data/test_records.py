@@ -96,7 +96,7 @@ def test_a_parquet_file_is_read_with_the_values_of_its_columns(tmp_path: Path) -
             "text": ["é\n", None, ""],
             "number": pd.array([1, None, 3], dtype="Int64"),
             "share": [1.0, 0.5, 2.25],
-            "day": pd.to_datetime(["2020-01-02", "2020-01-03", None]),
+            "day": pd.to_datetime(pd.Series(["2020-01-02", "2020-01-03", None])),
             "yes": [True, False, True],
             "list": [["a", "é"], [], None],
             "bytes": ["ü".encode(), b"", None],
