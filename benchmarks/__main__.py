@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
-from benchmarks.runner import TINYSHAKESPEARE, Bench, Figure, NotMeasuredError, keep, need_quiet
+from benchmarks.runner import Bench, Figure, NotMeasuredError, keep, need_quiet
 from charrnn.errors import CharrnnError
 from flows.servers.temporary_server import temporary_server
 
@@ -28,6 +28,7 @@ FILES = {
     "memory": (11,),
     "scaling": (12,),
     "tracking": (13,),
+    "names": (14,),
 }
 LONG = {3}
 
@@ -35,6 +36,7 @@ LONG = {3}
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="a text file; targets are given for tinyshakespeare")
+    parser.add_argument("--makemore", type=Path, help="the script of karpathy/makemore, which row 14 runs beside")
     parser.add_argument("--rows", default="", help="such as 4,8 (default: all but the long ones)")
     parser.add_argument("--long", action="store_true", help="also the row that takes three quarters of an hour")
     parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
@@ -57,17 +59,17 @@ def main() -> int:
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     logging.getLogger("charrnn").setLevel(logging.ERROR)
     with temporary_server():
-        _measure_all(arguments, digest == TINYSHAKESPEARE, wanted)
+        _measure_all(arguments, digest, wanted)
     return 0
 
 
-def _measure_all(arguments: argparse.Namespace, published: bool, wanted: set[int]) -> None:
+def _measure_all(arguments: argparse.Namespace, sha256: str, wanted: set[int]) -> None:
     for name, rows in FILES.items():
         if not wanted.intersection(rows):
             continue
         started = time.monotonic()
         try:
-            figures = _measure(name, arguments.corpus, published, wanted)
+            figures = _measure(name, arguments, sha256, wanted)
         except (NotMeasuredError, CharrnnError) as error:
             print(f"{', '.join(map(str, rows))} {name}: not measured: {error}", flush=True)
             continue
@@ -79,12 +81,14 @@ def _measure_all(arguments: argparse.Namespace, published: bool, wanted: set[int
             keep(figures)
 
 
-def _measure(name: str, corpus: Path, published: bool, wanted: set[int]) -> list[Figure]:
+def _measure(name: str, arguments: argparse.Namespace, sha256: str, wanted: set[int]) -> list[Figure]:
     """Raises NotMeasuredError where the figures would not be worth printing."""
     module = importlib.import_module(f"benchmarks.{name}")
     need_quiet()
     with tempfile.TemporaryDirectory() as folder:
-        found: list[Figure] = module.measure(Bench(corpus.resolve(), Path(folder), published, frozenset(wanted)))
+        makemore = arguments.makemore and arguments.makemore.resolve()
+        bench = Bench(arguments.corpus.resolve(), Path(folder), sha256, makemore, frozenset(wanted))
+        found: list[Figure] = module.measure(bench)
         return found
 
 

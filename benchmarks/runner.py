@@ -63,18 +63,20 @@ class Bench:
     Attributes:
         corpus: a text file.
         folder: an empty folder for whatever it writes.
-        published: the corpus is the one that published figures are quoted on.
+        sha256: hex digest of the corpus.
+        makemore: the script of karpathy's makemore; None where it is not here.
         rows: those asked for, of the table; a file may measure only these of its own.
     """
 
     corpus: Path
     folder: Path
-    published: bool
+    sha256: str
+    makemore: Path | None = None
     rows: frozenset[int] = frozenset()
 
     def need_published(self) -> None:
         """Raise NotMeasuredError unless the corpus is the one targets are given for."""
-        if not self.published:
+        if self.sha256 != TINYSHAKESPEARE:
             raise NotMeasuredError("needs tinyshakespeare as --corpus")
 
 

@@ -8,18 +8,22 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.encodings import guess_warnings
+from charrnn.data.normalisation import normalise
 from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import DivergedError
-from charrnn.evaluation.bootstrap import text_losses
+from charrnn.errors import CorpusError, DivergedError
+from charrnn.evaluation.bootstrap import document_losses, text_losses
+from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.generation.options import read_options
-from charrnn.generation.sampling import sample
+from charrnn.generation.writer import Writer
 from charrnn.stopping import stop_requests
 from charrnn.terminal import bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
@@ -47,34 +51,46 @@ class Model:
         self.params: Params = checkpoint.params
         self.vocabulary: Vocabulary = checkpoint.vocabulary
         self.step: int = checkpoint.step
+        self._writer = Writer(self._network, self.vocabulary, self.params.data)
 
     def __repr__(self) -> str:
         shape = self.params.model
         return f"<charrnn.Model {shape.cell} {shape.num_layers}x{shape.hidden_size}, step {self.step:,}>"
 
     def sample(self, prime: str = "", **options: Any) -> str:
-        """Return `prime` and the text that the model continues it with.
+        """Return `prime`, read as the training text was, and the text that the model continues it with.
 
         Args:
-            prime: text to continue; '' starts from a line break, or a random character where there is none.
+            prime: text to continue; '' starts a document, or a stream from a line break, or from a random character
+                where there is none.
             **options: the other fields of `SamplingOptions`: length, temperature, top_k, top_p, min_p, seed, stop.
 
         Raises:
             ParamsError: an option is unknown or out of range.
-            VocabularyError: the prime has characters that the model has never seen.
+            VocabularyError: the prime, or the stop, has characters that the model has never seen.
             DivergedError: the model's logits are not finite.
         """
-        return prime + sample(self._network, self.vocabulary, read_options({"prime": prime, **options}))
+        prepared, _ = self._writer.prepare(read_options({"prime": prime, **options}), strict=True)
+        (written,) = self._writer.write([prepared])
+        return written.text
 
-    def score(self, text: str) -> float:
-        """Return the mean loss of the characters of `text` but the first (nats per character).
+    def score(self, text: str | Sequence[str]) -> float:
+        """Return the mean loss of `text`, or of several that know nothing of each other (nats per character).
 
-        A character that the model has never seen has the loss of a uniform guess over its vocabulary.
+        It is read as the training text was. The mean is over its characters but the first; for a model of documents,
+        over all and the stop symbol after them. A character that the model has never seen has the loss of a uniform
+        guess over its vocabulary.
 
         Raises:
-            CorpusError: the text has fewer than two characters.
+            CorpusError: there is no text, or for a model of a stream one has fewer than two characters.
         """
-        return float(text_losses(self._network, self.vocabulary, text, streams=1).mean())
+        texts = [normalise(one, self.params.data) for one in ([text] if isinstance(text, str) else text)]
+        if not texts:
+            raise CorpusError("text: must be at least one text")
+        if self.params.data.has_documents:
+            return float(document_losses(self._network, self.vocabulary, texts).mean())
+        losses = [text_losses(self._network, self.vocabulary, one, streams=1) for one in texts]
+        return float(np.concatenate(losses).mean())
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a checkpoint, which `load`, `charrnn sample` and `--init-from` read. Raises FileError."""
@@ -125,11 +141,14 @@ def fit(
     device = choose_device(params.training)
     corpus = fetch_corpus(params.data)
     dataset = encode_corpus(corpus, params.data)
-    for warning in corpus.warnings:
+    for warning in (*corpus.warnings, *guess_warnings(corpus.files, params.data)):
         logger.warning(warning)
     if dataset.dropped:
         logger.warning("%s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
-    check_length(dataset.splits(params.splits), params.training)
+    splits = dataset.splits(params.splits)
+    check_length(splits, params.training)
+    if warning := compare_with_train(splits, dataset.vocabulary()).warning(params.splits.by):
+        logger.warning(warning)
     with computing(params.training):
         return Model(_train(dataset, params, device, progress))
 

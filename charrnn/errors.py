@@ -4,11 +4,16 @@ Every message names the parameter or file, what was found and what is allowed, s
 print it as it is. Nothing here knows how it is printed.
 """
 
+from charrnn.undecodable import escaped
+
 
 class CharrnnError(ValueError):
     """Base of all errors of this package; `exit_code` is what a command line returns for it."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 class ParamsError(CharrnnError):

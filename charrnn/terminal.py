@@ -13,10 +13,21 @@ from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from charrnn.undecodable import escaped
+
 logger = logging.getLogger("charrnn")
 console = Console(stderr=True, highlight=False)
 
 LINE_SECONDS = 10.0
+
+
+def _readable(record: logging.LogRecord) -> bool:
+    """Write bytes of names that are no UTF-8 as escapes: Prefect's server takes no others, and drops the whole log."""
+    record.msg, record.args = escaped(record.getMessage()), None
+    return True
+
+
+logger.addFilter(_readable)
 
 
 def configure_logging(*, quiet: bool) -> None:

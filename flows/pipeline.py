@@ -32,9 +32,14 @@ from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
+from charrnn.data.encodings import encodings_taken
+from charrnn.data.splits import Splits
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
+from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
+from charrnn.undecodable import original
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
 from flows.naming import sync_command, typed
@@ -75,7 +80,8 @@ def pipeline(
     """
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
-        return _pipeline(overlays or [], overrides or [], resume, init_from, noted)
+        files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
+        return _pipeline(files, changes, resume, init_from and original(init_from), noted)
 
 
 def _pipeline(
@@ -100,7 +106,7 @@ def _pipeline(
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
-        samples = sample.with_options(**again)(params, run)
+        samples = sample.with_options(**again)(dataset, params, run)
         version = register.with_options(**again)(params, run)
         promotion = promote.with_options(**again)(dataset, params, run, version)
         noted.raise_if_requested(TerminationSignal)
@@ -196,9 +202,11 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     facts = {"corpus.source": corpus.source, CORPUS_TAG: corpus.sha256, "corpus.bytes": str(corpus.size)}
+    facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
-    for name, size in dataset.splits(params.splits).sizes.items():
+    splits = dataset.splits(params.splits)
+    for name, size in splits.sizes.items():
         if size:
             tracker.dataset(
                 name=_text_name(corpus),
@@ -207,7 +215,19 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
                 profile={"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256},
                 context=name,
             )
+    _compare(tracker, params, splits, vocabulary)
     create_link_artifact(_ui(run) + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
+
+
+def _compare(tracker: Tracker, params: Params, splits: Splits, vocabulary: Vocabulary) -> None:
+    """Log how validation and test split compare with the training text; warn where they do not resemble it."""
+    comparison = compare_with_train(splits, vocabulary)
+    for key, value in comparison.metrics.items():
+        tracker.metric(key, value, step=0)
+    if comparison.rows:
+        tracker.table(comparison.to_frame(), "splits/comparison.json")
+    if warning := comparison.warning(params.splits.by):
+        logger.warning("warning   %s", warning)
 
 
 def _ui(run: RunRef) -> str:

@@ -4,6 +4,7 @@ As a script, this file is `charrnn sample`, which runs no flow.
 """
 
 import inspect
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,13 @@ from prefect.artifacts import create_markdown_artifact
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import ParamsError
+from charrnn.generation.formats import default_format, one_line
 from charrnn.generation.options import read_options, with_seeds
-from charrnn.generation.sampling import known_prime, sample_many
+from charrnn.generation.writer import Writer
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.trained_models import find_model
+
+logger = logging.getLogger("charrnn")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,13 +76,21 @@ def sample(
     """
     if num_samples < 1:
         raise ParamsError(f"num_samples: must be >= 1, got {num_samples}")
-    numbered = with_seeds(read_options(options), num_samples)
+    first, *_ = numbered = with_seeds(read_options(options), num_samples)
     params = load_params(overlays or [], overrides or [])
     checkpoint = find_model(Experiment(params.tracking, params.data), model).checkpoint
-    prime, _ = known_prime(numbered[0].prime, checkpoint.vocabulary)
-    numbered = [one.model_copy(update={"prime": prime}) for one in numbered]
-    texts = [prime + text for text in sample_many(checkpoint.model(), checkpoint.vocabulary, numbered)]
-    # Indented, so that nothing in a text can end the code block.
-    blocks = ["\n".join(f"    {line}" for line in text.split("\n")) for text in texts]
-    create_markdown_artifact("\n\n---\n\n".join(blocks), key="sample", description=f"text from {model}")
+    writer = Writer(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data)
+    prepared, warnings = writer.prepare(first)
+    for warning in warnings:
+        logger.warning("warning   %s", warning)
+    several = [prepared.model_copy(update={"seed": one.seed}) for one in numbered]
+    texts = [written.text for written in writer.write(several)]
+    lines = default_format(writer) == "lines"
+    blocks = ["\n".join(map(one_line, texts))] if lines else texts
+    create_markdown_artifact("\n\n---\n\n".join(map(_as_code, blocks)), key="sample", description=f"text from {model}")
     return texts
+
+
+def _as_code(text: str) -> str:
+    """Return Markdown that shows `text` as it is: indented, so that nothing in it can end the code block."""
+    return "\n".join(f"    {line}" for line in text.split("\n"))

@@ -11,17 +11,20 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
 from charrnn.evaluation.metrics import METRICS
 from charrnn.evaluation.scores import Scores
+from charrnn.generation.formats import one_line
 from tasks.promote import Promotion
 from tasks.tracking.runs import RunRef
 from tasks.tracking.trained_models import Origin
 from tasks.train import Training
 
+# Characters of a text that are shown; documents, and characters of each.
 SHOWN = 300
+LINES, LINE = 10, 100
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known at the end of a run, and the texts that say it."""
+    """What is known at the end of a run, and the texts that say it; `samples` are those of each temperature."""
 
     run: RunRef
     params: Params
@@ -30,7 +33,7 @@ class Summary:
     dataset: Dataset
     training: Training
     scores: dict[str, Scores]
-    samples: list[str]
+    samples: list[list[str]]
     model_version: str
     promotion: Promotion | None
     seconds: float
@@ -67,8 +70,14 @@ class Summary:
         ]
         width = max(len(name) for name, _ in rows) + 2
         table = "\n".join(f"{name:<{width}}{value}" for name, value in rows)
-        sample = self.samples[len(self.samples) // 2][:SHOWN].strip("\n")
-        return f"{table}\n\n{sample}\n\n{self.ui_command()}"
+        return f"{table}\n\n{self._sample()}\n\n{self.ui_command()}"
+
+    def _sample(self) -> str:
+        """Return the beginning of what the middle temperature wrote: of its text, or of its list of documents."""
+        texts = self.samples[len(self.samples) // 2]
+        if self.params.data.has_documents:
+            return "\n".join(one_line(text[:LINE]) for text in texts[:LINES])
+        return texts[0][:SHOWN].strip("\n")
 
     def ui_command(self) -> str:
         """Return the command that starts the MLflow UI, and the address of this run in it."""

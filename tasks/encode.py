@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.encodings import guess_warnings
 from charrnn.data.filters import described
 from charrnn.data.splits import check_length
 from charrnn.terminal import bar
@@ -39,6 +40,8 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
     )
     if dataset.left_out:
         logger.info("encode    documents left out: %s", described(dataset.left_out, params.data))
+    for warning in guess_warnings(corpus.files, params.data):
+        logger.warning("warning   %s", warning)
     if dataset.dropped:
         logger.warning("warning   %s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
     return dataset

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.streams import Streams
+from charrnn.data.layout import lay_out
 from charrnn.evaluation.metrics import METRICS, PREFIXES
 from charrnn.evaluation.ngram import Baselines, compute_baselines
 from charrnn.evaluation.scores import Scores
@@ -39,7 +39,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
             if not splits.sizes[name]:
                 continue
             part = splits.ids(name)
-            streams = Streams(part, params.evaluation.batch_size, params.training.seq_length, device)
+            streams = lay_out(splits, name, params.evaluation.batch_size, params.training.seq_length, device)
             baselines = compute_baselines(splits.ids("train"), part, vocabulary.size)
             scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines.shown)
             _report(tracker, name, scores[name], baselines, checkpoint.step)

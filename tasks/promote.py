@@ -8,8 +8,11 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
+from charrnn.data.splits import Splits
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, TrackingError
-from charrnn.evaluation.bootstrap import compare, text_losses
+from charrnn.evaluation.bootstrap import Losses, compare, document_losses, text_losses
+from charrnn.training.checkpoint import Checkpoint
 from charrnn.training.device import computing
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
@@ -69,16 +72,14 @@ def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion:
     part = next((part for part in ("test", "val") if splits.sizes[part]), None)
     if part is None:
         return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
-    text = dataset.vocabulary().decode(splits.ids(part))
     try:
         theirs = load_registered(Store(run.uri), f"{name}/{champion}")
     except CheckpointError as error:
         return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
     ours = load_from_run(run)
     with computing(params.training):
-        verdict = compare(
-            text_losses(ours.model(), ours.vocabulary, text), text_losses(theirs.model(), theirs.vocabulary, text)
-        )
+        challenger, current = (_split_losses(one, dataset.vocabulary(), splits, part) for one in (ours, theirs))
+        verdict = compare(challenger, current)
     figures = (
         f"{verdict.challenger:.4f} against {verdict.champion:.4f} nats of version {champion} on the same {part} text, "
         f"better with confidence {verdict.confidence:.3f}"
@@ -87,3 +88,11 @@ def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion:
     if verdict.confidence >= wanted:
         return Promotion(True, f"champion: {figures} (at least {wanted:g} is asked for)")
     return Promotion(False, f"stays behind version {champion}: {figures} ({wanted:g} is asked for)")
+
+
+def _split_losses(checkpoint: Checkpoint, vocabulary: Vocabulary, splits: Splits, part: str) -> Losses:
+    """Return the losses of the model in `checkpoint` on the split `part`, whose ids are of `vocabulary`."""
+    if splits.documents is None:
+        return text_losses(checkpoint.model(), checkpoint.vocabulary, vocabulary.decode(splits.ids(part)))
+    documents = [vocabulary.decode(splits.text[start:end]) for start, end in splits.spans[part].tolist()]
+    return document_losses(checkpoint.model(), checkpoint.vocabulary, documents)

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
-from charrnn.generation.sampling import known_prime
+from charrnn.generation.writer import Writer
 from charrnn.training.checkpoint import save_checkpoint
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.runs import BEST, RunRef
@@ -33,10 +33,12 @@ def register(params: Params, run: RunRef) -> str:
     if name is None:
         return ""
     checkpoint = load_from_run(run)
-    prime, _ = known_prime(params.sampling.prime or "\n", checkpoint.vocabulary)
+    writer = Writer(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data)
+    first = "" if writer.data.has_documents else "\n"
+    prepared, _ = writer.prepare(SamplingOptions(prime=params.sampling.prime or first))
     fields = SamplingOptions.model_fields.items()
     example = {option: field.examples[0] if field.examples else field.default for option, field in fields}
-    example["prime"] = prime
+    example["prime"] = prepared.prime
     # The build label (+cpu, +cu130) names a wheel, not a version on the package index.
     requirements = [f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as temporary:

@@ -4,8 +4,10 @@ Metrics, samples and checkpoints go to the run, a bar to the terminal, a progres
 a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any.
 """
 
+import itertools
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -18,11 +20,12 @@ from prefect.exceptions import TerminationSignal
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.windows import Windows
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation.metrics import bits_per_char
-from charrnn.generation.sampling import known_prime, sample
+from charrnn.generation.formats import default_format, listed
+from charrnn.generation.writer import Writer, Written
 from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
@@ -40,6 +43,8 @@ from tasks.tracking.tracker import Tracker
 logger = logging.getLogger("charrnn")
 
 PROGRESS_SECONDS = 5.0
+# Most documents in the sample of an evaluation.
+MOST_DOCUMENTS = 20
 ROLLBACKS = "train/rollbacks"
 
 
@@ -143,7 +148,7 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
         )
 
 
-def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
+def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
     model, training = params.model, params.training
     logger.info(
         "train     %s %dx%d, %s parameters, %d streams of %s characters, windows of %d, %s, %s",
@@ -152,7 +157,7 @@ def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
         model.hidden_size,
         f"{state.model.num_parameters:,}",
         streams.batch_size,
-        f"{streams.stream_length:,}",
+        f"{streams.characters // streams.batch_size:,}",
         streams.seq_length,
         describe_device(state.device),
         choose_precision(training, state.device),
@@ -163,6 +168,12 @@ def _introduce(params: Params, streams: Streams, state: TrainState) -> None:
             training.batch_size,
             streams.batch_size,
         )
+
+
+def fitting(texts: Sequence[Written], length: int) -> list[Written]:
+    """Return the first of `texts`, and those after it that together have at most `length` characters."""
+    ends = itertools.accumulate(len(one.text) for one in texts)
+    return [one for number, (one, end) in enumerate(zip(texts, ends, strict=True)) if number == 0 or end <= length]
 
 
 class _Watcher:
@@ -184,6 +195,7 @@ class _Watcher:
         self.folder = folder
         self.state = state
         self.val_loss = state.progress.best_loss
+        self.train_loss: float | None = None
         # Prefect's functions answer a sync caller at once; their type also names the async answer.
         self.artifact = cast(UUID, create_progress_artifact(0.0, key="training", description="training"))
         self.reported_at = time.monotonic()
@@ -246,7 +258,7 @@ class _Watcher:
             self.tracker.metric("train/learning_rate", event.learning_rates[-1], last)
             self.tracker.metric("train/chars_per_second", event.chars_per_second, last)
             self.tracker.metric("train/epoch", event.epoch, last)
-        loss = sum(event.losses) / len(event.losses)
+        self.train_loss = loss = sum(event.losses) / len(event.losses)
         val = "" if self.val_loss is None else f"  val {self.val_loss:.3f}"
         left = ""
         if event.progress:
@@ -267,7 +279,8 @@ class _Watcher:
         self._sample(event.step)
         if event.improved:
             self.folder.save_best(self._checkpoint())
-        figures = [f"val loss {event.loss:.4f}"] if event.loss is not None else []
+        split, shown = ("val", event.loss) if event.loss is not None else ("train", self.train_loss)
+        figures = [f"{split} loss {shown:.4f}"] if shown is not None else []
         figures += [f"probe {event.probe_loss:.1f}"] if event.probe_loss is not None else []
         best = " (best)" if event.improved and event.loss is not None else ""
         logger.info("  step %6d  %5.0f s  %s%s", event.step, event.elapsed, "  ".join(figures), best)
@@ -275,11 +288,13 @@ class _Watcher:
     def _sample(self, step: int) -> None:
         length = self.params.evaluation.sample_length
         if length:
-            sampling = self.params.sampling
-            prime, _ = known_prime(sampling.prime, self.vocabulary)
-            options = SamplingOptions(prime=prime, length=length, seed=sampling.seed)
-            text = sample(self.state.best_model, self.vocabulary, options)
-            self.tracker.text(prime + text, f"samples/training/step-{step:08d}.txt")
+            sampling, documents = self.params.sampling, self.params.data.has_documents
+            writer = Writer(self.state.best_model, self.vocabulary, self.params.data)
+            options, _ = writer.prepare(SamplingOptions(prime=sampling.prime, length=length, seed=sampling.seed))
+            seeds = [(sampling.seed + number) % 2**63 for number in range(MOST_DOCUMENTS if documents else 1)]
+            texts = list(writer.write([options.model_copy(update={"seed": seed}) for seed in seeds]))
+            shown = listed(fitting(texts, length), default_format(writer)) if documents else texts[0].text
+            self.tracker.text(shown, f"samples/training/step-{step:08d}.txt")
 
     def _checkpoint(self) -> Checkpoint:
         return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.digest, self.tracker.run.run_id)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from charrnn.data.corpus import Corpus
 from charrnn.errors import CharrnnError
 
 TEXT = b"".join(b"The quick brown fox, line %d.\n" % number for number in range(40))
@@ -117,6 +118,15 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
         return zipped(folder / "texts-1.0-py3-none-any.whl", **about, **members)
 
     return make
+
+
+def texts(corpus: Corpus) -> list[bytes]:
+    """Return the bytes of each file."""
+    return [file.path.read_bytes() for file in corpus.files]
+
+
+def names(corpus: Corpus) -> list[str]:
+    return [file.name for file in corpus.files]
 
 
 def sha256(content: bytes) -> str:

@@ -2,6 +2,15 @@
 
 import random
 
+# ruff: noqa: RUF001
+RUSSIAN = (
+    "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. Всё смешалось в доме "
+    "Облонских. Жена узнала, что муж был в связи с бывшею в их доме француженкою-гувернанткой.\n"
+)
+JAPANESE = (
+    "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所で泣いていた。\n"
+)
+
 
 def made_up_play(characters: int, seed: int = 0) -> str:
     """Return a play of so many characters, with speakers and verses, of a few words."""

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from charrnn.config.messages import dotted, explain, params_error, show
 from charrnn.config.schema import Params
 from charrnn.config.schemes import split_scheme
-from charrnn.config.types import Text
+from charrnn.config.types import PathText
+from charrnn.undecodable import original, portable
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE_FILE = PROJECT / "params.yaml"
@@ -28,6 +29,14 @@ LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
 
 
+class _Layer(NamedTuple):
+    """Parameters of one origin, a file or `--set`, as they were written; relative paths are relative to `folder`."""
+
+    origin: str
+    values: dict[str, Any]
+    folder: Path
+
+
 def project_folder() -> Path:
     """Return the folder of the project; the working directory where the package is installed without it."""
     return PROJECT if BASE_FILE.exists() else Path.cwd()
@@ -36,8 +45,8 @@ def project_folder() -> Path:
 def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (), base: Params | None = None) -> Params:
     """Read `params.yaml`, merge the overlay `files` over it in order, then the `overrides`.
 
-    Maps merge; lists and scalars replace. Relative paths are taken from the project folder when they stand in a
-    file, from the working directory when they come from an override.
+    Maps merge; lists and scalars replace. A relative path is relative to the folder of the file that it stands in, and
+    in an override to the working directory.
 
     Args:
         files: YAML overlays.
@@ -48,18 +57,22 @@ def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (),
         ParamsError: a file that cannot be read or parsed, or a parameter that is unknown, of the wrong type or
             out of range.
     """
-    project = project_folder()
-    merged = _absolute_paths((base or Params()).model_dump(mode="json"), project)
+    merged = _absolute_paths((base or Params()).model_dump(mode="json"), project_folder())
     origins: dict[str, str] = {}
     first = [BASE_FILE] if BASE_FILE.exists() and base is None else []
-    layers = [(str(file), _absolute_paths(_read_yaml(Path(file)), project)) for file in [*first, *files]]
-    layers += [("--set", _absolute_paths(_parse_override(text), Path.cwd())) for text in overrides]
-    for origin, layer in layers:
-        merged = merge(merged, layer)
-        for key in _key_paths(layer):
+    layers = [_Layer(str(file), _read_yaml(file), _folder(file)) for file in map(Path, [*first, *files])]
+    layers += [_Layer("--set", _parse_override(text), Path.cwd()) for text in overrides]
+    places: _Layer | None = None
+    for layer in layers:
+        merged = merge(merged, _absolute_paths(layer.values, layer.folder))
+        for key in _key_paths(layer.values):
             origins.pop(key, None)  # the last to set a key comes last
-            origins[key] = origin
-    return validate_params(merged, origins)
+            origins[key] = layer.origin
+            places = layer if key == "data.sources" else places
+    params = validate_params(merged, origins)
+    if places:
+        _check_sources(places)
+    return params
 
 
 def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> Params:
@@ -114,8 +127,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _parse_yaml(text: str, where: str) -> Any:
     """Read YAML as what JSON could hold: dates become text, and nothing contains itself."""
+    taken = portable(text)
     try:
-        return json.loads(json.dumps(yaml.safe_load(text), default=str))
+        content = json.dumps(yaml.safe_load(taken), default=str, ensure_ascii=False)
+        return json.loads(content if taken == text else original(content))
     except yaml.YAMLError as error:
         raise params_error(f"{where}{_yaml_problem(error)}") from None
     # PyYAML does not translate errors in the values of scalars, such as the 32nd of a month, or `!!bool x`.
@@ -141,7 +156,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     # takes the value as its only item, unless it is written as a list: "*.txt" is not read as an alias.
     kind = _annotation(section, name)
     is_text = kind is str or (kind == str | None and value.strip(" ") not in NULLS)
-    is_text = is_text or (kind == tuple[Text, ...] and not value.lstrip().startswith(LISTS))
+    is_text = is_text or (kind == tuple[PathText, ...] and not value.lstrip().startswith(LISTS))
     return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
 
 
@@ -149,6 +164,11 @@ def _annotation(section: str, name: str) -> Any:
     kind = Params.model_fields[section].annotation if section in Params.model_fields else None
     field = kind.model_fields.get(name) if isinstance(kind, type) and issubclass(kind, BaseModel) else None
     return field.annotation if field else None
+
+
+def _folder(file: Path) -> Path:
+    """Return the folder of `file`, absolute and without `..`; a link to a file is where the link is."""
+    return file.parent.resolve()
 
 
 def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -181,6 +201,32 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
     return {**layer, **changes}
 
 
+def _check_sources(layer: _Layer) -> None:
+    """Check that no relative source of `layer` is missing while the working directory or the project has its name.
+
+    Another source may answer instead, but that is not what was meant.
+    """
+    sources = layer.values["data"]["sources"]
+    for source in sources if isinstance(sources, list) else [sources]:
+        name = os.path.expanduser(str(source)).partition("#sha256=")[0]
+        if os.path.isabs(name) or _has_scheme(name, layer.folder) or _is_there(name, layer.folder):
+            continue
+        for other in (Path.cwd(), project_folder()):
+            if _is_there(name, other):
+                raise params_error(
+                    f"{layer.origin}: data.sources: nothing is at {layer.folder / name}, but {other / name} is there; "
+                    "a path in a parameter file is relative to that file, with --set to the working directory"
+                )
+
+
+def _is_there(name: str, folder: Path) -> bool:
+    """Whether there is a file `name` in `folder`, or a match of the glob."""
+    # glob raises on a NUL, which no file has in its name.
+    return "\0" not in name and (
+        os.path.lexists(folder / name) or any(glob.iglob(name, root_dir=folder, recursive=True))
+    )
+
+
 def _has_scheme(source: str, base: Path) -> bool:
     """Whether a line of `data.sources` begins with a scheme, as a URL or before a colon, and thus is not a path.
 
@@ -189,9 +235,7 @@ def _has_scheme(source: str, base: Path) -> bool:
     scheme, is_url = split_scheme(source)
     if is_url or not scheme:
         return is_url
-    # glob raises on a NUL, which no file has in its name.
-    matches = "\0" not in source and glob.glob(source, root_dir=base, recursive=True)
-    return not matches and not os.path.lexists(base / source)
+    return not _is_there(source, base)
 
 
 def _key_paths(layer: Mapping[str, Any], prefix: str = "") -> list[str]:

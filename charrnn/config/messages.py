@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from charrnn.config.redaction import redact
 from charrnn.config.schema import Params
 from charrnn.errors import ParamsError
+from charrnn.undecodable import escaped
 
 RULES = {
     "int_parsing": "must be a whole number",
@@ -75,7 +76,8 @@ def suggestion(path: list[str]) -> str:
 
 def params_error(message: str) -> ParamsError:
     """Return the error on one line, without credentials, whatever keys and values it quotes."""
-    return ParamsError(redact("".join(character if character.isprintable() else " " for character in message)))
+    line = "".join(character if character.isprintable() else " " for character in escaped(message))
+    return ParamsError(redact(line))
 
 
 def show(value: object) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from charrnn.undecodable import escaped
+
 _URL = r"(?<=[\w+.-]://)(?!\*\*\*@)"
 _USERINFO = re.compile(
     # User and password in front of an @, as they should be written; an @ in the path or after it separates nothing.
@@ -33,5 +35,5 @@ def redact(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, credentials redacted: fit for a message."""
-    return redact(" ".join(text.split()))
+    """Return `text` on one line, credentials redacted, bytes that are no UTF-8 as escapes: fit for a message."""
+    return redact(escaped(" ".join(text.split())))

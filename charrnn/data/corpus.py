@@ -1,12 +1,12 @@
 """Fetches the text from the first source that answers, checks it and keeps it: the second time needs no network.
 
-Knows no encodings and no vocabulary; a text is bytes here.
+Knows no encodings and no vocabulary; a text is files of bytes here.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from charrnn.config.schema import DataParams
+from charrnn.data.archives import Member, read_pieces
 from charrnn.data.folder import DataFolder
 from charrnn.data.limits import MEGABYTE, Limits, too_large
 from charrnn.data.sources import parse_source
@@ -23,8 +24,8 @@ from charrnn.data.text_file import TextFile, file_sha256
 from charrnn.errors import CorpusError, SourceError
 from charrnn.files import atomic_file, explain, sweep, workspace, write_text
 
-CONVERSION = 1
-"""Version of how a fetched file becomes text; raise it when `archives` or `plays` changes what comes out."""
+CONVERSION = 2
+"""Version of how a fetched file becomes files of text; raise it when `archives` or `plays` changes what comes out."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Corpus:
     files: tuple[TextFile, ...]
     """At least one, in order."""
     sha256: str
-    """Hexadecimal digest of the only file; of several, the digest of their digests in order."""
+    """Hexadecimal digest of the only file; of several, the digest of the JSON list of their digests."""
     size: int
     """Size of the files (bytes)."""
     source: str
@@ -91,13 +92,10 @@ class _Cache:
         """Return the text that was fetched from `source` before; None if it is not there or damaged."""
         try:
             index = json.loads(self._index(source).read_text(encoding="utf-8"))
-            path, size = self._text(index["text_sha256"]), index["size"]
-            if path.stat().st_size == size and file_sha256(path) == index["text_sha256"]:
-                file = TextFile(source.name, path, index["text_sha256"], size)
-                return Corpus((file,), file.sha256, size, source.name, cached=True, warnings=())
+            files = [TextFile(e["name"], self._text(e["sha256"]), e["sha256"], e["size"]) for e in index["files"]]
+            return _corpus(files, source, cached=True) if files and all(map(_is_whole, files)) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return None
 
     def fetch(self, source: Source) -> Corpus:
         """Return the text of `source`; raises UnreachableError if it does not answer."""
@@ -114,44 +112,69 @@ class _Cache:
             finally:
                 _discard(part)
 
-    def _keep(self, source: Source, fetched: Fetched) -> Corpus:
-        """Return the text of what was fetched: the one file that is the text already, or a file of the cache."""
-        digest, size = _checked(fetched.files, source)
-        if fetched.is_text and len(fetched.files) == 1:
-            file = TextFile(source.name, fetched.files[0], digest, size)
-            return Corpus((file,), digest, size, source.name, cached=True, warnings=())
-        sha256, size = self._store(source, fetched.text)
+    def _keep(self, source: Source, fetched: Sequence[Fetched]) -> Corpus:
+        """Return the text of what was fetched: plain local files where they are, all others as files of the cache."""
+        found = [
+            TextFile(file.name, file.path, digest, size)
+            for file, (digest, size) in zip(fetched, _checked(fetched, source), strict=True)
+        ]
+        if source.is_local and all(file.members is None for file in fetched):
+            return _corpus(found, source, cached=True)
+        files: list[TextFile] = []
+        with workspace(self.folder.downloads) as stage:
+            left = self.limits.max_bytes
+            for file, whole in zip(fetched, found, strict=True):
+                if source.is_local and file.members is None:
+                    files.append(whole)
+                    continue
+                texts = self._stage(file, stage, left)
+                left -= sum(text.size for text in texts)
+                files += texts
+            files = [self._store(file) if file.path.parent == stage else file for file in files]
         if not source.is_local:
-            self._vouch(source, digest, sha256, size)
-        file = TextFile(source.name, self._text(sha256), sha256, size)
-        return Corpus((file,), sha256, size, source.name, cached=fetched.is_text, warnings=())
+            self._vouch(source, found[0].sha256, files)
+        return _corpus(files, source, cached=False)
 
-    def _vouch(self, source: Source, digest: str, sha256: str, size: int) -> None:
-        """Write into the index that `source` gave the text `sha256`, which must be in the cache already."""
-        index = {"source": source.name, "download_sha256": digest, "text_sha256": sha256, "size": size}
+    def _stage(self, file: Fetched, stage: Path, max_bytes: int) -> list[TextFile]:
+        """Write the texts in `file`, at most `max_bytes` in all, into the folder `stage`; empty ones are none."""
+        texts: list[TextFile] = []
+        for member in file.members or [Member(file.name, read_pieces(file.path))]:
+            path, digest, size = stage / "text", hashlib.sha256(), 0
+            with open(path, "wb") as opened:
+                for piece in member.pieces:
+                    size += len(piece)
+                    if size > max_bytes:
+                        raise too_large(file.name, self.limits.max_bytes, "unpacks to")
+                    digest.update(piece)
+                    opened.write(piece)
+            max_bytes -= size
+            if size:
+                staged = path.with_name(digest.hexdigest())
+                os.replace(path, staged)
+                texts.append(TextFile(member.name, staged, digest.hexdigest(), size))
+        if not texts:
+            raise CorpusError(f"{file.name}: is empty")
+        return texts
+
+    def _store(self, file: TextFile) -> TextFile:
+        """Move `file` into the cache, unless it is there already."""
+        kept = replace(file, path=self._text(file.sha256))
+        if not kept.path.exists() or not _is_whole(kept):
+            with atomic_file(kept.path) as temporary:
+                os.replace(file.path, temporary)
+        return kept
+
+    def _vouch(self, source: Source, digest: str, files: Sequence[TextFile]) -> None:
+        """Write into the index that `source` gave `files`, which must be in the cache already."""
+        index = {
+            "source": source.name,
+            "download_sha256": digest,
+            "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in files],
+        }
         path = self._index(source)
         _make(path.parent)
         sweep(path.parent)
         write_text(path, json.dumps(index, indent=2) + "\n")
-
-    def _store(self, source: Source, pieces: Iterable[bytes]) -> tuple[str, int]:
-        """Write `pieces` as a text of the cache; return its digest and its size (bytes)."""
-        digest, size = hashlib.sha256(), 0
-        with workspace(self.folder.downloads) as folder:
-            stage = folder / "text"
-            with open(stage, "wb") as file:
-                for piece in pieces:
-                    size += len(piece)
-                    if size > self.limits.max_bytes:
-                        raise too_large(source.name, self.limits.max_bytes, "unpacks to")
-                    digest.update(piece)
-                    file.write(piece)
-            if not size:
-                raise CorpusError(f"{source.name}: is empty")
-            sweep(self.folder.corpora)
-            with atomic_file(self._text(digest.hexdigest())) as temporary:
-                os.replace(stage, temporary)
-        return digest.hexdigest(), size
 
     @contextmanager
     def _locked(self, source: Source) -> Iterator[None]:
@@ -176,27 +199,40 @@ class _Cache:
 
 def _key(source: Source) -> str:
     """Return the name of `source` in the cache."""
-    return hashlib.sha256(f"{source.identity}\n{CONVERSION}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{source.identity}\n{CONVERSION}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _checked(files: Sequence[Path], source: Source) -> tuple[str, int]:
-    """Return the digest of the file fetched, '' where there are several, and the size of all (bytes).
+def _corpus(files: Sequence[TextFile], source: Source, cached: bool) -> Corpus:
+    digests = [file.sha256 for file in files]
+    sha256 = digests[0] if len(files) == 1 else hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+    size = sum(file.size for file in files)
+    return Corpus(tuple(files), sha256, size, source.name, cached=cached, warnings=())
+
+
+def _is_whole(file: TextFile) -> bool:
+    return file.path.stat().st_size == file.size and file_sha256(file.path) == file.sha256
+
+
+def _checked(files: Sequence[Fetched], source: Source) -> list[tuple[str, int]]:
+    """Return the digest and the size (bytes) of each file fetched.
 
     Raises:
         CorpusError: one is empty.
         SourceError: the digest is not the one expected.
         UnreachableError: one cannot be read.
     """
+    found = []
     try:
-        sizes = [file.stat().st_size for file in files]
-        if not all(sizes):
-            raise CorpusError(f"{source.name}: is empty")
-        found = file_sha256(files[0]) if len(files) == 1 else ""
+        for file in files:
+            size = file.path.stat().st_size
+            if not size:
+                raise CorpusError(f"{file.name}: is empty")
+            found.append((file_sha256(file.path), size))
     except OSError as error:
         raise UnreachableError(error.strerror or str(error)) from None
-    if source.sha256 not in (None, found):
-        raise SourceError(f"{source.name}: expected sha256 {source.sha256}, found {found}")
-    return found, sum(sizes)
+    if source.sha256 not in (None, *(digest for digest, _ in found)):
+        raise SourceError(f"{source.name}: expected sha256 {source.sha256}, found {found[0][0]}")
+    return found
 
 
 def _discard(part: Path) -> None:

@@ -27,9 +27,9 @@ from charrnn.data.folder import DataFolder
 from charrnn.data.hashing import Hashes
 from charrnn.data.ids_writer import open_writer
 from charrnn.data.records import record_format
-from charrnn.data.splits import Splits, split
+from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, FileError
 from charrnn.files import atomic_directory, explain, sweep
 
 ENCODING_VERSION = 2
@@ -144,7 +144,22 @@ class Dataset:
 
     def splits(self, params: SplitParams) -> Splits:
         """Return the ids divided as `params` say. Raises as `ids` and `split`."""
-        return split(self.ids(), params)
+        ends, hashes = (None, None) if self.documents is None else (self.ends(), self.hashes())
+        return split(self.ids(), Units(ends, hashes, self.file_ends(), self.file_hashes()), params)
+
+
+def find_encoded(folder: DataFolder, digest: str) -> Dataset | None:
+    """Return the encoded corpus of `digest` (see `Dataset`) in `folder`; None where there is none that is sound."""
+    for path in sorted(folder.encoded.glob("*/dataset.json")):
+        if path.parent.name.startswith("."):  # half-written
+            continue
+        try:
+            dataset = _read(path.parent)
+        except (CorpusError, FileError):
+            continue
+        if dataset.digest == digest:
+            return dataset
+    return None
 
 
 def encode_corpus(
@@ -248,7 +263,18 @@ class _Text:
 
 
 def _load(directory: Path, params: DataParams, known: str) -> Dataset:
-    """Read what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
+    """Return what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
+    dataset = _read(directory)
+    found = dataset.vocabulary().size - 1
+    if found > params.max_vocabulary:
+        raise too_many(found, params, known)
+    # Each raises where it is damaged.
+    dataset.ids(), dataset.ends(), dataset.hashes(), dataset.file_ends(), dataset.file_hashes()
+    return dataset
+
+
+def _read(directory: Path) -> Dataset:
+    """Read the description of what was encoded before. Raises FileError or CorpusError where it is damaged."""
     path = directory / "dataset.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -258,17 +284,11 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
             values["documents"] = int(values["documents"])
         values["left_out"] = {reason: int(count) for reason, count in values["left_out"].items()}
         bytes.fromhex(values["digest"])  # raises where it is not a digest
-        dataset = Dataset(directory=directory, cached=True, **values)
+        return Dataset(directory=directory, cached=True, **values)
     except OSError as error:
         raise explain(error, "read", path) from error
     except (ValueError, TypeError, KeyError, AttributeError):
         raise CorpusError(f"{path}: is damaged; delete the folder and run again") from None
-    found = dataset.vocabulary().size - 1
-    if found > params.max_vocabulary:
-        raise too_many(found, params, known)
-    # Each raises where it is damaged.
-    dataset.ids(), dataset.ends(), dataset.hashes(), dataset.file_ends(), dataset.file_hashes()
-    return dataset
 
 
 def _key(corpus: Corpus, params: DataParams, known: str) -> str:

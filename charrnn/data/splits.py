@@ -1,64 +1,232 @@
-"""The splits of a text, by position: training first, then validation, then test. Knows nothing of files."""
+"""The splits of a text: which part of it trains, which validates, which tests. Knows nothing of how one is laid out.
 
-from collections.abc import Mapping
+What is divided is the text by position, or units of it that are drawn with `splits.seed`: documents, files or blocks.
+Equal units are always drawn together, so that no split has in it what the model was trained on.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from charrnn.config.schema import SplitParams, TrainingParams
+from charrnn.data.hashing import Hashes, mix
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError
 
-# A split that was asked for has at least this many characters, or a tenth of a text too small for that.
+Positions = npt.NDArray[np.int64]
+Sides = npt.NDArray[np.uint8]
+
+# A split that was asked for has at least this many characters, or a tenth of a text too small for that. So has a block.
 SMALLEST_SPLIT = 65
+# Blocks of each of val and test, spread evenly over the text.
+BLOCKS = 10
+NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the ids of a text are made of, beside characters.
+
+    Attributes:
+        ends: (documents,) position just past each document's stop symbol; None for one stream.
+        hashes: (documents,) equal for equal documents; None for one stream.
+        file_ends: (files,) position just past each file.
+        file_hashes: (files,) equal for equal files.
+    """
+
+    ends: Positions | None
+    hashes: Hashes | None
+    file_ends: Positions
+    file_hashes: Hashes
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """The ids of a text and where it is divided.
+    """The ids of a text and what of it is in which split.
 
     Attributes:
         text: (length,) ids of the whole text, of the vocabulary's dtype.
-        sizes: split (train, val, test, in this order) -> characters in it; 0 where none was asked for.
+        spans: split (train, val, test, in this order) -> (spans, 2) first id, and past the last, of each span of it, in
+            the order of the text; none where no such split was asked for. A span is a document and its stop symbol, or
+            a part of a stream.
+        documents: split -> (spans,) the numbers of its documents; None for one stream.
     """
 
     text: Ids
-    sizes: Mapping[str, int]
+    spans: Mapping[str, Positions]
+    documents: Mapping[str, Positions] | None
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Split -> characters in it, stop symbols included."""
+        return {name: int((spans[:, 1] - spans[:, 0]).sum()) for name, spans in self.spans.items()}
 
     def ids(self, split: str) -> Ids:
-        """Return the ids of `split` (train, val or test): (sizes[split],), a view of `text`."""
-        names = list(self.sizes)
-        start = sum(self.sizes[name] for name in names[: names.index(split)])
-        return self.text[start : start + self.sizes[split]]
+        """Return the ids of `split`, span after span: (sizes[split],), a view of `text` where it is one span."""
+        spans = self.spans[split]
+        if len(spans) == 1:
+            return self.text[spans[0, 0] : spans[0, 1]]
+        if not len(spans):
+            return self.text[:0]
+        chosen = np.zeros(len(self.text) + 1, dtype=np.int8)
+        np.add.at(chosen, spans[:, 0], 1)
+        np.add.at(chosen, spans[:, 1], -1)
+        return np.asarray(self.text[np.cumsum(chosen[:-1], dtype=np.int8).view(bool)])
 
 
-def split(ids: Ids, params: SplitParams) -> Splits:
+def split(ids: Ids, units: Units, params: SplitParams) -> Splits:
     """Divide `ids`, (length,), of a text.
 
     Raises:
-        CorpusError: the text is too short to be split as asked.
+        CorpusError: the text is too short, or has too few documents or files, to be split as asked.
     """
-    length = len(ids)
+    by = params.by or ("position" if units.ends is None else "documents")
+    if by == "files":
+        file_side = _draw(mix(units.file_hashes, params.seed), params, "files")
+    if units.ends is None:
+        if by != "files":
+            return Splits(ids, _stream(len(ids), params, blocks=by == "blocks"), documents=None)
+        starts = np.concatenate([[0], units.file_ends[:-1]])
+        files = zip(file_side.tolist(), starts.tolist(), units.file_ends.tolist(), strict=True)
+        found: dict[str, list[tuple[int, int]]] = {name: [] for name in NAMES}
+        for side, start, end in files:
+            found[NAMES[side]].append((start, end))
+        return Splits(ids, {name: _joined(spans) for name, spans in found.items()}, documents=None)
+    count = len(units.ends)
+    if by == "files":
+        sides = file_side[np.searchsorted(units.file_ends, units.ends)]
+    elif by == "documents":
+        assert units.hashes is not None
+        sides = _draw(mix(units.hashes, params.seed), params, "documents")
+    else:
+        counts = _counts(count, params, "documents")
+        if by == "blocks":
+            ranges = _spread(count, counts, params.seed, smallest=1)
+        else:
+            bounds = np.cumsum([0, count - sum(counts.values()), counts["val"], counts["test"]]).tolist()
+            ranges = {name: _joined([(bounds[i], bounds[i + 1])]) for i, name in enumerate(NAMES)}
+        sides = np.zeros(count, dtype=np.uint8)
+        for number, name in enumerate(NAMES):
+            for start, end in ranges[name].tolist():
+                sides[start:end] = number
+    documents = {name: np.flatnonzero(sides == number) for number, name in enumerate(NAMES)}
+    for name, fraction in _fractions(params).items():
+        if fraction and not len(documents[name]):
+            raise CorpusError(f"splits.by {by}: no document is left for {name}; use another splits.seed or more files")
+    starts = np.concatenate([[1], units.ends[:-1]])
+    spans = {name: np.stack([starts[chosen], units.ends[chosen]], axis=1) for name, chosen in documents.items()}
+    return Splits(ids, spans, documents)
+
+
+def check_length(splits: Splits, params: TrainingParams) -> None:
+    """Check that the training split of one stream fills at least one window.
+
+    Raises:
+        CorpusError: it does not; says what to change.
+    """
+    length = splits.sizes["train"]
+    if splits.documents is None and length - 1 < params.seq_length:
+        shorter = f", or set training.seq_length to at most {length - 1}" if length > 1 else ""
+        raise CorpusError(
+            f"the training split has {length} characters, fewer than one window of training.seq_length "
+            f"{params.seq_length} and the character after it: use a longer text{shorter}"
+        )
+
+
+def _fractions(params: SplitParams) -> dict[str, float]:
+    return {"val": params.val_fraction, "test": params.test_fraction}
+
+
+def _sizes(length: int, params: SplitParams) -> dict[str, int]:
+    """Return how many of the `length` characters of a stream are in val and in test."""
     smallest = min(SMALLEST_SPLIT, length // 10)
     sizes = {}
-    for name, fraction in (("val", params.val_fraction), ("test", params.test_fraction)):
+    for name, fraction in _fractions(params).items():
         sizes[name] = max(int(length * fraction), smallest) if fraction else 0
         if fraction and sizes[name] < 2:
             raise CorpusError(
                 f"the text has {length} characters, too few for splits.{name}_fraction {fraction}: "
                 "use at least 20 characters, or set it to 0"
             )
-    return Splits(ids, {"train": length - sum(sizes.values()), **sizes})
+    return sizes
 
 
-def check_length(splits: Splits, params: TrainingParams) -> None:
-    """Check that the training split fills at least one window.
+def _stream(length: int, params: SplitParams, *, blocks: bool) -> dict[str, Positions]:
+    """Return the spans of a stream of `length` characters."""
+    sizes = _sizes(length, params)
+    if blocks:
+        return _spread(length, sizes, params.seed, smallest=SMALLEST_SPLIT)
+    bounds = np.cumsum([0, length - sum(sizes.values()), sizes["val"], sizes["test"]])
+    return {name: _joined([(int(bounds[i]), int(bounds[i + 1]))]) for i, name in enumerate(NAMES)}
 
-    Raises:
-        CorpusError: it does not; says what to change.
+
+def _spread(length: int, sizes: Mapping[str, int], seed: int, smallest: int) -> dict[str, Positions]:
+    """Return the spans of each split where val and test are blocks spread over `length` characters or documents.
+
+    The text is cut into equal parts; in each, a block of val and one of test lie at random places.
     """
-    length = splits.sizes["train"]
-    if length - 1 < params.seq_length:
-        shorter = f", or set training.seq_length to at most {length - 1}" if length > 1 else ""
+    asked = [size for size in sizes.values() if size]
+    count = max(1, min(BLOCKS, min(asked, default=0) // smallest))
+    random = np.random.default_rng(seed)
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in NAMES}
+    for part in range(count):
+        start, end = (length * number // count for number in (part, part + 1))
+        block = {name: size * (part + 1) // count - size * part // count for name, size in sizes.items()}
+        gaps = np.sort(random.integers(0, end - start - sum(block.values()) + 1, size=len(block)))
+        at, before = start, 0
+        for name, gap in zip(random.permutation(list(block)), gaps.tolist(), strict=True):
+            found["train"].append((at, at + gap - before))
+            found[name].append((at + gap - before, at + gap - before + block[name]))
+            at, before = at + gap - before + block[name], gap
+        found["train"].append((at, end))
+    return {name: _joined(spans) for name, spans in found.items()}
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> Positions:
+    """Return the spans that are not empty as an array, those that touch as one."""
+    result: list[list[int]] = []
+    for start, end in spans:
+        if result and start == result[-1][1]:
+            result[-1][1] = end
+        elif end > start:
+            result.append([start, end])
+    return np.array(result, dtype=np.int64).reshape(-1, 2)
+
+
+def _counts(length: int, params: SplitParams, what: str) -> dict[str, int]:
+    """Return how many of `length` documents or files are in val and in test: at least one of each asked for."""
+    counts = {name: max(1, int(length * share)) if share else 0 for name, share in _fractions(params).items()}
+    if length <= sum(counts.values()):
         raise CorpusError(
-            f"the training split has {length} characters, fewer than one window of training.seq_length "
-            f"{params.seq_length} and the character after it: use a longer text{shorter}"
+            f"the text has {length} {what}, too few for a training split beside splits.val_fraction "
+            f"{params.val_fraction:g} and splits.test_fraction {params.test_fraction:g}: set one of them to 0, use "
+            f"more {what} or another splits.by"
         )
+    return counts
+
+
+def _draw(keys: Hashes, params: SplitParams, what: str) -> Sides:
+    """Return the split of each unit, (units,) 0 to 2 as in NAMES: test has the smallest keys, then val, then train."""
+    counts = _counts(len(keys), params, what)
+    ordered = np.sort(keys)
+    side = np.zeros(len(keys), dtype=np.uint8)
+    first = 0
+    for name in ("test", "val"):
+        if counts[name]:
+            if first + counts[name] > len(ordered):
+                raise _all_equal(len(keys), params, what)
+            last = ordered[first + counts[name] - 1]
+            side[(keys <= last) & (side == 0)] = NAMES.index(name)
+            first = int(np.searchsorted(ordered, last, side="right"))
+    if first == len(keys):
+        raise _all_equal(len(keys), params, what)
+    return side
+
+
+def _all_equal(length: int, params: SplitParams, what: str) -> CorpusError:
+    return CorpusError(
+        f"splits.by {params.by or what}: equal {what} are on one side, and so many of these {length} are equal that no "
+        "training split is left; use another splits.seed or splits.by, or set data.unique"
+    )

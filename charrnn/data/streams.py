@@ -1,6 +1,4 @@
-"""Streams: a split laid out as parallel contiguous streams, cut into windows.
-
-A window is what truncated backpropagation through time (Williams and Peng, 1990) goes back through.
+"""Streams: one long text laid out as parallel contiguous streams, cut into windows.
 
 Stream b follows the text from b * stream_length on; window i of all streams follows window i - 1, so that the hidden
 state can be carried over. No character is lost but the remainder that cannot fill a stream. Inputs and targets overlap
@@ -9,9 +7,9 @@ by one: the target of a character is the next one, also across windows.
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from charrnn.data.vocabulary import Ids
+from charrnn.data.windows import Window
 from charrnn.errors import CorpusError
 
 # A corpus goes to the GPU whole when it takes at most this share of the free memory there.
@@ -69,8 +67,8 @@ class Streams:
         """Predictions in an epoch (characters)."""
         return self.batch_size * self.stream_length
 
-    def window(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of window `index`: each (seq_length, batch_size) int64 on the device.
+    def window(self, index: int, epoch: int = 0) -> Window:
+        """Return window `index`, the same in each epoch.
 
         The last window is shorter when the stream's length is no multiple of `seq_length`.
         """
@@ -82,4 +80,10 @@ class Streams:
         if piece.device.type != self.device.type:
             piece = piece.contiguous().pin_memory().to(self.device, non_blocking=True)
         piece = piece.t().long()
-        return piece[:-1], piece[1:]
+        return Window(
+            inputs=piece[:-1],
+            targets=piece[1:],
+            characters=self.batch_size * (len(piece) - 1),
+            offsets=np.full(self.batch_size, start),
+            begins=np.arange(self.batch_size) * self.stream_length + start,
+        )

@@ -6,20 +6,22 @@ bootstrap: Künsch 1989, The Jackknife and the Bootstrap for General Stationary 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from charrnn.data.pieces import Pieces
 from charrnn.data.streams import Streams
-from charrnn.data.vocabulary import Vocabulary, code_points
+from charrnn.data.vocabulary import Ids, Vocabulary, code_points
+from charrnn.data.windows import Windows
 from charrnn.evaluation.losses import window_predictions
 from charrnn.model.char_rnn import CharRNN
 
 BLOCK_CHARACTERS = 500
 RESAMPLES = 5000
-STREAMS, SEQ_LENGTH = 32, 128
+STREAMS, DOCUMENTS, SEQ_LENGTH = 32, 64, 128
 
 Losses = npt.NDArray[np.float64]
 
@@ -42,31 +44,82 @@ class Verdict:
 def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str, streams: int = STREAMS) -> Losses:
     """Return the loss of every character of `text` but the first, and but the few that fill no stream.
 
-    Which characters these are, and in which order they come, depends on `text` alone, so that the losses of any two
-    models can be paired. A character that is not in the vocabulary has the loss of a uniform guess over it.
+    Which characters these are depends on `text` alone, so that the losses of any two models can be paired. A character
+    that is not in the vocabulary has the loss of a uniform guess over it.
 
     Args:
         model: on any device.
         vocabulary: the model's.
-        text: at least two characters.
+        text: at least two characters, in the form that the model was trained on.
         streams: parallel streams that the text is cut into (count), each without context at its start; 1 reads the text
             as one.
 
     Returns:
-        Losses in nats, (characters,) float64.
+        Losses in nats, (characters,) float64, in the order of the text.
 
     Raises:
         CorpusError: the text has fewer than two characters.
     """
-    known = vocabulary.table[code_points(text)].astype(np.int64)
-    ids = np.where(known > vocabulary.padding_id, vocabulary.padding_id, known).astype(vocabulary.dtype)
-    cut = Streams(ids, streams, SEQ_LENGTH, model.decoder.weight.device)
-    guess = math.log(vocabulary.size)
-    found = []
-    for window in window_predictions(model, cut):
-        unknown = window.targets == vocabulary.padding_id
-        found.append(torch.where(unknown, guess, window.losses.double()).t().cpu())
-    return torch.cat(found, dim=1).flatten().numpy()
+    ids = _known_ids(vocabulary, text)
+    return _losses(model, vocabulary, ids, Streams(ids, streams, SEQ_LENGTH, model.decoder.weight.device))
+
+
+def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[str]) -> Losses:
+    """Return the losses of every character of `documents`, each from the zero state, and of the stop symbol after each.
+
+    A character that is not in the vocabulary has the loss of a uniform guess over it.
+
+    Args:
+        model: of documents, on any device.
+        vocabulary: the model's.
+        documents: at least one, in the form that the model was trained on.
+
+    Returns:
+        Losses in nats, (characters and stop symbols,) float64, in the order of the documents.
+    """
+    stop = np.array([vocabulary.padding_id], dtype=vocabulary.dtype)
+    parts = [part for document in documents for part in (_known_ids(vocabulary, document), stop)]
+    ids = np.concatenate([stop, *parts])
+    ends = 1 + np.cumsum([len(document) + 1 for document in documents])
+    starts = np.concatenate([[0], ends[:-1] - 1])
+    known = np.ones(len(ids), dtype=bool)
+    known[ends - 1] = False
+    pieces = Pieces(ids, starts, ends, DOCUMENTS, SEQ_LENGTH, model.decoder.weight.device)
+    return _losses(model, vocabulary, ids, pieces, characters=known)
+
+
+def _known_ids(vocabulary: Vocabulary, text: str) -> Ids:
+    """Return the ids of `text`, (len(text),), with that of the stop symbol for characters without one."""
+    ids = vocabulary.table[code_points(text)]
+    return np.minimum(ids, vocabulary.padding_id).astype(vocabulary.dtype)
+
+
+def _losses(
+    model: CharRNN,
+    vocabulary: Vocabulary,
+    ids: Ids,
+    windows: Windows,
+    characters: npt.NDArray[np.bool_] | None = None,
+) -> Losses:
+    """Return the losses of the ids that `windows` predict, in their order, those of unknown characters a guess's.
+
+    Args:
+        model: on any device.
+        vocabulary: the model's.
+        ids: (length,) with the stop symbol's id for unknown characters.
+        windows: of `ids`.
+        characters: (length,) which ids are characters; None for all.
+    """
+    unknown = ids == vocabulary.padding_id
+    if characters is not None:
+        unknown &= characters
+    losses = np.full(len(ids), np.nan)
+    for window in window_predictions(model, windows):
+        losses[window.places] = window.losses.double().cpu().numpy()
+    predicted = ~np.isnan(losses)
+    losses[unknown] = math.log(vocabulary.size)
+    found: Losses = losses[predicted]
+    return found
 
 
 def compare(challenger: Losses, champion: Losses, seed: int = 1) -> Verdict:

@@ -6,31 +6,37 @@ Nothing here changes a model, its training state or any random state.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charrnn.data.streams import Streams
+from charrnn.data.windows import IGNORED, Windows
 from charrnn.model.char_rnn import CharRNN, evaluating
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model predicts in one window; all on the device of the streams.
+    """What a model predicts in one window, step by step; tensors are on the device of the streams.
 
     Attributes:
-        losses: (seq_length, batch_size) float32, the cross-entropy of each target (nats).
-        logits: (seq_length, batch_size, vocabulary_size) float32.
-        targets: (seq_length, batch_size) int64, the ids that were to be predicted.
+        losses: (characters,) float32, the cross-entropy of each target (nats).
+        logits: (characters, vocabulary_size) float32.
+        targets: (characters,) int64, the ids that were to be predicted.
+        contexts: (characters,) how many characters before each the model has seen, but one, since its state was zero.
+        places: (characters,) the position of each target in the ids of the split.
     """
 
     losses: Tensor
     logits: Tensor
     targets: Tensor
+    contexts: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
 
 
 @torch.inference_mode()
-def window_predictions(model: CharRNN, streams: Streams, windows: int | None = None) -> Iterator[Predictions]:
+def window_predictions(model: CharRNN, streams: Windows, windows: int | None = None) -> Iterator[Predictions]:
     """Yield the predictions of `model` window by window, the hidden state carried over from zero.
 
     Args:
@@ -40,15 +46,21 @@ def window_predictions(model: CharRNN, streams: Streams, windows: int | None = N
     """
     state = model.initial_state(streams.batch_size)
     for index in range(streams.num_windows if windows is None else min(windows, streams.num_windows)):
-        inputs, targets = streams.window(index)
+        window = streams.window(index)
         with evaluating(model):
-            logits, state = model(inputs, state)
-        logits = logits.float()
-        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
-        yield Predictions(losses, logits, targets)
+            logits, state = model(window.inputs, window.carried(state))
+        logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
+        steps = np.arange(len(window.inputs))[:, None]
+        contexts, places = (steps + window.offsets).reshape(-1), (steps + window.begins + 1).reshape(-1)
+        if window.characters < len(targets):
+            predicted = targets != IGNORED
+            logits, targets = logits[predicted], targets[predicted]
+            contexts, places = (values[predicted.cpu().numpy()] for values in (contexts, places))
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        yield Predictions(losses, logits, targets, contexts, places)
 
 
-def summed_losses(model: CharRNN, streams: Streams, windows: int | None = None) -> Iterator[tuple[Tensor, int]]:
+def summed_losses(model: CharRNN, streams: Windows, windows: int | None = None) -> Iterator[tuple[Tensor, int]]:
     """Yield, window by window, the sum of the losses so far and the number of characters in it.
 
     Args:
@@ -67,13 +79,13 @@ def summed_losses(model: CharRNN, streams: Streams, windows: int | None = None) 
         yield total, characters
 
 
-def mean_loss(model: CharRNN, streams: Streams, windows: int | None = None) -> float:
+def mean_loss(model: CharRNN, streams: Windows, windows: int | None = None) -> float:
     """Return the mean loss over `streams`, or over their first `windows` windows (nats per character)."""
     *_, (total, characters) = summed_losses(model, streams, windows)
     return float(total) / characters
 
 
-def probe_loss(model: CharRNN, streams: Streams, window: int) -> float:
+def probe_loss(model: CharRNN, streams: Windows, window: int) -> float:
     """Return the Flux reference's probe: the loss of one window, summed over its steps, averaged over streams (nats).
 
     Args:
@@ -82,4 +94,4 @@ def probe_loss(model: CharRNN, streams: Streams, window: int) -> float:
         window: its number, from 1. The windows before it are read first, so that its hidden state is the text's.
     """
     *_, losses = (predictions.losses for predictions in window_predictions(model, streams, windows=window))
-    return float(losses.mean(dim=1).sum())
+    return float(losses.double().sum()) / streams.batch_size

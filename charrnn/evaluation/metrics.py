@@ -26,7 +26,7 @@ PIECE_LOGITS = 1 << 21
 
 @dataclass(frozen=True)
 class MeanOf:
-    """The mean over all characters of what `per_character` gives for those of a window: (seq_length, batch_size)."""
+    """The mean over all characters of what `per_character` gives for those of a window: (characters,)."""
 
     per_character: Callable[["Predictions"], "Tensor"]
 

@@ -2,15 +2,13 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
-from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary, character_name, printable
+from charrnn.data.windows import Windows
 from charrnn.evaluation.losses import window_predictions
 from charrnn.evaluation.metrics import all_metrics, window_sums
 from charrnn.model.char_rnn import CharRNN
@@ -23,8 +21,8 @@ class Scores:
     Attributes:
         metrics: key -> value, of every entry of `charrnn.evaluation.metrics.METRICS`.
         characters: predictions made (count).
-        loss_by_position: mean loss by place in the stream: `position` (characters from the start without context,
-            bins that double), `loss`, `characters`.
+        loss_by_position: mean loss by place in the stream or document: `position` (characters from the start without
+            context, bins that double), `loss`, `characters`.
         costliest_characters: the 20 characters with the largest summed loss: `character`, `name`, `count`,
             `mean_loss`, `share_of_loss`.
         baselines: name -> mean loss of a simpler model on the same split (nats per character); empty where none was
@@ -43,39 +41,52 @@ class Scores:
         return self.metrics["loss"]
 
 
-def evaluate(model: CharRNN, streams: Streams, vocabulary: Vocabulary) -> Scores:
+def evaluate(model: CharRNN, streams: Windows, vocabulary: Vocabulary) -> Scores:
     """Return the scores of `model`, which is on the device of `streams`, on all of `streams`."""
     sums: dict[str, float] = defaultdict(float)
     cost = np.zeros(vocabulary.size)
     count = np.zeros(vocabulary.size, dtype=np.int64)
-    step_losses: list[npt.NDArray[np.float64]] = []
+    positions = _Positions()
     for window in window_predictions(model, streams):
         for key, total in window_sums(window).items():
             sums[key] += total
-        ids = window.targets.flatten().cpu().numpy()
-        cost += np.bincount(ids, weights=window.losses.flatten().cpu().numpy(), minlength=vocabulary.size)
+        ids, losses = window.targets.cpu().numpy(), window.losses.cpu().numpy()
+        cost += np.bincount(ids, weights=losses, minlength=vocabulary.size)
         count += np.bincount(ids, minlength=vocabulary.size)
-        step_losses.append(window.losses.mean(dim=1, dtype=torch.float64).cpu().numpy())
+        positions.add(window.contexts, losses)
     return Scores(
         metrics=all_metrics(sums, streams.characters),
         characters=streams.characters,
-        loss_by_position=_loss_by_position(np.concatenate(step_losses), streams.batch_size),
+        loss_by_position=positions.table(),
         costliest_characters=_costliest_characters(cost, count, vocabulary),
     )
 
 
-def _loss_by_position(step_losses: npt.NDArray[np.float64], batch_size: int) -> pd.DataFrame:
-    """Return the table of the losses at each step of the streams, [stream_length], in bins that double."""
-    length = len(step_losses)
-    edges = [0, *(2**power for power in range(length.bit_length()) if 2**power < length), length]
-    spans = list(pairwise(edges))
-    return pd.DataFrame(
-        {
-            "position": [f"{start}-{end - 1}" for start, end in spans],
-            "loss": [float(step_losses[start:end].mean()) for start, end in spans],
-            "characters": [(end - start) * batch_size for start, end in spans],
-        }
-    )
+class _Positions:
+    """Losses by the number of characters since the state was zero, in bins that double: 0, 1, 2-3, 4-7, ..."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(64)
+        self._counts = np.zeros(64, dtype=np.int64)
+        self._last = 0
+
+    def add(self, contexts: npt.NDArray[np.int64], losses: npt.NDArray[np.float32]) -> None:
+        bins = np.frexp(contexts)[1]  # 0 for 0, n for 2**(n-1) to 2**n - 1
+        self._sums += np.bincount(bins, weights=losses, minlength=64)
+        self._counts += np.bincount(bins, minlength=64)
+        self._last = max(self._last, int(contexts.max()))
+
+    def table(self) -> pd.DataFrame:
+        used = np.flatnonzero(self._counts).tolist()
+        starts = [2 ** (number - 1) if number else 0 for number in used]
+        ends = [min(2**number - 1, self._last) for number in used]
+        return pd.DataFrame(
+            {
+                "position": [f"{start}-{end}" for start, end in zip(starts, ends, strict=True)],
+                "loss": self._sums[used] / self._counts[used],
+                "characters": self._counts[used],
+            }
+        )
 
 
 def _costliest_characters(
@@ -86,8 +97,8 @@ def _costliest_characters(
     names = [vocabulary.characters[index] if index != vocabulary.padding_id else "" for index in worst]
     return pd.DataFrame(
         {
-            "character": [printable(name) if name else "(padding)" for name in names],
-            "name": [character_name(name) if name else "PADDING" for name in names],
+            "character": [printable(name) if name else "(stop)" for name in names],
+            "name": [character_name(name) if name else "STOP SYMBOL" for name in names],
             "count": count[worst],
             "mean_loss": cost[worst] / count[worst],
             # The sum is 0 when every prediction is certain and right.

@@ -1,5 +1,8 @@
 """Text generation, one character at a time, for many texts at once.
 
+A text of a stream ends after so many characters, or with its stop. A document also ends by itself: it begins with the
+stop symbol as the first input, and ends when that is drawn; the stop symbol is no character of it.
+
 Every text has a random generator of its own: the same seed gives the same text, alone or beside others (unless a draw
 depends on the last digit of a logit: a matrix product of several rows may round it differently).
 """
@@ -13,9 +16,9 @@ import torch
 from torch import Tensor
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.data.vocabulary import Vocabulary, describe
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError
-from charrnn.generation.filters import Filters
+from charrnn.generation.filters import Filters, Floats
 from charrnn.model.cells import Array
 from charrnn.model.char_rnn import CharRNN, State, evaluating
 from charrnn.model.inference import stepper
@@ -28,53 +31,77 @@ DRAWS = 256
 LOWEST_TEMPERATURE = 1e-100
 
 
-def known_prime(prime: str, vocabulary: Vocabulary) -> tuple[str, str]:
-    """Return `prime` without the characters the model has never seen, and a message naming them ('' for none)."""
-    unknown = vocabulary.unknown(prime)
-    if not unknown:
-        return prime, ""
-    kept = "".join(character for character in prime if character not in unknown)
-    return kept, f"prime: the model has never seen {describe(unknown)}"
+def sample(model: CharRNN, vocabulary: Vocabulary, options: SamplingOptions, *, documents: bool = False) -> str:
+    """Return the text that `options` describe, without its prime. Arguments and errors are those of `stream_many`."""
+    return sample_many(model, vocabulary, [options], documents=documents)[0]
 
 
-def sample(model: CharRNN, vocabulary: Vocabulary, options: SamplingOptions) -> str:
-    """Return the text that `options` describe, without its prime. Raises as `stream_many`."""
-    return sample_many(model, vocabulary, [options])[0]
+def sample_many(
+    model: CharRNN,
+    vocabulary: Vocabulary,
+    options: Sequence[SamplingOptions],
+    *,
+    documents: bool = False,
+    logprobs: Floats | None = None,
+) -> list[str]:
+    """Return one text for each of `options`, without its prime, all read through the model side by side.
 
-
-def sample_many(model: CharRNN, vocabulary: Vocabulary, options: Sequence[SamplingOptions]) -> list[str]:
-    """Return one text for each of `options`, all read through the model side by side. Raises as `stream_many`."""
-    return ["".join(text) for text in zip(*stream_many(model, vocabulary, options), strict=True)]
+    Arguments and errors are those of `stream_many`.
+    """
+    pieces = stream_many(model, vocabulary, options, documents=documents, logprobs=logprobs)
+    return ["".join(text) for text in zip(*pieces, strict=True)]
 
 
 def stream_many(
-    model: CharRNN, vocabulary: Vocabulary, options: Sequence[SamplingOptions]
+    model: CharRNN,
+    vocabulary: Vocabulary,
+    options: Sequence[SamplingOptions],
+    *,
+    documents: bool = False,
+    logprobs: Floats | None = None,
 ) -> Generator[list[str], None, None]:
-    """Yield the next character of every text, '' for those that have ended: by their length, or by their stop.
+    """Yield the next character of every text, '' for those that have ended: by their length, stop or stop symbol.
 
     Args:
         model: on any device, in any mode; its dropout is off whenever it is used here.
         vocabulary: the model's.
         options: at least one.
+        documents: whether the model has learnt documents, which the stop symbol begins and ends; else it is not drawn.
+        logprobs: (texts,), to which the log-probability (nats) of each symbol that is written is added, a stop symbol
+            included: that of the model itself, at temperature 1 and without filters. None: not computed.
 
     Raises:
         DivergedError: the model's logits are not finite.
         VocabularyError: a prime has characters the vocabulary lacks.
     """
-    draws = _Draws(options, vocabulary.padding_id)
+    draws = _Draws(options, forbidden=None if documents else vocabulary.padding_id)
     primes = [
-        tuple(vocabulary.encode(one.prime or _first_character(vocabulary, generator)).tolist())
+        (vocabulary.padding_id, *vocabulary.encode(one.prime).tolist())
+        if documents
+        else tuple(vocabulary.encode(one.prime or _first_character(vocabulary, generator)).tolist())
         for one, generator in zip(options, draws.generators, strict=True)
     ]
     ends = _Ends(options)
+    symbols = [*vocabulary.characters, ""]  # '' is the stop symbol
     logits, state = _read_primes(model, primes)
     reader = stepper(model, state)
     while True:
         ids = draws.draw(logits)
-        yield ends.cut([vocabulary.characters[index] for index in ids.tolist()])
+        if logprobs is not None:
+            logprobs += np.where(ends.running, _log_probabilities(logits, ids), 0.0)
+        yield ends.cut([symbols[index] for index in ids.tolist()])
         if ends.all_reached:
             return
         logits = reader.step(ids)
+
+
+def _log_probabilities(logits: Array, ids: npt.NDArray[np.int64]) -> Floats:
+    """Return the log-probability (nats) of each of `ids`, (texts,), under `logits`, (texts, vocabulary_size)."""
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    drawn: Floats = np.take_along_axis(shifted, ids[:, None], axis=1)[:, 0]
+    sums: Floats = np.exp(shifted).sum(axis=1)
+    return drawn - np.log(sums)
 
 
 def _first_character(vocabulary: Vocabulary, generator: np.random.Generator) -> str:
@@ -105,7 +132,7 @@ def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, 
 
 
 class _Ends:
-    """Knows where every text ends: after `length` characters, or as soon as its `stop` was written.
+    """Knows where every text ends: after `length` characters, at a stop symbol, or as soon as its `stop` was written.
 
     Only what is written counts: a stop that the prime has begun has to be written whole.
     """
@@ -122,9 +149,19 @@ class _Ends:
     def all_reached(self) -> bool:
         return self._written >= self._longest
 
+    @property
+    def running(self) -> npt.NDArray[np.bool_]:
+        """Whether each text goes on: (texts,)."""
+        return np.array(self._lengths) > self._written
+
     def cut(self, characters: list[str]) -> list[str]:
-        """Return the next character of each text, '' where it has ended."""
+        """Return the next character of each text, '' where it has ended; '' among `characters` is the stop symbol."""
         kept = [c if self._written < length else "" for c, length in zip(characters, self._lengths, strict=True)]
+        if not all(characters):
+            for number, character in enumerate(characters):
+                if not character:
+                    self._lengths[number] = min(self._lengths[number], self._written)
+            self._longest = max(self._lengths)
         self._written += 1
         for number, stop in list(self._stops.items()):
             self._tails[number] = (self._tails[number] + kept[number])[-len(stop) :]
@@ -138,9 +175,10 @@ class _Ends:
 class _Draws:
     """Draws the next character of every text from its logits, each with a random generator of its own."""
 
-    def __init__(self, options: Sequence[SamplingOptions], padding_id: int) -> None:
+    def __init__(self, options: Sequence[SamplingOptions], forbidden: int | None) -> None:
+        """Take the options of each text and the id that is never drawn, if there is one."""
         self.generators = [np.random.default_rng(one.seed) for one in options]
-        self._padding_id = padding_id
+        self._forbidden = forbidden
         # 1 stands for temperature 0, with which the likeliest character replaces what is drawn.
         temperatures = [max(one.temperature, LOWEST_TEMPERATURE) if one.temperature else 1.0 for one in options]
         self._temperatures = np.array(temperatures)[:, None]
@@ -150,13 +188,14 @@ class _Draws:
         self._used = 0
 
     def draw(self, logits: Array) -> npt.NDArray[np.int64]:
-        """Return an id for each text, (texts,), from logits (texts, vocabulary_size); never the padding id.
+        """Return an id for each text, (texts,), from logits (texts, vocabulary_size).
 
         Raises:
             DivergedError: the logits are not finite.
         """
         scaled = logits.astype(np.float64)
-        scaled[:, self._padding_id] = -math.inf
+        if self._forbidden is not None:
+            scaled[:, self._forbidden] = -math.inf
         highest = scaled.max(axis=1, keepdims=True)
         if not np.isfinite(highest).all():
             raise DivergedError("the model's logits are not finite: its training diverged")

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
-from charrnn.config.writing import redacted_values
+from charrnn.config.writing import readable_values
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharrnnError, CheckpointError, CheckpointVersionError
 from charrnn.files import atomic_file, explain
@@ -130,7 +130,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
     """Write `checkpoint` to `path`, atomically; return the hex digest of its content. Raises FileError."""
     tensors, settings = _split(checkpoint.state)
     values = {
-        "params": redacted_values(checkpoint.params),
+        "params": readable_values(checkpoint.params),
         "vocabulary": checkpoint.vocabulary.to_dict(),
         "progress": checkpoint.state["progress"],
         "optimizer": settings,

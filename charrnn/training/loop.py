@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.config.schema import Params, TrainingParams
-from charrnn.data.streams import Streams
+from charrnn.data.windows import IGNORED, Windows
 from charrnn.errors import ParamsError
 from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses
 from charrnn.training.device import autocast
@@ -27,7 +27,7 @@ from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Progress, TrainState
 
 
-def train(state: TrainState, streams: Streams, val_streams: Streams | None, params: Params) -> Iterator[TrainEvent]:
+def train(state: TrainState, streams: Windows, val_streams: Windows | None, params: Params) -> Iterator[TrainEvent]:
     """Train `state` on `streams` until `params.training` says it is enough, yielding what happens.
 
     Args:
@@ -71,7 +71,7 @@ def train(state: TrainState, streams: Streams, val_streams: Streams | None, para
             at.elapsed = time.monotonic() - resumed_at
 
 
-def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tuple[Tensor, Tensor, float, int]:
+def _step(state: TrainState, streams: Windows, training: TrainingParams) -> tuple[Tensor, Tensor, float, int]:
     """Make one optimizer step on the next window.
 
     Returns:
@@ -86,12 +86,12 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
         epoch=at.epoch + at.window / streams.num_windows,
         decays=at.decays,
     )
-    inputs, targets = streams.window(at.window)
+    window = streams.window(at.window, at.epoch)
     with autocast(training, state.device):
-        logits, hidden = model(inputs, state.hidden)
-        logits, targets = logits.flatten(0, 1).float(), targets.flatten()
-        mean = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
-    loss = mean * len(inputs) if training.loss_reduction == "sum" else mean
+        logits, hidden = model(window.inputs, window.carried(state.hidden))
+        logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
+        mean = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=training.label_smoothing)
+    loss = mean * len(window.inputs) if training.loss_reduction == "sum" else mean
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     limit = math.inf if training.grad_clip is None else training.grad_clip
@@ -107,8 +107,8 @@ def _step(state: TrainState, streams: Streams, training: TrainingParams) -> tupl
     if at.window == streams.num_windows:
         at.epoch, at.window = at.epoch + 1, 0
         state.hidden = model.initial_state(streams.batch_size)
-    nll = F.cross_entropy(logits.detach(), targets) if training.label_smoothing else mean.detach()
-    return nll, grad_norm, rate, targets.numel()
+    nll = F.cross_entropy(logits.detach(), targets, ignore_index=IGNORED) if training.label_smoothing else mean.detach()
+    return nll, grad_norm, rate, window.characters
 
 
 @torch.no_grad()
@@ -120,7 +120,7 @@ def _update_average(state: TrainState, decay: float) -> None:
 
 
 def _evaluate(
-    state: TrainState, streams: Streams, val_streams: Streams | None, params: Params, resumed_at: float
+    state: TrainState, streams: Windows, val_streams: Windows | None, params: Params, resumed_at: float
 ) -> Iterator[Pause | Evaluation]:
     """Evaluate the best model, and note the result in `state.progress`. Raises DivergedError."""
     at, loss = state.progress, None
@@ -130,10 +130,11 @@ def _evaluate(
     else:
         # Every stream's first windows: a sample spread over the whole split, not its beginning.
         most, window = params.evaluation.max_characters, val_streams.batch_size * val_streams.seq_length
-        windows = None if most is None else max(1, most // window)
         said_at = time.monotonic()
-        for total, characters in summed_losses(state.best_model, val_streams, windows):
+        for total, characters in summed_losses(state.best_model, val_streams):
             summed, read = total, characters
+            if most is not None and read + window > most:
+                break
             if is_too_long(time.monotonic() - said_at):
                 yield Pause(at.step)
                 said_at = time.monotonic()
@@ -153,7 +154,7 @@ def _count_evaluation(at: Progress, counted_to: float) -> float:
     return now
 
 
-def _check_probe(params: Params, streams: Streams) -> None:
+def _check_probe(params: Params, streams: Windows) -> None:
     probe = params.evaluation.probe_window
     if probe is not None and probe > streams.num_windows:
         raise ParamsError(

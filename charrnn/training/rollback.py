@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from charrnn.config.schema import Params
-from charrnn.data.streams import Streams
+from charrnn.data.windows import Windows
 from charrnn.errors import DivergedError
 from charrnn.training.events import RolledBack, TrainEvent
 from charrnn.training.loop import train
@@ -49,7 +49,7 @@ class _Copy:
 
 
 def train_with_rollback(
-    state: TrainState, streams: Streams, val_streams: Streams | None, params: Params, find_saved: FindSaved
+    state: TrainState, streams: Windows, val_streams: Windows | None, params: Params, find_saved: FindSaved
 ) -> Iterator[TrainEvent]:
     """Train as `charrnn.training.loop.train` does, but go back when it diverges, and yield a `RolledBack` for it.
 

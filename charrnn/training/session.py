@@ -1,4 +1,4 @@
-"""A training that can begin: the streams of the splits, and the state before the first step."""
+"""A training that can begin: the windows of the splits, and the state before the first step."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import torch
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.streams import Streams
+from charrnn.data.layout import lay_out
+from charrnn.data.windows import Windows
 from charrnn.training.state import TrainState, new_state
 
 
@@ -21,8 +22,8 @@ class Session:
     """
 
     state: TrainState
-    streams: Streams
-    val_streams: Streams | None
+    streams: Windows
+    val_streams: Windows | None
 
 
 def new_session(dataset: Dataset, params: Params, device: torch.device) -> Session:
@@ -40,9 +41,11 @@ def new_session(dataset: Dataset, params: Params, device: torch.device) -> Sessi
     """
     vocabulary, splits, training = dataset.vocabulary(), dataset.splits(params.splits), params.training
     padding = vocabulary.padding_id if training.padding else None
-    streams = Streams(splits.ids("train"), training.batch_size, training.seq_length, device, padding)
+    streams = lay_out(
+        splits, "train", training.batch_size, training.seq_length, device, padding_id=padding, seed=training.seed
+    )
     val_streams = None
     if splits.sizes["val"]:
-        val_streams = Streams(splits.ids("val"), params.evaluation.batch_size, training.seq_length, device)
+        val_streams = lay_out(splits, "val", params.evaluation.batch_size, training.seq_length, device)
     state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
     return Session(state, streams, val_streams)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command, get_group
 
-from flows.cli import compare, params, promote, prune, sample, server, sync, train
+from flows.cli import compare, init, params, promote, prune, sample, server, sync, train
 from flows.cli.command import SETTINGS, add_command, answer_usage
 from flows.naming import typed
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+add_command(app, "init", init.init, init.EXAMPLES, init.NOTES)
 add_command(app, "train", train.train, train.EXAMPLES, train.NOTES)
 add_command(app, "sample", sample.sample, sample.EXAMPLES)
 add_command(app, "compare", compare.compare, compare.EXAMPLES)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from charrnn.errors import CharrnnError
+from charrnn.undecodable import escaped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -54,7 +55,7 @@ def guarded(main: Callable[[], int]) -> int:
 
 def answer(message: str, code: int) -> int:
     """Print `message` as one line on standard error, without what a terminal would obey; return `code`."""
-    line = "".join(character if character.isprintable() else "�" for character in " ".join(message.split()))
+    line = "".join(character if character.isprintable() else "�" for character in " ".join(escaped(message).split()))
     print(f"error: {line}", file=sys.stderr)
     return code
 

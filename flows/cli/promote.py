@@ -6,6 +6,7 @@ import typer
 
 from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError
+from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 
@@ -23,6 +24,7 @@ def promote(
     overrides: Overrides,
 ) -> int:
     """Make a version of a registered model the champion."""
+    name, reason = escaped(name), escaped(reason)
     model, _, own = name.partition("/")
     if own and version is not None:
         raise ParamsError(f"VERSION: is given twice, in {name} and as {version}")

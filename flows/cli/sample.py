@@ -1,15 +1,15 @@
 """`charrnn sample`: text from any trained model, a run's, a checkpoint file's or a registered one."""
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
+from charrnn.data.folder import DataFolder
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
 from charrnn.generation.options import read_options, with_seeds
@@ -19,12 +19,16 @@ from flows.cli.errors import interruptible
 from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from charrnn.generation.writer import Written
     from charrnn.training.checkpoint import Checkpoint
 
 EXAMPLES = [
     ("last", "text from the newest run"),
     ("charrnn --prime 'ROMEO:' --temperature 0.7 --length 500", "from a registered model"),
     ("data/checkpoints/RUN_ID/best.ckpt --num-samples 3 --seed 7", "from a checkpoint file"),
+    ("last --num-samples 300 --format jsonl", "with seed, log-probability and whether it is new"),
     ("echo 'To be, or not' | {} last --prime-file -", ""),
 ]
 
@@ -57,11 +61,25 @@ def sample(
         str | None, typer.Option(metavar="FILE|-", help="File with the text to continue; - is standard input.")
     ] = None,
     num_samples: Annotated[int, typer.Option(metavar="N", help="Texts, with seeds S, S+1, ...")] = 1,
+    form: Annotated[
+        Literal["text", "lines", "jsonl"] | None,
+        typer.Option(
+            "--format",
+            show_default=False,
+            help="text: as it is, below its seed where there are several. lines: one text a line; line ends and "
+            "control characters in it are escaped, a line end at its end is not repeated. jsonl: a JSON object a line: "
+            "seed, text, logprob (log-probability of what follows the prime, nats), new (whether the text is none of "
+            "the documents that the model was trained with; null for a stream, or where these are not on this "
+            "machine). Without it: lines where the model has learnt documents without line ends, else text.",
+        ),
+    ] = None,
     stream: Annotated[
-        bool, typer.Option("--stream", help="Write characters as they come (always so in a terminal).")
+        bool,
+        typer.Option("--stream", help="Write characters as they come, as --format text (in a terminal, one text is)."),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a prime with characters the model has never seen.")
+        bool,
+        typer.Option("--strict", help="Refuse a prime, or an --until, with characters the model has never seen."),
     ] = False,
     overlays: Overlays,
     overrides: Overrides,
@@ -75,6 +93,8 @@ def sample(
         raise ParamsError(f"MODEL: exactly one of MODEL, --run, --checkpoint and --model must be given, {found}")
     if num_samples < 1:
         raise ParamsError(f"--num-samples: must be >= 1, got {num_samples}")
+    if stream and form not in (None, "text"):
+        raise ParamsError(f"--stream: not allowed with --format {form}, only with --format text")
     if options["stop"] == "":
         raise ParamsError("--until: must not be empty")
     if prime_file is not None:
@@ -83,24 +103,49 @@ def sample(
         options["prime"] = _read_prime(prime_file)
     # The last seed, too, is checked before anything is written. The prime is not: bytes of it that do not
     # decode are characters that no model has seen.
-    numbered = with_seeds(read_options({**options, "prime": ""}), num_samples)
+    first, *_ = numbered = with_seeds(read_options({**options, "prime": ""}), num_samples)
     params = load_params(overlays, overrides)
     with interruptible():
-        from charrnn.generation.sampling import known_prime, stream_many
+        from charrnn.generation.formats import default_format, shown
+        from charrnn.generation.writer import Writer
     trained = _load(params, wanted=wanted, run=run, checkpoint=checkpoint, model=model)
-    prime, message = known_prime(options["prime"], trained.vocabulary)
-    if message and strict:
-        raise ParamsError(message)
-    if message:
-        print(f"warning: {message}; dropped", file=sys.stderr)
-    network = trained.model()
-    for one in numbered:
-        if num_samples > 1:
-            print(f"--- seed {one.seed} ---")
-        primed = one.model_copy(update={"prime": prime})
-        characters = (texts[0] for texts in stream_many(network, trained.vocabulary, [primed]))
-        _write(prime, characters, stream=stream or sys.stdout.isatty())
+    writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
+    # The options differ in their seeds only.
+    prepared, warnings = writer.prepare(first.model_copy(update={"prime": options["prime"]}), strict=strict)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    form = form or ("text" if stream else default_format(writer))
+    several = [prepared.model_copy(update={"seed": one.seed}) for one in numbered]
+    alone = num_samples == 1
+    if form == "text" and (stream or (alone and sys.stdout.isatty())):
+        for one in several:
+            if not alone:
+                print(f"--- seed {one.seed} ---")
+            for piece in writer.stream(one):
+                print(piece, end="", flush=True)
+            print()
+        return 0
+    if form == "jsonl":
+        texts = list(writer.write(several, logprobs=True))
+        for written, new in zip(texts, _are_new(texts, params, trained), strict=True):
+            print(shown(written, form, new=new))
+    else:
+        for written in writer.write(several):
+            print(shown(written, form, alone=alone))
     return 0
+
+
+def _are_new(texts: "Sequence[Written]", params: Params, trained: "Checkpoint") -> list[bool] | list[None]:
+    """Return whether each text is none of the documents that `trained` has learnt; None for a stream, or unknown."""
+    from charrnn.data.dataset import find_encoded
+    from charrnn.evaluation.novelty import stands_in
+
+    documents = trained.params.data.has_documents
+    dataset = find_encoded(DataFolder(Path(params.data.directory)), trained.data_digest) if documents else None
+    if dataset is None:
+        return [None] * len(texts)
+    new: list[bool] = (~stands_in([one.text for one in texts], dataset.hashes())).tolist()
+    return new
 
 
 def _read_prime(file: str) -> str:
@@ -135,14 +180,3 @@ def _load(
         return load_registered(experiment.store, model)
     assert wanted is not None
     return find_model(experiment, wanted).checkpoint
-
-
-def _write(prime: str, characters: Iterable[str], *, stream: bool) -> None:
-    """Print the text as it comes, or at once when it is whole."""
-    if stream:
-        print(prime, end="", flush=True)
-        for character in characters:
-            print(character, end="", flush=True)
-        print()
-    else:
-        print(prime + "".join(characters))

@@ -8,6 +8,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError, TimeLimitError
 from charrnn.terminal import configure_logging
+from charrnn.undecodable import portable
 from flows.cli.command import Overlays, Overrides
 from flows.cli.dry_run import dry_run as planned
 from flows.cli.errors import interruptible
@@ -78,7 +79,13 @@ def train(
         from flows.servers.temporary_server import temporary_server
     try:
         with temporary_server(server):
-            summary = pipeline(overlays=overlays, overrides=overrides, resume=resume, init_from=init_from)
+            # Prefect records what a flow is given as JSON.
+            summary = pipeline(
+                overlays=[portable(text) for text in overlays],
+                overrides=[portable(text) for text in overrides],
+                resume=resume,
+                init_from=init_from and portable(init_from),
+            )
     except TaskRunTimeoutError as error:
         raise TimeLimitError(
             "a task took longer than tasks.timeout_minutes; raise it and go on with --resume last"

@@ -3,11 +3,20 @@
 import os
 
 from charrnn.config.loading import project_folder
+from charrnn.config.redaction import redact
 from charrnn.config.schema import TrackingParams
+from charrnn.errors import TrackingError
+from charrnn.undecodable import escaped
 
 
 def tracking_uri(params: TrackingParams) -> str:
-    """Return the tracking URI: the parameter, MLFLOW_TRACKING_URI, or SQLite under the project's mlruns/."""
-    if params.uri:
-        return params.uri
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_folder()}/mlruns/mlflow.db"
+    """Return the tracking URI: the parameter, MLFLOW_TRACKING_URI, or SQLite under the project's mlruns/.
+
+    Raises:
+        TrackingError: it has bytes that are no UTF-8.
+    """
+    uri = params.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_folder()}/mlruns/mlflow.db"
+    if escaped(uri) != uri:
+        # It would put artifacts into another folder, whose name has other bytes.
+        raise TrackingError(f"tracking.uri {redact(uri)}: must be Unicode text, MLflow takes no other bytes in a path")
+    return uri

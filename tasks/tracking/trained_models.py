@@ -9,6 +9,7 @@ from pathlib import Path
 
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint
+from charrnn.undecodable import escaped
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Experiment, Store, download_model
 from tasks.tracking.naming import kind_of
@@ -94,6 +95,7 @@ def load_registered(store: Store, wanted: str) -> Checkpoint:
         TrackingError: there is no such model, alias or version, or the store does not answer.
         CheckpointError: it holds no checkpoint that can be read.
     """
+    wanted = escaped(wanted)  # as it was registered
     with tempfile.TemporaryDirectory() as temporary:
         folder = download_model(store, wanted, Path(temporary))
         found = sorted(folder.rglob("*.ckpt"))
@@ -109,4 +111,6 @@ def _trained_model(experiment: Experiment, reference: str, checkpoint: Checkpoin
             ui_path = experiment.find_run(checkpoint.run_id).ui_path
         except TrackingError:
             ui_path = ""  # trained elsewhere, or deleted for good
-    return TrainedModel(Origin(reference, checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only())
+    return TrainedModel(
+        Origin(escaped(reference), checkpoint.run_id, checkpoint.step, ui_path), checkpoint.weights_only()
+    )

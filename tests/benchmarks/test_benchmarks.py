@@ -63,7 +63,7 @@ def test_nothing_is_measured_with_too_little_memory() -> None:
 
 def test_a_target_for_the_published_corpus_is_not_compared_with_another(tmp_path: Path) -> None:
     with pytest.raises(NotMeasuredError, match="needs tinyshakespeare"):
-        Bench(tmp_path / "text.txt", tmp_path, published=False).need_published()
+        Bench(tmp_path / "text.txt", tmp_path, sha256="another").need_published()
 
 
 def test_the_table_has_the_rows_in_order_and_the_newest_of_each(page: Path) -> None:

@@ -80,7 +80,8 @@ def test_a_sample_begins_with_its_prime_and_takes_the_sampling_options(model: Mo
     [
         ({"lenght": 5}, ParamsError, "unknown option 'lenght'; there are prime, length"),
         ({"length": 0}, ParamsError, "length: must be >= 1, got 0"),
-        ({"prime": "ßß"}, VocabularyError, "not in the vocabulary: 'ß'"),
+        ({"prime": "ßß"}, VocabularyError, "prime: the model has never seen 'ß'"),
+        ({"stop": "ß"}, VocabularyError, r"stop \(--until\): the model never writes 'ß'"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(
@@ -199,6 +200,20 @@ def telling(*arguments):
 api.train_with_rollback = telling
 print(api.fit(sys.argv[1], overrides=sys.argv[2:], progress=False))
 """
+
+
+def test_a_text_that_ends_in_another_language_is_told(
+    options: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "two languages.txt"
+    path.write_text(made_up_play(20_000), encoding="utf-8")
+    charrnn.fit(path, overrides=options, progress=False)
+    assert "splits.by" not in caplog.text
+    path.write_text(made_up_play(20_000) + "Мой дядя самых честных правил. " * 40, encoding="utf-8")
+    charrnn.fit(path, overrides=options, progress=False)
+    (warning,) = [message for message in caplog.messages if "splits.by" in message]
+    assert warning.startswith("val has characters that train lacks (")
+    assert warning.endswith("splits.by is position: set splits.by=blocks for splits that resemble train")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])

@@ -11,11 +11,12 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, FileError, ParamsError
 from charrnn.generation.sampling import sample
-from charrnn.serving import MAX_LENGTH, TextModel, _load_pyfunc
+from charrnn.serving import MAX_LENGTH, TextModel
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.state import new_state
 
 VOCABULARY = Vocabulary("\nabcdé", (1,) * 6, tuple(range(6)))
+UNKNOWN_STOP = "'x' (LATIN SMALL LETTER X), '☃' (SNOWMAN); it ends no text"
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,10 @@ def test_each_row_is_a_request_and_each_text_its_answer(model: TextModel, write:
         {"prime": "é", "length": 7, "temperature": 0.0, "top_k": 1, "top_p": 1.0, "seed": 5},
         {"prime": "", "length": 1, "temperature": 2.0, "top_k": 100, "top_p": 0.1, "seed": 2**40},
     ]
-    rows = [{**row, "stop": stop} for row, stop in zip(rows, ["no such text", "é", "a"], strict=True)]
+    rows = [{**row, "stop": stop} for row, stop in zip(rows, ["x☃", "é", "a"], strict=True)]
     answer = model.predict(pd.DataFrame(rows))
-    assert list(answer.columns) == ["text"]
+    assert list(answer.columns) == ["text", "warnings"]
+    assert list(answer["warnings"]) == ["stop (--until): the model never writes " + UNKNOWN_STOP, "", ""]
     assert list(answer["text"]) == [write(**row) for row in rows]
     assert list(answer["text"].str.len()) == [30, 7, 1]
 
@@ -67,17 +69,32 @@ def test_whole_numbers_may_come_in_any_type(kind: str, model: TextModel, write: 
     assert list(model.predict(frame)["text"]) == [write(prime="a", length=9, seed=7)]
 
 
-def test_characters_of_a_prime_that_the_model_has_never_seen_are_dropped(
+def test_characters_of_a_prime_that_the_model_has_never_seen_are_dropped_and_named(
     model: TextModel, write: Callable[..., str]
 ) -> None:
-    frame = pd.DataFrame({"prime": ["xaybz", "xyz", "中"], "length": [20, 20, 20]})
-    assert list(model.predict(frame)["text"]) == [write(prime="ab", length=20)] + [write(length=20)] * 2
+    frame = pd.DataFrame({"prime": ["xabz", "xyz", "中", "ab"], "length": [20] * 4})
+    answer = model.predict(frame)
+    assert list(answer["text"]) == [write(prime=prime, length=20) for prime in ("ab", "", "", "ab")]
+    seen = "prime: the model has never seen "
+    assert list(answer["warnings"]) == [
+        f"{seen}'x' (LATIN SMALL LETTER X), 'z' (LATIN SMALL LETTER Z); dropped",
+        f"{seen}'x' (LATIN SMALL LETTER X), 'y' (LATIN SMALL LETTER Y), 'z' (LATIN SMALL LETTER Z); dropped",
+        f"{seen}'中' (CJK UNIFIED IDEOGRAPH-4E2D); dropped",
+        "",
+    ]
+
+
+def test_prime_and_stop_are_read_as_the_training_text_was(model: TextModel, write: Callable[..., str]) -> None:
+    frame = pd.DataFrame({"prime": ["\ufeffe\u0301\r\na"], "stop": ["e\u0301"], "length": [20]})
+    answer = model.predict(frame)
+    assert list(answer["text"]) == [write(prime="é\na", stop="é", length=20)]
+    assert list(answer["warnings"]) == [""]
 
 
 @pytest.mark.parametrize("columns", [[], ["prime"], ["prime", "length"]])
 def test_no_rows_give_no_texts(columns: list[str], model: TextModel) -> None:
     answer = model.predict(pd.DataFrame({column: [] for column in columns}))
-    assert (list(answer.columns), len(answer)) == (["text"], 0)
+    assert (list(answer.columns), len(answer)) == (["text", "warnings"], 0)
 
 
 def test_an_unknown_column_is_named_with_the_options_there_are(model: TextModel) -> None:
@@ -123,12 +140,12 @@ def test_a_wrong_value_is_told_in_one_line(column: str, value: object, message: 
 
 def test_the_model_is_loaded_from_its_checkpoint(path: Path, model: TextModel) -> None:
     frame = pd.DataFrame({"prime": ["abc"], "length": [40]})
-    assert _load_pyfunc(str(path)).predict(frame, {"ignored": 1}).equals(model.predict(frame))
+    assert TextModel(path).predict(frame, {"ignored": 1}).equals(model.predict(frame))
 
 
 def test_a_checkpoint_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match=r"/x: is not a charrnn checkpoint"):
-        _load_pyfunc(str(tmp_path / "x"))
+        TextModel(tmp_path / "x")
     with pytest.raises(FileError, match=r"/y: cannot read checkpoint"):
-        _load_pyfunc(str(tmp_path / "y"))
+        TextModel(tmp_path / "y")

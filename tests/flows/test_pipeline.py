@@ -31,6 +31,7 @@ from charrnn.training.events import Steps, TrainEvent
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.state import TrainState
 from tests.recorded import dataset_inputs, profile
+from tests.texts import made_up_play
 from tests.workplace import Finished, Workplace, call
 
 TASKS = ["download", "encode", "train", "evaluate", "sample", "register", "promote"]
@@ -108,7 +109,7 @@ def test_samples_are_logged_at_every_evaluation_and_in_the_end(finished: Finishe
     assert in_training == [f"samples/training/step-{step:08d}.txt" for step in (20, 40, 60)]
     text = artifact(finished, "samples/temperature-0.8.txt").read_text()
     assert len(text) == 200
-    assert text == finished.summary.samples[0]
+    assert [text] == finished.summary.samples[0]
 
 
 def tables(run: Run) -> set[str]:
@@ -123,8 +124,10 @@ def test_samples_stand_in_one_table_with_what_made_them(finished: Finished, run:
     assert "samples/samples.json" in tables(run)
     frame = read_table(finished, "samples/samples.json")
     assert list(frame["temperature"]) == [0.8, 1.0]
-    assert list(frame["text"]) == finished.summary.samples
-    assert {*SamplingOptions.model_fields, "text"} == set(frame.columns)
+    assert [[text] for text in frame["text"]] == finished.summary.samples
+    assert {*SamplingOptions.model_fields, "text", "logprob"} == set(frame.columns)
+    assert list(frame.columns)[:3] == ["temperature", "text", "seed"]
+    assert (frame["logprob"] < 0).all()
 
 
 def test_the_characters_stand_in_a_table(finished: Finished, run: Run) -> None:
@@ -133,6 +136,35 @@ def test_the_characters_stand_in_a_table(finished: Finished, run: Run) -> None:
     assert frame["count"].sum() == 60_000
     assert frame.loc[frame["character"] == "\\n", "name"].item() == "LINE FEED"
     assert json.loads(artifact(finished, "vocabulary/vocabulary.json").read_text())["characters"][0] == "\n"
+
+
+def test_how_the_splits_compare_with_train_is_logged_before_the_training(finished: Finished, run: Run) -> None:
+    assert "splits/comparison.json" in tables(run)
+    frame = read_table(finished, "splits/comparison.json").set_index("split")
+    assert list(frame.index) == ["val", "test"]
+    for split in frame.index:
+        assert history(finished, f"splits/{split}_unseen_share") == {0: 0.0}
+        assert history(finished, f"splits/{split}_loss_gap") == {0: pytest.approx(frame.loc[split, "gap"])}
+    assert not frame["differs"].any()
+
+
+def test_a_text_that_ends_in_another_language_is_told_and_goes_on(
+    workplace: Workplace, caplog: pytest.LogCaptureFixture
+) -> None:
+    workplace.text.write_text(made_up_play(30_000) + "Мой дядя самых честных правил. " * 60, encoding="utf-8")
+    options = ["splits.val_fraction=0.03", "training.max_steps=20"]
+    command = [*workplace.options, *(part for text in options for part in ("--set", text)), "--quiet"]
+    answer = call(*command)
+    assert answer.code == 0, answer.err
+    (warning,) = [message for message in caplog.messages if "splits.by" in message]
+    assert warning.startswith("warning   val is harder than train (")
+    assert "of its characters never occur there, loss " in warning
+    caplog.clear()
+    again = call(*command, "--resume", answer.out.strip(), "--set", "training.max_steps=30")
+    assert again.code == 0, again.err
+    metrics = workplace.client.get_metric_history(answer.out.strip(), "splits/val_unseen_share")
+    assert [metric.step for metric in metrics] == [0]
+    assert metrics[0].value > 0.7
 
 
 @pytest.mark.parametrize("table", ["loss_by_position", "costliest_characters"])
@@ -154,6 +186,7 @@ def test_the_text_is_the_runs_dataset_with_its_digest(finished: Finished, run: R
     assert profile(datasets["train"])["characters"] == 60_000 - 2 * 1_800
     assert run.data.tags["corpus.sha256"] == finished.summary.corpus.sha256
     assert run.data.tags["corpus.source"].endswith("a play.txt")
+    assert run.data.tags["corpus.encoding"] == "utf-8"
     assert run.data.tags["corpus.bytes"] == "60000"
 
 

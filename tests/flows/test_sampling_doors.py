@@ -28,15 +28,20 @@ def served(finished: Finished) -> Iterator[PyFuncModel]:
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # None unsets it, also for processes that are started
 
 
-def answer(served: PyFuncModel, table: dict[str, Any]) -> list[str]:
-    """The texts that MLflow's scoring server answers with, in this process."""
+def ask(served: PyFuncModel, table: dict[str, Any]) -> httpx.Response:
+    """What MLflow's scoring server answers, in this process."""
 
     async def post() -> httpx.Response:
         transport = httpx.ASGITransport(scoring_server.init(served))
         async with httpx.AsyncClient(transport=transport, base_url="http://served") as client:
             return await client.post("/invocations", json=table)
 
-    response = asyncio.run(post())
+    return asyncio.run(post())
+
+
+def answer(served: PyFuncModel, table: dict[str, Any]) -> list[str]:
+    """The texts that MLflow's scoring server answers with."""
+    response = ask(served, table)
     assert response.status_code == 200, response.text
     return [row["text"] for row in response.json()["predictions"]]
 
@@ -59,7 +64,7 @@ def test_every_option_is_documented() -> None:
 
 def test_the_section_of_parameters_has_temperatures_in_place_of_the_temperature() -> None:
     section = Params().sampling
-    assert {*section.model_dump()} - {"temperatures"} == {*OPTIONS} - {"temperature"}
+    assert {*section.model_dump()} - {"temperatures", "num_samples"} == {*OPTIONS} - {"temperature"}
     for temperature, options in zip(section.temperatures, section.options(), strict=True):
         assert options == SamplingOptions(temperature=temperature)
 
@@ -71,7 +76,7 @@ def test_the_form_of_the_flow_has_each_option_with_its_default_its_range_and_its
     documented = SamplingOptions.model_json_schema()["properties"]
     for name, field in SamplingOptions.model_fields.items():
         assert properties[name]["default"] == field.default
-        assert properties[name]["description"] == field.description
+        assert properties[name]["description"] == " ".join((field.description or "").split())
         for key in ("type", "anyOf", "minimum", "exclusiveMaximum"):
             assert properties[name].get(key) == documented[name].get(key)
 
@@ -80,6 +85,34 @@ def test_the_served_schema_has_a_column_for_each_option_and_only_the_prime_is_re
     inputs = served.metadata.signature.inputs
     assert inputs.input_names() == OPTIONS
     assert inputs.required_input_names() == ["prime"]
+
+
+def test_a_served_row_has_its_text_and_what_the_model_cannot_use(served: PyFuncModel, finished: Finished) -> None:
+    assert served.metadata.signature.outputs.input_names() == ["text", "warnings"]
+    rows = [{"prime": "\ufeffQÜEEN:\r\n", "length": 9, "stop": "\\n"}, {"prime": "QUEEN:", "length": 9, "stop": None}]
+    first, second = ask(served, {"dataframe_records": rows}).json()["predictions"]
+    assert first["text"] == written(finished, prime="QEEN:\n", length=9)
+    assert first["warnings"].startswith("prime: the model has never seen 'Ü' (LATIN CAPITAL LETTER U WITH DIAERESIS)")
+    assert "; stop (--until): the model never writes '\\' (REVERSE SOLIDUS)" in first["warnings"]
+    assert second == {"text": written(finished, prime="QUEEN:", length=9), "warnings": ""}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"length": -1}, "length: must be >= 1, got -1"),
+        ({"length": 10**6}, "length: must be <= 100000, got 1000000"),
+        ({"temperature": -0.5}, "temperature: must be >= 0, got -0.5"),
+        ({"stop": ""}, 'stop: must not be empty, got ""'),
+    ],
+)
+def test_the_answer_to_a_wrong_value_says_why_in_its_message(
+    served: PyFuncModel, wrong: dict[str, Any], reason: str
+) -> None:
+    response = ask(served, {"dataframe_records": [{"prime": "a", **wrong}]})
+    assert response.status_code == 400
+    assert response.json()["message"].endswith(f"Error: {reason}")
+    assert "stack_trace" not in response.json()
 
 
 def test_the_example_of_a_registered_model_has_a_value_for_each_option_and_is_answered(served: PyFuncModel) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.summary import SHOWN, Summary
+from flows.summary import LINE, LINES, SHOWN, Summary
 from tests.workplace import Finished
 
 
@@ -39,9 +39,22 @@ def test_values_stand_below_each_other(summary: Summary) -> None:
 
 
 def test_the_middle_sample_is_shown_from_its_beginning(summary: Summary) -> None:
-    many = replace(summary, samples=["cold", "x" * 2 * SHOWN, "wild"])
+    many = replace(summary, samples=[["cold"], ["x" * 2 * SHOWN, "another"], ["wild"]])
     shown = many.text().split("\n\n")[1]
     assert shown == "x" * SHOWN
+
+
+def test_of_documents_the_first_of_the_middle_temperature_are_shown_each_on_a_line(summary: Summary) -> None:
+    data = summary.params.data.model_copy(update={"documents": "lines"})
+    names = [f"Anna_{number}" for number in range(LINES)]
+    hostile = ["a\x1b[2J\nb" + "c" * 2 * LINE, *names]
+    of_documents = replace(
+        summary,
+        params=summary.params.model_copy(update={"data": data}),
+        samples=[["cold"], hostile, ["wild"]],
+    )
+    shown = of_documents.text().split("\n\n")[1].split("\n")
+    assert shown == ["a\\x1b[2J\\nb" + "c" * (LINE - 7), *names[:-1]]
 
 
 def test_without_validation_and_test_split_it_says_that_nothing_was_evaluated(summary: Summary) -> None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 from charrnn.config.redaction import one_line, redact
-from charrnn.data.archives import unpacked
+from charrnn.data.archives import members_of
 from charrnn.data.limits import Limits, too_large
 from charrnn.data.sources.source import ANY_SCHEME, Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import SourceError
@@ -68,13 +68,13 @@ class CloudSource(Source):
             place += userinfo["password"] or ""
         return f"{self.name}\n{place}"
 
-    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> tuple[Fetched, ...]:
         """Download it. See `Source.fetch`."""
         with workspace(part.parent) as folder:
             self._download(folder / "file", limits, on_progress)
             os.replace(folder / "file", part)
         file_name = PurePosixPath(self.location.partition("?")[0]).name
-        return Fetched((part,), unpacked(part, file_name, self.name))
+        return (Fetched(self.label, part, members_of(part, file_name, self.label)),)
 
     def _download(self, path: Path, limits: Limits, on_progress: OnProgress | None) -> None:
         source = self._answer(self._open, limits.timeout)

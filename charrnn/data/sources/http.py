@@ -8,7 +8,7 @@ from typing import ClassVar
 import httpx
 
 from charrnn.config.redaction import one_line
-from charrnn.data.archives import unpacked
+from charrnn.data.archives import members_of
 from charrnn.data.limits import Limits, too_large
 from charrnn.data.sources.source import Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import SourceError
@@ -44,10 +44,10 @@ class HttpSource(Source):
         """The last part of the URL's path: its suffix may name an archive."""
         return PurePosixPath(httpx.URL(self.location).path).name
 
-    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> tuple[Fetched, ...]:
         """Download it, or the rest of it. See `Source.fetch`."""
         Download(self.location, self.name, part, limits.max_bytes, limits.timeout).fetch(on_progress)
-        return Fetched((part,), unpacked(part, self.file_name, self.name))
+        return (Fetched(self.label, part, members_of(part, self.file_name, self.label)),)
 
 
 @dataclass(frozen=True)

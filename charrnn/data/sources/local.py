@@ -5,13 +5,12 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
 
 from charrnn.config.redaction import one_line
-from charrnn.data.archives import archive_format, text_pieces
+from charrnn.data.archives import members_of
 from charrnn.data.limits import Limits
 from charrnn.data.sources.source import NO_SCHEME, Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import CorpusError, SourceError
@@ -23,7 +22,7 @@ _URL = re.compile(r"file:(?://(?:localhost)?)?(?P<path>/(?!/).*)", re.IGNORECASE
 
 @dataclass(frozen=True)
 class LocalSource(Source):
-    """The file at a path, or all that a glob matches, one after the other."""
+    """The file at a path, or all that a glob matches."""
 
     schemes: ClassVar[tuple[str, ...]] = (NO_SCHEME, _SCHEME)
     is_local: ClassVar[bool] = True
@@ -33,6 +32,10 @@ class LocalSource(Source):
             raise SourceError(f"{self.name}: a file URL must be file:///PATH")
         if "\0" in self.location or "\0" in self.path:
             raise SourceError(f"{self.name}: a path cannot have NUL in it")
+        try:
+            os.fsencode(self.path)
+        except UnicodeEncodeError:
+            raise SourceError(f"{self.name}: a path cannot have half a surrogate pair in it") from None
 
     @classmethod
     def form(cls) -> str:
@@ -43,22 +46,20 @@ class LocalSource(Source):
     def path(self) -> str:
         """The path or glob: of a URL decoded, else with `~` expanded."""
         url = _URL.fullmatch(self.location)
-        return unquote(url["path"]) if url else os.path.expanduser(self.location)
+        # A byte that is no UTF-8, which no parameter can hold, may be written as %XX.
+        return unquote(url["path"], errors="surrogateescape") if url else os.path.expanduser(self.location)
 
     @property
     def _is_url(self) -> bool:
         return self.location.lower().startswith(f"{_SCHEME}:")
 
-    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> tuple[Fetched, ...]:
         """Find its files; they stay where they are. See `Source.fetch`."""
         try:
-            files = self.files()
-            names = [one_line(str(file)) for file in files]
-            archives = [archive_format(file, file.name, name) for file, name in zip(files, names, strict=True)]
+            named = [(one_line(str(file)), file) for file in self.files()]
+            return tuple(Fetched(name, file, members_of(file, file.name, name)) for name, file in named)
         except OSError as error:
             raise UnreachableError(error.strerror or str(error)) from None
-        text = chain.from_iterable(map(text_pieces, files, archives, names))
-        return Fetched(tuple(files), text, is_text=not any(archives))
 
     def files(self) -> list[Path]:
         """Return the files of the path or glob in the order of their names, each readable and not empty.

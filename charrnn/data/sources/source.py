@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from charrnn.data.archives import Member
 from charrnn.data.limits import Limits
 from charrnn.errors import SourceError
 
@@ -26,17 +27,17 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a source gave.
+    """One file that a source gave.
 
     Attributes:
-        files: the files, now on this machine, in order.
-        text: the bytes of the text in them, in pieces; read as it is asked for, once.
-        is_text: whether the text is the bytes of the files, one after the other, and they may be used in their place.
+        name: what messages call it.
+        path: where it is, on this machine.
+        members: the texts in it, to be read once; None where the file itself is the text.
     """
 
-    files: tuple[Path, ...]
-    text: Iterator[bytes]
-    is_text: bool = False
+    name: str
+    path: Path
+    members: Iterator[Member] | None
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,18 @@ class Source(ABC):
         """Return how lines of this kind are written, for messages."""
 
     @property
+    def label(self) -> str:
+        """The name without the checksum: what messages call the file fetched."""
+        return split_checksum(self.name, self.name)[0]
+
+    @property
     def identity(self) -> str:
         """The key of its text in the cache; without credentials, which could be guessed from a digest."""
         return self.name
 
     @abstractmethod
-    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> Fetched:
-        """Fetch its files.
+    def fetch(self, part: Path, limits: Limits, on_progress: OnProgress | None) -> tuple[Fetched, ...]:
+        """Fetch its files, at least one, in order.
 
         Args:
             part: the file to download into; its folder need not exist. It may hold, also beside it under other

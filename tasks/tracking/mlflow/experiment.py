@@ -13,6 +13,7 @@ from charrnn.config.redaction import redact
 from charrnn.config.schema import DataParams, TrackingParams
 from charrnn.data.folder import DataFolder
 from charrnn.errors import TrackingError
+from charrnn.undecodable import escaped
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.naming import NEWEST
 from tasks.tracking.processes import is_gone, process_tags
@@ -56,9 +57,9 @@ class Experiment:
         """Start a run of this process; runs whose process is gone are marked KILLED first. Raises as `open` does."""
         experiment_id = self.open()
         self.store.ask(_end_orphans, experiment_id)
-        given = {key: redact(value) for key, value in {**tags, **self._params.tags}.items()}
+        given = {key: escaped(redact(value)) for key, value in {**tags, **self._params.tags}.items()}
         all_tags = given | process_tags()
-        run = self.store.ask(MlflowClient.create_run, experiment_id, run_name=name, tags=all_tags)
+        run = self.store.ask(MlflowClient.create_run, experiment_id, run_name=escaped(name), tags=all_tags)
         return self._ref(run.info)
 
     def find_run(self, wanted: str) -> RunRef:

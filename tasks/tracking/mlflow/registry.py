@@ -22,6 +22,8 @@ from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox.messages import Register
 from tasks.tracking.runs import SHA256_TAG, RunRef
 
+# The code of a registered model that knows MLflow: a module of its own there.
+SERVED = Path(__file__).with_name("charrnn_served.py")
 # Models asked for at once.
 PAGE = 100
 # MLflow's type of a column, for the JSON type of an option. A whole number may be missing from a row: MLflow makes no
@@ -30,7 +32,7 @@ COLUMN_TYPES: dict[str, str | AnyType] = {"string": "string", "number": "double"
 
 
 def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
-    """Log a pyfunc model loaded from code (`charrnn.serving`) and register it.
+    """Log a pyfunc model loaded from code (`charrnn_served`, which comes with it) and register it.
 
     May be called again after it failed or was interrupted: what is there is not made again. `Model.log` would make
     another model each time.
@@ -49,9 +51,9 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
         folder = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
             folder,
-            loader_module="charrnn.serving",
+            loader_module=SERVED.stem,
             data_path=str(checkpoint),
-            code_paths=[str(Path(charrnn.__file__).parent)],
+            code_paths=[str(Path(charrnn.__file__).parent), str(SERVED)],
             mlflow_model=Model(
                 artifact_path=model.artifact_location,
                 run_id=run.run_id,
@@ -169,5 +171,5 @@ def _signature() -> ModelSignature:
     kinds = {name: schema.get("anyOf", [schema])[0]["type"] for name, schema in properties.items()}
     return ModelSignature(
         inputs=Schema([ColSpec(COLUMN_TYPES[kind], name, required=name == "prime") for name, kind in kinds.items()]),
-        outputs=Schema([ColSpec("string", "text")]),
+        outputs=Schema([ColSpec("string", "text"), ColSpec("string", "warnings")]),
     )

@@ -6,9 +6,13 @@ Knows neither MLflow nor files.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Discriminator, TypeAdapter
+from pydantic import Discriminator, PlainSerializer, TypeAdapter
 
 from charrnn.errors import CharrnnError
+from charrnn.undecodable import escaped
+
+Readable = Annotated[str, PlainSerializer(escaped)]
+"""Text that people read in the store: bytes of names that are no UTF-8 are written as escapes."""
 
 
 class Row(NamedTuple):
@@ -32,7 +36,7 @@ class Metrics:
 class LogParams:
     """Parameters; those that are there already stay as they are."""
 
-    values: dict[str, str]
+    values: dict[str, Readable]
     kind: Literal["params"] = "params"
 
 
@@ -40,7 +44,7 @@ class LogParams:
 class SetTags:
     """Tags; they replace those of the same name."""
 
-    values: dict[str, str]
+    values: dict[str, Readable]
     kind: Literal["tags"] = "tags"
 
 
@@ -48,7 +52,7 @@ class SetTags:
 class Rename:
     """Another name for the run."""
 
-    name: str
+    name: Readable
     kind: Literal["rename"] = "rename"
 
 
@@ -56,9 +60,9 @@ class Rename:
 class LogDataset:
     """A dataset the run reads; `profile` is JSON."""
 
-    name: str
+    name: Readable
     digest: str
-    source: str
+    source: Readable
     profile: str
     context: str
     kind: Literal["dataset"] = "dataset"
@@ -69,7 +73,7 @@ class LogText:
     """A text as the artifact `path`."""
 
     path: str
-    text: str
+    text: Readable
     kind: Literal["text"] = "text"
 
 
@@ -78,7 +82,7 @@ class LogTable:
     """A table, as pandas' JSON of orient `split`, as the artifact `path`."""
 
     path: str
-    text: str
+    text: Readable
     kind: Literal["table"] = "table"
 
 

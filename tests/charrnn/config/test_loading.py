@@ -14,7 +14,7 @@ from charrnn.config.loading import PROJECT, load_params, merge, validate_params
 from charrnn.config.redaction import redact
 from charrnn.config.resume_rules import MAY_CHANGE, check_resumable
 from charrnn.config.schema import Params
-from charrnn.config.writing import flatten, redacted_values, to_yaml
+from charrnn.config.writing import flatten, readable_values, redacted_values, to_yaml
 from charrnn.errors import ParamsError
 from tests.source_fixtures import one_line
 
@@ -209,7 +209,7 @@ def test_an_empty_overlay_changes_nothing(overlay: Path) -> None:
 
 PATHS = [
     ("books/a.txt", "{base}/books/a.txt"),
-    ("*.txt", "{base}/*.txt"),
+    ("*.text", "{base}/*.text"),
     ("/a.txt", "/a.txt"),
     ("~/a.txt", "{home}/a.txt"),
     ("a b.txt#sha256=12", "{base}/a b.txt#sha256=12"),
@@ -236,12 +236,12 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("path", "meant"), PATHS)
-def test_a_relative_source_is_from_the_project_in_a_file_and_from_here_in_an_override(
+def test_a_relative_source_is_from_its_file_and_in_an_override_from_here(
     elsewhere: Path, overlay: Path, path: str, meant: str
 ) -> None:
     for text in (f"data: {{sources: ['{path}']}}", f"data:\n  sources: '{path}'"):
         overlay.write_text(text)
-        assert load_params([overlay]).data.sources == (meant.format(base=PROJECT, home=os.environ["HOME"]),)
+        assert load_params([overlay]).data.sources == (meant.format(base=overlay.parent, home=os.environ["HOME"]),)
     for text in (f"data.sources={path}", f"data.sources=['{path}']", f'data.sources="{path}"'):
         assert load_params([], [text]).data.sources == (meant.format(base=elsewhere, home=os.environ["HOME"]),)
 
@@ -268,11 +268,11 @@ def test_a_glob_is_a_path_though_it_is_named_like_a_scheme(elsewhere: Path) -> N
 
 
 @pytest.mark.parametrize(("path", "meant"), [PATHS[0], PATHS[2], PATHS[3], PATHS[7]])
-def test_a_relative_folder_is_from_the_project_in_a_file_and_from_here_in_an_override(
+def test_a_relative_folder_is_from_its_file_and_in_an_override_from_here(
     elsewhere: Path, overlay: Path, path: str, meant: str
 ) -> None:
     overlay.write_text(f"data: {{directory: {path}}}")
-    assert load_params([overlay]).data.directory == meant.format(base=PROJECT, home=os.environ["HOME"])
+    assert load_params([overlay]).data.directory == meant.format(base=overlay.parent, home=os.environ["HOME"])
     found = load_params([], [f"data.directory={path}"]).data.directory
     assert found == meant.format(base=elsewhere, home=os.environ["HOME"])
 
@@ -290,11 +290,11 @@ def test_a_relative_folder_is_from_the_project_in_a_file_and_from_here_in_an_ove
         ("databricks", "databricks"),
     ],
 )
-def test_a_relative_store_is_from_the_project_in_a_file_and_from_here_in_an_override(
+def test_a_relative_store_is_from_its_file_and_in_an_override_from_here(
     elsewhere: Path, overlay: Path, uri: str, meant: str
 ) -> None:
     overlay.write_text(f"tracking: {{uri: '{uri}'}}")
-    assert load_params([overlay]).tracking.uri == meant.format(base=PROJECT, home=os.environ["HOME"])
+    assert load_params([overlay]).tracking.uri == meant.format(base=overlay.parent, home=os.environ["HOME"])
     found = load_params([], [f"tracking.uri={uri}"]).tracking.uri
     assert found == meant.format(base=elsewhere, home=os.environ["HOME"])
 
@@ -302,7 +302,89 @@ def test_a_relative_store_is_from_the_project_in_a_file_and_from_here_in_an_over
 def test_paths_of_the_overlays_stay_when_an_override_changes_another(elsewhere: Path, overlay: Path) -> None:
     overlay.write_text("data: {directory: there}")
     params = load_params([overlay], ["data.min_count=2"])
-    assert params.data.directory == str(PROJECT / "there")
+    assert params.data.directory == str(overlay.parent / "there")
+
+
+def test_a_relative_overlay_gives_its_own_folder_without_dots(elsewhere: Path, overlay: Path) -> None:
+    overlay.write_text("data: {directory: there, sources: [a.txt, ../b.txt]}")
+    data = load_params([Path("..") / overlay.name]).data
+    assert (data.directory, data.sources[0]) == (f"{overlay.parent}/there", f"{overlay.parent}/a.txt")
+    assert data.sources[1] == f"{overlay.parent}/../b.txt"
+
+
+def test_a_link_to_an_overlay_is_where_the_link_is(elsewhere: Path, overlay: Path) -> None:
+    overlay.write_text("data: {directory: there}")
+    (elsewhere / "linked.yaml").symlink_to(overlay)
+    assert load_params(["linked.yaml"]).data.directory == f"{elsewhere}/there"
+
+
+def test_params_yaml_is_a_file_like_any_other(elsewhere: Path) -> None:
+    assert load_params().data.directory == f"{PROJECT}/data"
+    assert load_params([PROJECT / "params.yaml"]) == load_params()
+
+
+@pytest.mark.parametrize("name", ["books/a.txt", "books/*.txt"])
+def test_a_source_that_is_not_beside_its_overlay_but_where_you_are_names_both_places(
+    elsewhere: Path, overlay: Path, name: str
+) -> None:
+    overlay.write_text(f"data: {{sources: ['{name}', 'https://host/a.txt']}}")
+    assert load_params([overlay]).data.sources[0] == f"{overlay.parent}/{name}"
+    (elsewhere / "books").mkdir()
+    (elsewhere / "books" / "a.txt").write_text("text")
+    assert refusal([overlay], []) == (
+        f"{overlay}: data.sources: nothing is at {overlay.parent}/{name}, but {elsewhere}/{name} is there; a path in a "
+        "parameter file is relative to that file, with --set to the working directory"
+    )
+    # What is not used need not be there.
+    assert load_params([overlay], ["data.sources=/b.txt"]).data.sources == ("/b.txt",)
+    # Once it is where it should be, it does not matter what is elsewhere.
+    (overlay.parent / "books").mkdir()
+    (overlay.parent / "books" / "a.txt").write_text("text")
+    assert load_params([overlay]).data.sources[0] == f"{overlay.parent}/{name}"
+
+
+def test_a_source_that_only_the_project_has_names_both_places(elsewhere: Path, overlay: Path) -> None:
+    overlay.write_text("data: {sources: [docs/architecture.md]}")
+    both = f"{overlay.parent}/docs/architecture.md, but {PROJECT}/docs/architecture.md is there"
+    assert both in refusal([overlay], [])
+    both = f"{elsewhere}/docs/architecture.md, but {PROJECT}/docs/architecture.md is there"
+    for name in ("docs/architecture.md", f"docs/architecture.md#sha256={'0' * 64}"):
+        assert f"--set: data.sources: nothing is at {both}" in refusal([], [f"data.sources={name}"])
+
+
+# Names with bytes that are no UTF-8
+
+
+@pytest.mark.parametrize("written", ["zy\udcef.txt", "[zy\udcef.txt]", '["zy\udcef.txt"]', '["zy\\uDCEF.txt"]'])
+def test_a_path_keeps_bytes_that_are_no_utf8_and_is_written_down_with_them(
+    elsewhere: Path, overlay: Path, written: str
+) -> None:
+    params = load_params([], [f"data.sources={written}", "data.directory=d\udcef"])
+    assert params.data.sources == (f"{elsewhere}/zy\udcef.txt",)
+    assert params.data.directory == f"{elsewhere}/d\udcef"
+    overlay.write_text(to_yaml(params), encoding="utf-8")
+    assert load_params([overlay]) == params
+    assert readable_values(params)["data"]["directory"] == rf"{elsewhere}/d\xef"
+
+
+def test_an_overlay_gives_its_folder_whatever_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "f\udcef").mkdir()
+    path = tmp_path / "f\udcef" / "o\udcef.yaml"
+    path.write_text("data: {sources: [a.txt]}")
+    assert load_params([path]).data.sources == (f"{tmp_path}/f\udcef/a.txt",)
+    path.write_text("data: {source: [a.txt]}")
+    assert refusal([path], []).startswith(rf"{tmp_path}/f\xef/o\xef.yaml: data.source: unknown parameter")
+
+
+def test_names_that_only_people_read_have_escapes() -> None:
+    names = ["experiment=e\udcef", "run_name=n\udcef", "registered_model=r\udcef", "tags={a\udcef: t\udcef}"]
+    found = load_params([], [f"tracking.{name}" for name in names]).tracking
+    assert (found.experiment, found.run_name, found.registered_model) == (r"e\xef", r"n\xef", r"r\xef")
+    assert found.tags == {r"a\xef": r"t\xef"}
+
+
+def test_a_message_shows_such_bytes_as_escapes() -> None:
+    assert r'got "m\xef"' in refusal([], ["training.seed=m\udcef"])
 
 
 # Overrides

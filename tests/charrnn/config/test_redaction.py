@@ -97,5 +97,15 @@ def test_what_is_redacted_already_stays_in_a_longer_message(parts: list[str]) ->
     assert redact(f"cannot use {redacted}; and no other") == f"cannot use {redacted}; and no other"
 
 
+@given(st.text(st.characters() | st.characters(categories=["Cs"])))
+def test_one_line_can_always_be_written(text: str) -> None:
+    assert one_line(text).encode("utf-8").decode("utf-8") == one_line(text)
+    assert one_line(one_line(text)) == one_line(text)
+
+
 def test_one_line_joins_what_blanks_and_line_ends_part() -> None:
     assert one_line(" no\n  way \t to http://me:hunter2@host/ ") == "no way to http://***@host/"
+
+
+def test_one_line_shows_bytes_that_are_no_utf8_as_escapes() -> None:
+    assert one_line("zy\udcef.txt") == r"zy\xef.txt"

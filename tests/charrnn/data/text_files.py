@@ -19,5 +19,7 @@ def text_files(contents: Sequence[str | bytes], folder: Path, suffix: str = ".tx
 
 def corpus_of(contents: Sequence[str | bytes], folder: Path, suffix: str = ".txt") -> Corpus:
     files = text_files(contents, folder, suffix)
-    digest = files[0].sha256 if len(files) == 1 else hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest()
+    digest = (
+        files[0].sha256 if len(files) == 1 else hashlib.sha256("".join(f.sha256 for f in files).encode()).hexdigest()
+    )
     return Corpus(files, digest, sum(file.size for file in files), "the text", cached=True, warnings=())

@@ -5,12 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from charrnn.config.schema import ModelParams
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, SEQ_LENGTH, STREAMS, compare, text_losses
+from charrnn.evaluation.bootstrap import (
+    BLOCK_CHARACTERS,
+    SEQ_LENGTH,
+    STREAMS,
+    compare,
+    document_losses,
+    text_losses,
+)
 from charrnn.evaluation.losses import mean_loss
 from charrnn.model.char_rnn import CharRNN
 
@@ -80,3 +88,36 @@ def test_chance_is_not_taken_for_progress() -> None:
 def test_a_text_shorter_than_a_block_is_one_block() -> None:
     champion = noisy(2.0, size=20)
     assert compare(champion - 0.1, champion).confidence == 1.0
+
+
+DOCUMENTS_TEXT = ["abcd", "", "d", "bad cab " * 40, "abc" * 50, "a", "dab"]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "min_gru"])
+@pytest.mark.parametrize("side_by_side", [1, 2, 64])
+def test_the_loss_of_a_document_alone_is_its_loss_in_any_company(
+    cell: str, side_by_side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.evaluation.bootstrap.DOCUMENTS", side_by_side)
+    vocabulary = vocabulary_of(TEXT)
+    torch.manual_seed(1)
+    model = CharRNN(ModelParams(cell=cell, hidden_size=8, num_layers=2), vocabulary.size).eval()
+    together = document_losses(model, vocabulary, DOCUMENTS_TEXT)
+    alone = [document_losses(model, vocabulary, [one]) for one in DOCUMENTS_TEXT]
+    assert [len(losses) for losses in alone] == [len(one) + 1 for one in DOCUMENTS_TEXT]
+    assert together == pytest.approx(np.concatenate(alone), abs=1e-5)
+    stop = vocabulary.padding_id
+    for one, losses in zip(DOCUMENTS_TEXT, alone, strict=True):
+        ids = torch.tensor([stop, *vocabulary.encode(one).tolist(), stop])
+        with torch.no_grad():
+            logits, _ = model(ids[:-1, None], model.initial_state(1))
+        expected = F.cross_entropy(logits[:, 0], ids[1:], reduction="none")
+        assert losses == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_in_documents_too_a_character_never_seen_costs_a_guess_and_the_stop_symbol_does_not() -> None:
+    vocabulary = vocabulary_of(TEXT.replace("d", "b"))
+    model = model_for(vocabulary)
+    losses = document_losses(model, vocabulary, ["add", "dd"])
+    guesses = np.isclose(losses, math.log(vocabulary.size), rtol=1e-12)
+    assert guesses.tolist() == [False, True, True, False, True, True, False]

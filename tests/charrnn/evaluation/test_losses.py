@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -50,17 +51,23 @@ def test_the_probe_sums_over_the_steps_of_its_window(
 
 def test_a_window_has_its_losses_with_the_logits_and_targets_they_come_from(model: CharRNN, streams: Streams) -> None:
     found = list(window_predictions(model, streams))
-    assert found[0].losses.shape == found[0].targets.shape == (10, 3)
-    assert found[0].logits.shape == (10, 3, VOCABULARY.size)
+    assert found[0].losses.shape == found[0].targets.shape == (30,)
+    assert found[0].logits.shape == (30, VOCABULARY.size)
     assert found[0].losses.dtype == found[0].logits.dtype == torch.float32
     assert found[0].targets.dtype == torch.int64
     losses, logits, targets = (
         torch.cat([getattr(window, name) for window in found]) for name in ("losses", "logits", "targets")
     )
-    torch.testing.assert_close(F.cross_entropy(logits.flatten(0, 1), targets.flatten()), losses.mean())
+    torch.testing.assert_close(F.cross_entropy(logits, targets), losses.mean())
+    places, contexts = (np.concatenate([getattr(w, name) for w in found]) for name in ("places", "contexts"))
+    assert targets.tolist() == IDS[places].tolist()
+    assert ((places - 1) % streams.stream_length).tolist() == contexts.tolist()
+    # Step by step: the streams side by side.
+    losses, targets = losses.view(-1, 3), targets.view(-1, 3)
+    hits = (logits.argmax(-1).view(-1, 3)) == targets
     for number, stream in enumerate(naive(model)):
         assert targets[:, number].tolist() == [target for target, _, _ in stream]
-        assert (logits.argmax(-1) == targets)[:, number].tolist() == [hit for _, _, hit in stream]
+        assert hits[:, number].tolist() == [hit for _, _, hit in stream]
         assert losses[:, number].tolist() == pytest.approx([loss for _, loss, _ in stream], rel=1e-4, abs=1e-5)
 
 

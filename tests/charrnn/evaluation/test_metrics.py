@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -58,10 +59,10 @@ def windows(draw: st.DrawFn) -> list[Read]:
 
 def predictions(read: Read) -> Predictions:
     """What a window holds: one stream of these characters."""
-    logits = torch.tensor([logits for logits, _ in read])[:, None]
-    targets = torch.tensor([target for _, target in read])[:, None]
-    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
-    return Predictions(losses, logits, targets)
+    logits = torch.tensor([logits for logits, _ in read])
+    targets = torch.tensor([target for _, target in read])
+    places = np.arange(len(read))
+    return Predictions(F.cross_entropy(logits, targets, reduction="none"), logits, targets, places, places + 1)
 
 
 def measured(*read: Read) -> dict[str, float]:
@@ -111,8 +112,9 @@ def test_a_model_without_numbers_has_nothing_among_the_five_likeliest(broken: li
 
 def test_the_size_of_the_pieces_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(1)
-    logits = torch.randn(7, 3, 9, generator=generator)
-    window = Predictions(torch.zeros(7, 3), logits, torch.randint(0, 9, (7, 3), generator=generator))
+    logits = torch.randn(21, 9, generator=generator)
+    targets, places = torch.randint(0, 9, (21,), generator=generator), np.arange(21)
+    window = Predictions(torch.zeros(21), logits, targets, places, places)
     whole = is_among_five_likeliest(window)
     assert 0 < whole.sum() < whole.numel()
     for size in (1, 27, 60):

@@ -72,7 +72,7 @@ def test_the_costliest_characters_are_told_with_what_they_cost(model: CharRNN, s
     assert "LATIN SMALL LETTER E WITH ACUTE" in list(table["name"])
 
 
-def test_the_costliest_are_twenty_at_most_and_padding_has_a_name() -> None:
+def test_the_costliest_are_twenty_at_most_and_the_stop_symbol_has_a_name() -> None:
     characters = "abcdefghijklmnopqrstuvwxyz"
     vocabulary = Vocabulary(characters, (1,) * 26, tuple(range(26)))
     model = CharRNN(ModelParams(hidden_size=4, embedding_size=None), vocabulary.size)
@@ -81,7 +81,7 @@ def test_the_costliest_are_twenty_at_most_and_padding_has_a_name() -> None:
     padded = Streams(np.arange(26, dtype=np.uint8), 2, 5, CPU, padding_id=vocabulary.padding_id)
     table = evaluate(model, padded, vocabulary).costliest_characters
     assert len(table) == 20
-    assert (table["character"][0], table["name"][0], table["count"][0]) == ("(padding)", "PADDING", 1)
+    assert (table["character"][0], table["name"][0], table["count"][0]) == ("(stop)", "STOP SYMBOL", 1)
 
 
 def test_a_model_that_is_always_certain_and_right_costs_nothing() -> None:

@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +14,7 @@ from charrnn.config.schema import ModelParams
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError, VocabularyError
 from charrnn.generation import sampling
-from charrnn.generation.sampling import known_prime, sample, sample_many, stream_many
+from charrnn.generation.sampling import sample, sample_many, stream_many
 from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
 
@@ -33,7 +34,7 @@ OPTIONS = st.builds(
 STOPS = st.none() | st.text(CHARACTERS, min_size=1, max_size=3)
 
 
-def build(cell: str, **params: object) -> CharRNN:
+def build(cell: str, stop_bias: float = 30, **params: object) -> CharRNN:
     """A model that is untrained and yet far from uniform, whose likeliest id is the padding's.
 
     In float64, so that no draw hangs on the rounding that reading texts side by side changes.
@@ -45,11 +46,12 @@ def build(cell: str, **params: object) -> CharRNN:
         for weights in model.rnns.parameters():
             weights.mul_(2)
         model.decoder.weight.mul_(12)
-        model.decoder.bias[VOCABULARY.padding_id] = 30
+        model.decoder.bias[VOCABULARY.padding_id] = stop_bias
     return model.double()
 
 
 MODELS = {cell: build(cell) for cell in CELLS}
+DOCUMENT_MODELS = {cell: build(cell, stop_bias=6.0) for cell in CELLS}
 
 
 @pytest.fixture(params=MODELS)
@@ -75,15 +77,19 @@ def changed(options: SamplingOptions, **values: object) -> SamplingOptions:
     return SamplingOptions.model_validate({**options.model_dump(), **values})
 
 
-def logits_after(model: CharRNN, text: str) -> torch.Tensor:
-    """Logits for the characters, without padding, after reading `text` in one go: (characters,) float32."""
+def all_logits(model: CharRNN, ids: list[int]) -> torch.Tensor:
+    """Logits after each of `ids`, read in one go: (len(ids), vocabulary_size)."""
     model.eval()
-    ids = torch.tensor(VOCABULARY.encode(text).astype("int64"))[:, None]
     logits: torch.Tensor
     with torch.no_grad():
-        logits, _ = model(ids, model.initial_state(1))
+        logits, _ = model(torch.tensor(ids)[:, None], model.initial_state(1))
     model.train()
-    return logits[-1, 0, : len(CHARACTERS)]
+    return logits[:, 0]
+
+
+def logits_after(model: CharRNN, text: str) -> torch.Tensor:
+    """Logits for the characters, without padding, after reading `text` in one go: (characters,)."""
+    return all_logits(model, VOCABULARY.encode(text).tolist())[-1, : len(CHARACTERS)]
 
 
 @given(many=st.lists(OPTIONS, min_size=1, max_size=5), cell=st.sampled_from(list(MODELS)))
@@ -312,17 +318,83 @@ def test_a_prime_with_unknown_characters_is_refused_with_their_names(model: Char
         sample(model, VOCABULARY, SamplingOptions(prime="axb☃x"))
 
 
-@pytest.mark.parametrize(
-    ("prime", "kept", "message"),
-    [
-        ("", "", ""),
-        ("abc", "abc", ""),
-        ("axbx", "ab", "prime: the model has never seen 'x' (LATIN SMALL LETTER X)"),
-        ("☃", "", "prime: the model has never seen '☃' (SNOWMAN)"),
-    ],
+@given(many=st.lists(st.tuples(OPTIONS, STOPS), min_size=1, max_size=5), cell=st.sampled_from(list(MODELS)))
+def test_a_document_is_the_same_alone_and_beside_others(
+    many: list[tuple[SamplingOptions, str | None]], cell: str
+) -> None:
+    model = DOCUMENT_MODELS[cell]
+    stopping = [changed(options, stop=stop) for options, stop in many]
+    texts = sample_many(model, VOCABULARY, stopping, documents=True)
+    assert texts == [sample(model, VOCABULARY, options, documents=True) for options in stopping]
+    assert all(len(text) <= options.length for text, options in zip(texts, stopping, strict=True))
+    assert set("".join(texts)) <= set(CHARACTERS)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_documents_end_by_themselves_at_different_lengths_and_at_the_latest_after_the_length(cell: str) -> None:
+    many = [SamplingOptions(length=60, seed=seed, temperature=20) for seed in range(50)]
+    lengths = {len(text) for text in sample_many(DOCUMENT_MODELS[cell], VOCABULARY, many, documents=True)}
+    assert len(lengths - {60}) > 3
+    assert max(lengths) <= 60
+
+
+def test_a_document_starts_from_the_stop_symbol_and_ends_where_it_is_the_likeliest() -> None:
+    model = build("gru", stop_bias=0.0)
+    with torch.no_grad():
+        model.decoder.bias[VOCABULARY.padding_id] = 4
+    for prime in ("", "ab"):
+        ids = [VOCABULARY.padding_id, *VOCABULARY.encode(prime).tolist()]
+        text = ""
+        while (symbol := int(all_logits(model, ids)[-1].argmax())) != VOCABULARY.padding_id and len(text) < 30:
+            ids.append(symbol)
+            text += CHARACTERS[symbol]
+        options = SamplingOptions(prime=prime, length=30, temperature=0)
+        assert sample(model, VOCABULARY, options, documents=True) == text
+
+
+def test_the_filters_see_the_stop_symbol_as_any_other(with_logits: Callable[..., CharRNN]) -> None:
+    model = with_logits([0, 9, 8, 0, 0, 0, 0, 0, 0, 0])
+    with torch.no_grad():
+        model.decoder.bias[VOCABULARY.padding_id] = 7.0  # third of all
+    two, three = (
+        [
+            sample(model, VOCABULARY, SamplingOptions(length=50, top_k=top_k, seed=seed), documents=True)
+            for seed in range(20)
+        ]
+        for top_k in (2, 3)
+    )
+    assert {len(text) for text in two} == {50}
+    assert {len(text) for text in three} != {50}
+    assert set("".join(two + three)) == {"a", "b"}
+
+
+def test_a_document_that_ends_at_once_is_empty(with_logits: Callable[..., CharRNN]) -> None:
+    model = with_logits([0] * 10)  # the stop symbol has 99
+    assert sample(model, VOCABULARY, SamplingOptions(), documents=True) == ""
+    assert list(stream_many(model, VOCABULARY, [SamplingOptions()], documents=True)) == [[""]]
+
+
+@given(
+    many=st.lists(st.tuples(OPTIONS, STOPS), min_size=1, max_size=4),
+    cell=st.sampled_from(list(MODELS)),
+    documents=st.booleans(),
 )
-def test_known_prime_drops_and_names_what_the_model_has_never_seen(prime: str, kept: str, message: str) -> None:
-    assert known_prime(prime, VOCABULARY) == (kept, message)
+def test_the_log_probability_is_what_the_network_gives_to_the_text_that_is_read_back(
+    many: list[tuple[SamplingOptions, str | None]], cell: str, documents: bool
+) -> None:
+    model = (DOCUMENT_MODELS if documents else MODELS)[cell]
+    options = [changed(one, stop=stop, prime=one.prime or "b") for one, stop in many]
+    logprobs = np.zeros(len(options))
+    texts = sample_many(model, VOCABULARY, options, documents=documents, logprobs=logprobs)
+    assert texts == sample_many(model, VOCABULARY, options, documents=documents)
+    for one, text, logprob in zip(options, texts, logprobs.tolist(), strict=True):
+        start = [VOCABULARY.padding_id] * documents + VOCABULARY.encode(one.prime).tolist()
+        written = VOCABULARY.encode(text).tolist()
+        if documents and len(text) < one.length and not (one.stop and text.endswith(one.stop)):
+            written.append(VOCABULARY.padding_id)
+        log_softmax = all_logits(model, start + written).double().log_softmax(1)[len(start) - 1 : -1]
+        expected = log_softmax[range(len(written)), written].sum().item()
+        assert logprob == pytest.approx(expected, rel=1e-5, abs=1e-4)
 
 
 def test_a_model_that_has_diverged_is_told(with_logits: Callable[..., CharRNN]) -> None:

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
+from charrnn.data.pieces import Pieces
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.windows import IGNORED, Windows
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.scores import evaluate
 from charrnn.generation.sampling import sample
@@ -79,9 +81,9 @@ def read(model: CharRNN, streams: Streams, windows: int) -> tuple[list[float], S
     """Read the streams' first windows as one: the mean loss of each window, and the state after them."""
     pieces = [streams.window(index) for index in range(windows)]
     with torch.no_grad():
-        logits, state = model(torch.cat([inputs for inputs, _ in pieces]), model.initial_state(streams.batch_size))
+        logits, state = model(torch.cat([piece.inputs for piece in pieces]), model.initial_state(streams.batch_size))
     losses, start = [], 0
-    for _, targets in pieces:
+    for targets in (piece.targets for piece in pieces):
         piece = logits[start : start + len(targets)]
         losses.append(float(F.cross_entropy(piece.flatten(0, 1), targets.flatten())))
         start += len(targets)
@@ -112,6 +114,64 @@ def test_resuming_gives_the_same_curve_and_weights(
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], tensor)
         assert torch.equal(resumed.best_model.state_dict()[name], whole.best_model.state_dict()[name])
+
+
+# Documents of 1 to 25 characters, up to three windows of 10 each; an epoch of 30 of them is about 15 windows.
+ENDS = np.cumsum(np.random.default_rng(1).integers(1, 26, 40) + 1) + 1
+STARTS = np.concatenate([[0], ENDS[:-1] - 1])
+DOCUMENTS = np.random.default_rng(2).integers(0, VOCABULARY.padding_id, ENDS[-1]).astype(np.uint8)
+DOCUMENTS[[0, *ENDS - 1]] = VOCABULARY.padding_id
+
+
+def start_on_documents(params: Params) -> tuple[TrainState, Windows, Windows]:
+    streams = Pieces(DOCUMENTS, STARTS[:30], ENDS[:30], 4, 10, CPU, seed=params.training.seed)
+    val = Pieces(DOCUMENTS, STARTS[30:], ENDS[30:], 4, 10, CPU)
+    return new_state(params.model, params.training, VOCABULARY.size, 4, CPU), streams, val
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 8, 11, 16])
+def test_a_training_on_documents_resumes_in_the_middle_of_an_epoch_bit_for_bit(stop_after: int, tmp_path: Path) -> None:
+    params = changed(params_for("lstm", "adam", "cosine"), "training.max_steps=40")
+    whole, streams, val = start_on_documents(params)
+    assert 10 < streams.num_windows < 20
+    expected = list(train(whole, streams, val, params))
+
+    stopped, streams, val = start_on_documents(params)
+    events = list(islice(train(stopped, streams, val, params), stop_after))
+    save_checkpoint(tmp_path / "x", checkpoint_of(stopped, params, VOCABULARY, "key", "run"))
+    resumed, streams, val = start_on_documents(params)
+    resumed.load_dict(load_checkpoint(tmp_path / "x").state)
+    events += train(resumed, streams, val, params)
+
+    assert figures(events) == figures(expected)
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], tensor)
+
+
+def test_the_order_of_documents_is_another_in_each_epoch() -> None:
+    params = changed(params_for("lstm", "adam", "cosine"), "training.max_steps=1")
+    _, streams, _ = start_on_documents(params)
+    begins = [[streams.window(index, epoch).begins.tolist() for index in range(3)] for epoch in range(3)]
+    assert begins[0] != begins[1] != begins[2] != begins[0]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "min_gru"])
+def test_the_training_loss_of_documents_is_that_of_each_alone(cell: str) -> None:
+    params = changed(params_for(cell, "sgd", "constant"), "training.max_steps=12", "training.log_every=1")
+    params = changed(params, "model.dropout=0", "training.learning_rate=1.0e-12", "training.precision=float32")
+    state, streams, _ = start_on_documents(params)
+    losses, _ = figures(list(train(state, streams, None, params)))
+    for index, loss in enumerate(losses):
+        window, expected = streams.window(index), []
+        for number, (offset, begin) in enumerate(zip(window.offsets, window.begins, strict=True)):
+            # Read the document from its beginning, with nothing before it, up to the end of this window.
+            ids = torch.from_numpy(DOCUMENTS[begin - offset : begin + len(window.inputs)].astype(np.int64))
+            with torch.no_grad():
+                logits, _ = state.model(ids[:, None], state.model.initial_state(1))
+            kept = window.targets[:, number] != IGNORED
+            found = F.cross_entropy(logits[offset:, 0], window.targets[:, number].clamp(min=0), reduction="none")
+            expected += found[kept].tolist()
+        assert loss == pytest.approx(np.mean(expected), abs=1e-5)
 
 
 def test_watching_does_not_change_the_curve(tmp_path: Path) -> None:
@@ -310,7 +370,8 @@ def test_label_smoothing_changes_the_gradient_and_not_the_loss_that_is_reported(
     found = steps(train(state, streams, val, smoothed))
     expected = steps(train(*start(plain), plain))
     assert [event.losses for event in found] == [event.losses for event in expected], "no step changes a weight"
-    inputs, targets = streams.window(0)
+    window = streams.window(0)
+    inputs, targets = window.inputs, window.targets
     logits, _ = state.model.train()(inputs, state.model.initial_state(4))
     log_probabilities = logits.log_softmax(-1)
     nll = -log_probabilities.gather(-1, targets[..., None]).mean()
@@ -385,7 +446,7 @@ def test_a_padded_text_is_trained_on_to_its_last_character() -> None:
     state = new_state(params.model, params.training, VOCABULARY.size, 4, CPU)
     losses, _ = figures(list(train(state, streams, None, params)))
     assert streams.dropped == 0
-    targets = torch.cat([streams.window(index)[1] for index in range(streams.num_windows)]).t().flatten()
+    targets = torch.cat([streams.window(index).targets for index in range(streams.num_windows)]).t().flatten()
     assert targets.tolist() == [*ids[1:].tolist(), *[VOCABULARY.padding_id] * 2]
     assert losses == pytest.approx(read(state.model, streams, streams.num_windows)[0], rel=1e-5)
 

@@ -19,11 +19,11 @@ from flows.cli.app import app
 from flows.cli.command import Example
 from tests.workplace import captured
 
-COMMANDS = ["train", "sample", "compare", "sync", "prune", "promote", "server", "params"]
+COMMANDS = ["init", "train", "sample", "compare", "sync", "prune", "promote", "server", "params"]
 SCRIPTS = {name: {"train": "pipeline"}.get(name, name) for name in COMMANDS}
 SLOW = {"torch", "prefect", "mlflow", "pandas"}
 # What a command needs beside options.
-NEEDED = {"sample": ["last"], "promote": ["charrnn", "3"]}
+NEEDED = {"init": ["novel.txt"], "sample": ["last"], "promote": ["charrnn", "3"]}
 CHARRNN = "from flows.cli.entry import charrnn; charrnn()"
 
 
@@ -82,7 +82,7 @@ def test_help_describes_every_option(name: str) -> None:
     assert captured(name, "-h") == answer
 
 
-@pytest.mark.parametrize("name", ["train", "sample", "sync", "compare"])
+@pytest.mark.parametrize("name", ["init", "train", "sample", "sync", "compare"])
 def test_help_gives_examples_of_options_that_there_are(name: str) -> None:
     text = captured(name, "--help").out.partition("examples:")[2]
     examples = [line for line in text.splitlines() if f"charrnn {name}" in line]
@@ -176,7 +176,7 @@ def values(name: str, *arguments: str) -> dict[str, object]:
     return parser(name).make_context(name, [*NEEDED.get(name, []), *arguments]).params
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "server"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("init", "server")])
 def test_params_and_set_may_be_given_several_times_and_in_any_place(name: str) -> None:
     found = values(name, "--params", "a", "--set", "b=1", "--params", "c", "--set", "d=2")
     assert (found["overlays"], found["overrides"]) == (["a", "c"], ["b=1", "d=2"])

@@ -32,7 +32,7 @@ def test_runs_are_shown_and_written_down(finished: Finished, tmp_path: Path) -> 
     assert (answer.code, answer.err) == (0, "")
     score = finished.summary.scores["val"].loss
     assert f"| val loss | {score:.4f} |" in answer.out
-    assert finished.summary.samples[len(finished.summary.samples) // 2][:20].splitlines()[0] in answer.out
+    assert finished.summary.samples[len(finished.summary.samples) // 2][0][:20].splitlines()[0] in answer.out
     assert files[0].read_text(encoding="utf-8") == answer.out
     assert files[1].read_bytes().startswith(b"\x89PNG")
     assert f"{score:.4f}" in files[2].read_text(encoding="utf-8")

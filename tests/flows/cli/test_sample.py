@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_the_text_stops_as_soon_as_its_end_was_written(checkpoint: str, size: in
 
 
 def test_an_end_in_the_prime_does_not_count(checkpoint: str) -> None:
-    assert len(written(checkpoint, "--prime", "QUEEN:", "--until", "QUEEN:\0")) == LENGTH + len("QUEEN:")
+    assert len(written(checkpoint, "--prime", "QUEEN:", "--until", "QUEEN:QUEEN:Q")) == LENGTH + len("QUEEN:")
     assert written(checkpoint, "--prime", "a", "--until", "a") != "a"
 
 
@@ -169,6 +170,54 @@ def test_characters_are_handed_on_as_they_come_when_asked_for_and_in_a_terminal(
     assert (recorder.flushes >= LENGTH) is streams
 
 
+def test_several_texts_are_written_at_once_in_a_terminal_and_one_by_one_when_streaming_is_asked_for(
+    checkpoint: str,
+) -> None:
+    several = ["--num-samples", "2"]
+    for options, streams in ((several, False), ([*several, "--stream"], True)):
+        recorder = Recorder(terminal=True)
+        with contextlib.redirect_stdout(recorder):
+            run(["sample", "--checkpoint", checkpoint, "--length", str(LENGTH), *options])
+        assert recorder.getvalue() == written(checkpoint, *several) + "\n"
+        assert (recorder.flushes >= LENGTH) is streams
+
+
+def test_lines_of_a_stream_do_not_repeat_the_line_end_that_ended_them(checkpoint: str) -> None:
+    lines = written(checkpoint, "--num-samples", "5", "--until", "\n", "--format", "lines").split("\n")
+    ends = [["--until", "\n", "--seed", str(seed)] for seed in range(1, 6)]
+    assert lines == [written(checkpoint, *end).removesuffix("\n") for end in ends]
+    assert written(checkpoint, "--format", "lines") == written(checkpoint).replace("\n", "\\n")
+
+
+def test_json_lines_have_seed_text_and_log_probability_and_do_not_know_what_is_new_in_a_stream(
+    checkpoint: str,
+) -> None:
+    rows = written(checkpoint, "--num-samples", "2", "--seed", "7", "--prime", "QUEEN:", "--format", "jsonl")
+    objects = [json.loads(line) for line in rows.split("\n")]
+    for seed, values in zip((7, 8), objects, strict=True):
+        assert (values["seed"], values["new"]) == (seed, None)
+        assert values["text"] == written(checkpoint, "--seed", str(seed), "--prime", "QUEEN:")
+        assert values["logprob"] < 0
+
+
+@pytest.mark.parametrize("form", ["lines", "jsonl"])
+def test_what_is_not_text_is_not_streamed(checkpoint: str, form: str) -> None:
+    answer = call_sample("--checkpoint", checkpoint, "--stream", "--format", form)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"error: --stream: not allowed with --format {form}, only with --format text\n"
+    recorder = Recorder(terminal=True)
+    with contextlib.redirect_stdout(recorder):
+        run(["sample", "--checkpoint", checkpoint, "--length", str(LENGTH), "--format", form])
+    assert recorder.getvalue() == written(checkpoint, "--format", form) + "\n"
+
+
+def test_an_unknown_format_is_refused_with_those_there_are(checkpoint: str) -> None:
+    answer = call_sample("--checkpoint", checkpoint, "--format", "csv")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.count("\n") == 1
+    assert all(word in answer.err for word in ("--format", "csv", "text", "lines", "jsonl"))
+
+
 def test_characters_the_model_has_never_seen_are_dropped_with_a_warning(checkpoint: str) -> None:
     answer = call_sample("--checkpoint", checkpoint, "--length", str(LENGTH), "--prime", "QÜE日EN:")
     assert answer.code == 0
@@ -182,6 +231,32 @@ def test_characters_the_model_has_never_seen_are_dropped_with_a_warning(checkpoi
 def test_a_prime_of_unknown_characters_only_starts_as_none(checkpoint: str) -> None:
     answer = call_sample("--checkpoint", checkpoint, "--length", str(LENGTH), "--prime", "日本")
     assert (answer.code, answer.out) == (0, written(checkpoint) + "\n")
+
+
+def test_what_the_model_cannot_write_is_refused_when_asked_to(checkpoint: str) -> None:
+    for option, found in (("--prime", "日"), ("--until", "日"), ("--until", "\\n")):
+        answer = call_sample("--checkpoint", checkpoint, "--strict", option, found)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith("error: ")
+        assert answer.err.count("\n") == 1
+        assert option.removeprefix("--") in answer.err
+
+
+def test_a_backslash_and_n_are_no_line_end_which_is_said(checkpoint: str) -> None:
+    answer = call_sample("--checkpoint", checkpoint, "--length", str(LENGTH), "--until", "\\n")
+    assert (answer.code, answer.out) == (0, written(checkpoint) + "\n")
+    (line,) = answer.err.splitlines()
+    assert line.startswith("warning: stop (--until): the model never writes '\\' (REVERSE SOLIDUS)")
+    assert "$'\\n' in bash" in line
+
+
+def test_a_prime_file_is_read_as_a_text_is_without_its_mark_and_with_its_line_ends(
+    checkpoint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "prime").write_bytes(b"\xef\xbb\xbfQUEEN:\r\nThe ")
+    assert written(checkpoint, "--prime-file", str(tmp_path / "prime")) == written(
+        checkpoint, "--prime", "QUEEN:\nThe "
+    )
 
 
 @pytest.mark.parametrize("option", [["--checkpoint"], []])

@@ -17,7 +17,7 @@ from charrnn.data.corpus import Corpus, fetch_corpus
 from charrnn.data.sources import parse_source
 from charrnn.data.sources.cloud import CloudSource
 from charrnn.errors import CorpusError, SourceError
-from tests.source_fixtures import OTHER, TEXT, one_line, sha256, zipped
+from tests.source_fixtures import OTHER, TEXT, one_line, sha256, texts, zipped
 
 Fetch = Callable[..., Corpus]
 
@@ -88,7 +88,7 @@ def everything_in(data: Path) -> str:
 def test_the_file_at_a_url_is_the_text(data: Path, fetch: Fetch, store: MemoryFileSystem) -> None:
     store.pipe("/bucket/text.txt", TEXT)
     corpus = fetch("memory://bucket/text.txt")
-    assert corpus.path.read_bytes() == TEXT
+    assert texts(corpus) == [TEXT]
     assert (corpus.sha256, corpus.size, corpus.cached) == (sha256(TEXT), len(TEXT), False)
     assert corpus.source == "memory://bucket/text.txt"
     assert fetch("MEMORY://bucket/text.txt").sha256 == sha256(TEXT)
@@ -101,15 +101,15 @@ def test_the_second_run_needs_no_store_and_no_plug_in(fetch: Fetch, store: Memor
     first = fetch("memory://bucket/text.txt")
     store.rm("/bucket/text.txt")
     second = fetch("memory://bucket/text.txt")
-    assert (second.path, second.cached) == (first.path, True)
+    assert (second.files, second.cached) == (first.files, True)
 
 
 def test_archives_open_as_those_of_other_sources(tmp_path: Path, fetch: Fetch, store: MemoryFileSystem) -> None:
     store.pipe("/b/text.gz", gzip.compress(TEXT))
     store.pipe("/b/text.zip", zipped(tmp_path / "t.zip", **{"a.txt": b"a\n", "b.txt": b"b\n"}).read_bytes())
     store.pipe("/b/page.gz?x=1", b"<html>")
-    assert fetch("memory://b/text.gz").path.read_bytes() == TEXT
-    assert fetch("memory://b/text.zip").path.read_bytes() == b"a\nb\n"
+    assert texts(fetch("memory://b/text.gz")) == [TEXT]
+    assert texts(fetch("memory://b/text.zip")) == [b"a\n", b"b\n"]
     with pytest.raises(SourceError, match=r"^memory://b/page\.gz\?x=1: is named like a gzip archive and is none$"):
         fetch("memory://b/page.gz?x=1")
 
@@ -120,7 +120,7 @@ def test_progress_is_told_in_bytes_of_the_size_piece_by_piece(data: Path, store:
     told: list[tuple[int, int | None]] = []
     params = DataParams(sources=("memory://b/text.txt",), directory=str(data))
     corpus = fetch_corpus(params, lambda done, total: told.append((done, total)))
-    assert corpus.path.read_bytes() == text
+    assert texts(corpus) == [text]
     assert len(told) == 3
     assert told == sorted(told)
     assert told[-1] == (len(text), len(text))
@@ -256,7 +256,7 @@ def test_a_scheme_that_nothing_opens_is_refused_with_those_there_are() -> None:
 
 def test_a_file_url_is_a_local_file_and_not_one_of_a_store(tmp_path: Path, data: Path, fetch: Fetch) -> None:
     (tmp_path / "mine.txt").write_bytes(TEXT)
-    assert fetch(f"file://{tmp_path}/mine.txt").path == tmp_path / "mine.txt"
+    assert fetch(f"file://{tmp_path}/mine.txt").files[0].path == tmp_path / "mine.txt"
     assert not data.exists()
 
 

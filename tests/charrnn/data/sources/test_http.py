@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.data.limits import Limits
 from charrnn.data.sources.http import Download, HttpSource
-from charrnn.data.sources.source import UnreachableError
+from charrnn.data.sources.source import Fetched, UnreachableError
 from charrnn.errors import FileError, SourceError
 from tests.source_fixtures import OTHER, TEXT, Site, dead_url, one_line
 
@@ -300,7 +300,11 @@ def test_the_name_of_the_file_is_the_last_part_of_the_path(url: str, file_name: 
 
 def test_the_text_of_a_url_is_what_is_in_the_file_downloaded(site: Site, part: Path) -> None:
     site.content = gzip.compress(TEXT)
-    fetched = HttpSource("the text", site.url("text.gz"), None).fetch(part, Limits(10**6, 20), None)
-    assert (fetched.files, fetched.is_text) == ((part,), False)
+    (fetched,) = HttpSource("the text", site.url("text.gz"), None).fetch(part, Limits(10**6, 20), None)
+    assert (fetched.name, fetched.path) == ("the text", part)
     assert part.read_bytes() == site.content
-    assert b"".join(fetched.text) == TEXT
+    assert [b"".join(member.pieces) for member in fetched.members or ()] == [TEXT]
+    site.content = TEXT
+    part.unlink()
+    (plain,) = HttpSource("the text", site.url(), None).fetch(part, Limits(10**6, 20), None)
+    assert plain == Fetched("the text", part, None)

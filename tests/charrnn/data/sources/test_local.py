@@ -6,7 +6,7 @@ import pytest
 
 from charrnn.data.limits import Limits
 from charrnn.data.sources.local import LocalSource
-from charrnn.data.sources.source import UnreachableError, split_checksum
+from charrnn.data.sources.source import Fetched, UnreachableError, split_checksum
 from charrnn.errors import CorpusError, SourceError
 from tests.source_fixtures import one_line, sha256
 
@@ -109,6 +109,15 @@ def test_names_in_messages_are_on_one_line(folder: Path) -> None:
     assert one_line(caught.value) == f"{folder}/two lines: is empty"
 
 
+def test_a_path_cannot_have_what_is_no_character_and_no_byte_in_it(folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"^half\\ud800\.txt: a path cannot have half a surrogate pair in it$"):
+        local("half\ud800.txt")
+    name = os.fsdecode(b"zy\xef.txt")
+    (folder / name).write_text("z")
+    assert found(folder / name) == [folder / name]
+    assert found(f"file://{folder}/z*.txt") == [folder / name]
+
+
 def test_a_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert local("~/mine.txt").path == f"{tmp_path}/mine.txt"
@@ -134,19 +143,17 @@ def test_a_path_cannot_have_nul_in_it() -> None:
             local(line)
 
 
-def test_files_stay_where_they_are_and_their_text_is_what_they_hold(folder: Path) -> None:
+def test_plain_files_are_texts_where_they_are(folder: Path) -> None:
     fetched = local(folder / "*.txt").fetch(folder / "part", Limits(1, 1.0), None)
-    assert fetched.files == (folder / "a.txt", folder / "b.txt", folder / "c.txt")
-    assert fetched.is_text
-    assert b"".join(fetched.text) == b"abc"
+    assert fetched == tuple(Fetched(f"{folder}/{name}.txt", folder / f"{name}.txt", None) for name in "abc")
     assert not (folder / "part").exists()
 
 
-def test_an_archive_among_the_files_is_not_the_text_itself(folder: Path) -> None:
+def test_an_archive_among_the_files_is_told_by_the_texts_in_it(folder: Path) -> None:
     (folder / "b.txt").write_bytes(gzip.compress(b"b"))
-    fetched = local(folder / "*.txt").fetch(folder / "part", Limits(1, 1.0), None)
-    assert not fetched.is_text
-    assert b"".join(fetched.text) == b"abc"
+    a, b, c = local(folder / "*.txt").fetch(folder / "part", Limits(1, 1.0), None)
+    assert a.members is c.members is None
+    assert [b"".join(member.pieces) for member in b.members or ()] == [b"b"]
 
 
 @pytest.mark.parametrize(("name", "reason"), [("missing.txt", "No such file"), ("x" * 300, "File name too long")])

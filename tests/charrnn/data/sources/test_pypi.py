@@ -97,8 +97,10 @@ def test_the_text_of_a_package_is_that_of_its_wheel_which_takes_the_place_of_the
 ) -> None:
     served = wheel(**{"texts/a.txt": b"text"}).read_bytes()
     source, part = PackageSource("the text", "pypi:texts==1.0", None), folder / "new folder" / "x.part"
-    fetched = source.fetch(part, Limits(10**6, 20), None)
-    assert (fetched.files, fetched.is_text) == ((part,), False)
+    (fetched,) = source.fetch(part, Limits(10**6, 20), None)
+    assert (fetched.name, fetched.path) == ("the text", part)
     assert part.read_bytes() == served
-    assert b"".join(fetched.text) == b"text"
+    assert [(member.name, b"".join(member.pieces)) for member in fetched.members or ()] == [
+        ("the text: texts/a.txt", b"text")
+    ]
     assert list(part.parent.iterdir()) == [part]

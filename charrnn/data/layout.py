@@ -1,0 +1,79 @@
+"""Lays a split out as windows: one long text as parallel streams, documents or parts of a text as pieces."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from charrnn.data.pieces import Pieces
+from charrnn.data.splits import Splits
+from charrnn.data.streams import Streams
+from charrnn.data.windows import Windows
+from charrnn.errors import CorpusError
+
+Positions = npt.NDArray[np.int64]
+
+# Parts that the spans of a stream are cut into, for each of the streams side by side: the more, the more evenly they
+# are filled, and the more often one begins without context.
+PARTS = 8
+# Windows of a part, at least: the last one is not full.
+PART_WINDOWS = 8
+
+
+def lay_out(
+    splits: Splits,
+    name: str,
+    batch_size: int,
+    seq_length: int,
+    device: torch.device,
+    *,
+    padding_id: int | None = None,
+    seed: int = 0,
+) -> Windows:
+    """Return the windows of the split `name`, which must have characters in it.
+
+    Args:
+        splits: of the text.
+        name: train, val or test.
+        batch_size: streams wanted (count).
+        seq_length: most characters in a window (count).
+        device: where windows are wanted.
+        padding_id: for one long text, fills the last stream instead of dropping the remainder; None drops it.
+        seed: random seed of the order of pieces.
+
+    Raises:
+        CorpusError: the split has fewer than two characters.
+    """
+    spans = splits.spans[name]
+    if splits.documents is not None:
+        # The stop symbol before a document is its first input.
+        return Pieces(splits.text, spans[:, 0] - 1, spans[:, 1], batch_size, seq_length, device, seed)
+    if len(spans) == 1:
+        return Streams(splits.ids(name), batch_size, seq_length, device, padding_id)
+    starts, ends = cut(spans, PARTS * batch_size, seq_length)
+    if not len(starts):
+        raise CorpusError(f"a split needs at least 2 characters in a row, and {name} has none")
+    return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
+
+
+def cut(spans: Positions, parts: int, seq_length: int) -> tuple[Positions, Positions]:
+    """Cut `spans` into about `parts` parts of about the same length, or fewer where they would have too few windows.
+
+    Parts of a span overlap by one id: the last that one part predicts is the first that the next one reads. Spans of
+    one id have nothing to predict and are left out.
+
+    Returns:
+        First id, and past the last, of each part: (parts,) each.
+    """
+    starts, ends = [], []
+    longest = max(PART_WINDOWS * seq_length, int((spans[:, 1] - spans[:, 0]).sum()) // parts)
+    for start, end in spans.tolist():
+        predictions = end - start - 1
+        if predictions < 1:
+            continue
+        count = max(1, round(predictions / longest))
+        bounds = start + predictions * np.arange(count + 1) // count
+        starts.append(bounds[:-1])
+        ends.append(bounds[1:] + 1)
+    if not starts:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return np.concatenate(starts), np.concatenate(ends)

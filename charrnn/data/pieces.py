@@ -1,0 +1,129 @@
+"""Pieces: texts that know nothing of each other, such as documents, laid out side by side and cut into windows.
+
+Each piece begins at the start of a window of one of the streams, from the zero state, and goes on in the next windows
+of that stream; where a piece ends inside a window, the rest of that window is empty. In each epoch the pieces are dealt
+out to the streams anew.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from charrnn.data.vocabulary import Ids
+from charrnn.data.windows import IGNORED, Window
+
+Positions = npt.NDArray[np.int64]
+
+LENGTH_STEP = 4
+"""Pieces that share a window differ in length by fewer than so many characters, where there are enough of them."""
+
+
+class Pieces:
+    """The windows of pieces of one split.
+
+    Attributes:
+        batch_size: streams; not more than there are pieces.
+        seq_length: most characters in a window.
+        num_windows: windows in an epoch; the same in each.
+        characters: predictions in an epoch.
+        dropped: 0; no character is left out.
+    """
+
+    dropped = 0
+
+    def __init__(
+        self,
+        ids: Ids,
+        starts: Positions,
+        ends: Positions,
+        batch_size: int,
+        seq_length: int,
+        device: torch.device,
+        seed: int = 0,
+    ) -> None:
+        """Lay out the pieces `ids[starts[i]:ends[i]]`, of which the first id is read and not predicted.
+
+        Args:
+            ids: (length,) uint8, uint16 or uint32; a memory map is fine.
+            starts: (pieces,) at least one.
+            ends: (pieces,) each at least 2 after its start.
+            batch_size: streams wanted (count).
+            seq_length: most characters in a window (count).
+            device: where windows are wanted.
+            seed: random seed of the order; each epoch has another.
+        """
+        self.batch_size = min(batch_size, len(starts))
+        self.seq_length = seq_length
+        self.device = device
+        self.characters = int((ends - starts).sum() - len(starts))
+        self._ids, self._starts, self._ends, self._seed = ids, starts, ends, seed
+        self._epoch = -1
+        self._deal(0)
+        self.num_windows = int(self._until[-1].max())
+
+    def window(self, index: int, epoch: int = 0) -> Window:
+        """Return window `index` of the epoch `epoch`."""
+        if not 0 <= index < self.num_windows:
+            raise IndexError(f"window {index} of {self.num_windows}")
+        self._deal(epoch)
+        self._go_to(index)
+        dealt = self._dealt[self._turn, self._streams]
+        offsets = (index - self._until[self._turn, self._streams]) * self.seq_length
+        # A stream that has no piece left is empty to the end of the epoch.
+        left = np.where(dealt < 0, 0, self._ends[dealt] - 1 - self._starts[dealt] - offsets)
+        lengths = np.clip(left, 0, self.seq_length)
+        offsets = np.where(lengths > 0, offsets, 0)
+        begins = self._starts[dealt] + offsets
+        longest = int(lengths.max())
+        steps = np.arange(longest + 1)[:, None]
+        # Past the end of a piece its last id is read again; nothing is predicted there.
+        window = self._ids[begins + np.minimum(steps, lengths)].astype(np.int64)
+        targets = np.where(steps[:-1] < lengths, window[1:], IGNORED)
+        return Window(
+            inputs=self._put(window[:-1]),
+            targets=self._put(targets),
+            characters=int(lengths.sum()),
+            offsets=offsets,
+            begins=begins,
+        )
+
+    def _deal(self, epoch: int) -> None:
+        """Deal the pieces out to the streams, in turns: in each turn, pieces of about the same length.
+
+        Their order is random among those that share `LENGTH_STEP` and number of windows, and so is the order of the
+        turns. How many windows a stream has depends on neither.
+        """
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
+        random = np.random.default_rng([self._seed, epoch])
+        lengths = self._ends - self._starts - 1
+        windows = -(-lengths // self.seq_length)
+        order = np.lexsort((random.random(len(lengths)), lengths // LENGTH_STEP, windows))
+        turns = -(-len(order) // self.batch_size)
+        dealt = np.full(turns * self.batch_size, -1)
+        dealt[: len(order)] = order
+        self._dealt = random.permutation(dealt.reshape(turns, self.batch_size))
+        taken = np.where(self._dealt < 0, 0, windows[self._dealt])
+        # Windows of each stream before each turn; one more row, so that the last turn has an end, too.
+        self._until = np.concatenate([np.zeros((1, self.batch_size), np.int64), np.cumsum(taken, axis=0)])
+        self._streams = np.arange(self.batch_size)
+        self._last_turn = turns - 1
+        self._turn, self._at = np.zeros(self.batch_size, np.int64), -2  # not just before any window
+
+    def _go_to(self, index: int) -> None:
+        """Find the turn of each stream that has the window `index`."""
+        if index == self._at + 1:
+            over = self._until[self._turn + 1, self._streams] <= index
+            # A turn without a piece for the stream has no windows.
+            while (over & (self._turn < self._last_turn)).any():
+                self._turn = np.minimum(self._turn + over, self._last_turn)
+                over = self._until[self._turn + 1, self._streams] <= index
+        elif index != self._at:
+            found = [np.searchsorted(self._until[1:, stream], index, side="right") for stream in self._streams]
+            self._turn = np.minimum(np.array(found), self._last_turn)
+        self._at = index
+
+    def _put(self, values: npt.NDArray[np.int64]) -> torch.Tensor:
+        tensor = torch.from_numpy(values)
+        return tensor if self.device.type == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)

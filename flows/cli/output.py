@@ -1,0 +1,56 @@
+"""Standard output and error take every character, whatever their encoding. Imports nothing slow."""
+
+import codecs
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def any_character() -> Iterator[None]:
+    r"""Let the block write what the encodings of standard output and error do not have: escapes such as `\u0434`.
+
+    At the end, one line on standard error says how many characters were replaced. Bytes of names that are no UTF-8 do
+    not count: no terminal can show them.
+    """
+    streams = [_Stream("standard output", sys.stdout), _Stream("standard error", sys.stderr)]
+    try:
+        yield
+    finally:
+        replaced = next((stream for stream in streams if stream.replaced), None)
+        # Standard error may have lost its reader.
+        with suppress(OSError):
+            if replaced:
+                print(f"warning: {replaced}; set PYTHONIOENCODING=utf-8", file=sys.stderr)
+
+
+class _Stream:
+    """Writes what the encoding of one stream does not have as escapes, and counts them."""
+
+    def __init__(self, name: str, stream: object) -> None:
+        self.replaced = 0
+        self._name = name
+        # What is no text stream of this process, such as the buffer of a test, is left alone; None is a closed one.
+        if isinstance(stream, io.TextIOWrapper):
+            self._encoding = codecs.lookup(stream.encoding).name
+            codecs.register_error(f"charrnn: {name}", self._replace)
+            stream.reconfigure(errors=f"charrnn: {name}")
+
+    def __str__(self) -> str:
+        characters = "character was" if self.replaced == 1 else "characters were"
+        return f"{self._name} is {self._encoding}: {self.replaced} {characters} replaced"
+
+    def _replace(self, error: UnicodeError) -> tuple[str, int]:
+        """Return the escapes of what cannot be encoded, as an error handler of `codecs` does."""
+        assert isinstance(error, UnicodeEncodeError)
+        found = error.object[error.start : error.end]
+        self.replaced += sum(not "\ud800" <= character <= "\udfff" for character in found)
+        return "".join(map(_escape, found)), error.end
+
+
+def _escape(character: str) -> str:
+    try:
+        return character.encode("ascii", "surrogateescape").decode("ascii", "backslashreplace")
+    except UnicodeEncodeError:
+        return character.encode("ascii", "backslashreplace").decode("ascii")
