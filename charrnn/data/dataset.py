@@ -195,7 +195,7 @@ def encode_corpus(
 
 def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
     text = _Text(corpus, params, on_progress)
-    counted = count_characters(text.used())
+    counted = count_characters(text.used(with_empty=True))
     text.check()
     vocabulary = counted.vocabulary(corpus.source, params, known)
     dropped = counted.characters - sum(vocabulary.counts)
@@ -235,11 +235,12 @@ class _Text:
         self._first = first_of_each(self._whole(), params) if params.has_documents and params.unique else None
         self.selection = Selection(params, self._first)
 
-    def used(self) -> Iterator[Piece]:
+    def used(self, with_empty: bool = False) -> Iterator[Piece]:
+        """Yield it from the start; see `Selection.of`."""
         if not self._params.has_documents:
             return self._whole()
         self.selection = Selection(self._params, self._first)
-        return self.selection.of(self._whole())
+        return self.selection.of(self._whole(), with_empty)
 
     def without_rare(self, piece: Piece, vocabulary: Vocabulary) -> Piece:
         """Return `piece`, which `used` gave, without the characters that have no id."""

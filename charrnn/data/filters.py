@@ -78,8 +78,14 @@ class Selection:
         self.left_out: Counter[str] = Counter()
         self.exceeded = False
 
-    def of(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        """Yield `pieces`, the whole text, with the documents that are used."""
+    def of(self, pieces: Iterator[Piece], with_empty: bool = False) -> Iterator[Piece]:
+        """Yield `pieces`, the whole text, with the documents that are used.
+
+        Args:
+            pieces: read from the start.
+            with_empty: leave empty documents where they are, also those that are not used; it is faster, and there is
+                no character in them to count.
+        """
         position, left = 0, self._params.max_characters
         for piece in pieces:
             lengths = piece.lengths
@@ -99,7 +105,7 @@ class Selection:
                 self._count_left_out(lengths[~sized], int(np.count_nonzero(sized)) - documents)
             if documents:
                 self.documents += documents
-                yield piece.documents(kept)
+                yield piece.documents(kept | (lengths == 0) if with_empty else kept)
             if self.exceeded:
                 return
 

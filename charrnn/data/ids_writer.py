@@ -1,6 +1,6 @@
 """Writes the ids of a text as they come, and what tells its documents and files apart. Knows no parameters.
 
-Hashing runs beside the caller's work; no more than two pieces are held at a time.
+Writing and hashing run beside the caller's work; no more than two pieces are held at a time.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class IdsWriter:
     ):
         self._folder, self._vocabulary, self._worker, self._opened = folder, vocabulary, worker, opened
         self._sha256 = hashlib.sha256(json.dumps(list(vocabulary.characters)).encode())
-        self._hashed: Future[None] = worker.submit(lambda: None)
+        self._written: Future[None] = worker.submit(lambda: None)
         self.length = 0
         if "ends" in opened:
             self._append(np.array([vocabulary.padding_id], dtype=vocabulary.dtype), None)
@@ -57,7 +57,7 @@ class IdsWriter:
         Raises:
             CorpusError: one of `files`, which the text is from, has changed since it was fetched.
         """
-        self._hashed.result()
+        self._written.result()
         ids = self._opened["ids"]
         ids.flush()
         synced = self._worker.submit(os.fsync, ids.fileno())  # while the text is read once more
@@ -72,12 +72,12 @@ class IdsWriter:
         return self._sha256.hexdigest()
 
     def _append(self, ids: Ids, piece: Piece | None) -> None:
-        self._opened["ids"].write(ids.data)
-        self._hashed.result()  # the piece before
-        self._hashed = self._worker.submit(self._hash, ids, piece)
+        self._written.result()  # the piece before
+        self._written = self._worker.submit(self._write, ids, piece)
         self.length += len(ids)
 
-    def _hash(self, ids: Ids, piece: Piece | None) -> None:
+    def _write(self, ids: Ids, piece: Piece | None) -> None:
+        self._opened["ids"].write(ids.data)
         self._sha256.update(ids.data)
         if piece is not None and len(piece.ends):
             self._opened["hashes"].write(hash_code_points(piece.points, piece.ends).data)
