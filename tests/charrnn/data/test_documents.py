@@ -231,6 +231,8 @@ def test_a_piece_can_be_left_with_some_documents_and_with_some_characters(
     without_a = piece.only(piece.points != ord("a"))
     assert documents_of(without_a) == [text.replace("a", "") for text, _, _ in entries]
     assert documents_of(piece) == [text for text, _, _ in entries]
+    without_line_feeds = piece.only(piece.points != ord(FILLER))
+    assert documents_of(without_line_feeds) == [text.replace("\n", "") for text, _, _ in entries]
 
 
 def test_a_file_that_does_not_decode_is_named(tmp_path: Path) -> None:
