@@ -6,6 +6,7 @@ What is left out is counted by its reason. Knows nothing of how documents are re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -54,9 +55,8 @@ def first_occurrences(hashes: npt.NDArray[np.uint64], at_once: int = RANGE) -> M
         at_once: how many are sorted at once, more or less: range by range of their values.
     """
     first = np.zeros(len(hashes), dtype=np.bool_)
-    ranges = -(-len(hashes) // at_once)
-    bounds = [2**64 * number // ranges for number in range(ranges)]
-    for low, high in zip(bounds, [*bounds[1:], 2**64], strict=True):
+    ranges = -(-len(hashes) // at_once) or 1
+    for low, high in pairwise(2**64 * number // ranges for number in range(ranges + 1)):
         places = np.flatnonzero((hashes >= np.uint64(low)) & (hashes <= np.uint64(high - 1)))
         first[places[np.unique(hashes[places], return_index=True)[1]]] = True
     return first

@@ -542,3 +542,99 @@ def test_documents_are_found_again_and_damage_to_their_ends_is_seen(tmp_path: Pa
         with pytest.raises(CorpusError, match=rf"{name}: is damaged"):
             encode_files(["ab\nba\n"], tmp_path, documents="lines")
         path.write_bytes(content)
+
+
+def test_first_positions_count_no_stop_symbol_also_where_documents_have_several_lines(tmp_path: Path) -> None:
+    dataset = encode_files(["ab", "b\nc", "\n"], tmp_path, documents="files", min_length=0)
+    vocabulary = dataset.vocabulary()
+    assert documents_of(dataset) == ["ab", "b\nc", ""]
+    assert vocabulary.characters == "\nabc"
+    assert vocabulary.counts == (1, 1, 2, 1)
+    assert vocabulary.first_seen == (3, 0, 1, 4)
+
+
+def test_files_have_ends_and_hashes_where_nothing_is_taken_of_them_too(tmp_path: Path) -> None:
+    contents = ["\n\n", "ab\nba\n", "\n", "a\nab\n", "b"]
+    dataset = encode_files(contents, tmp_path, documents="lines", unique=True, min_length=2)
+    assert documents_of(dataset) == ["ab", "ba"]
+    assert dataset.file_ends().tolist() == [1, 7, 7, 7, 7]
+    expected = [hashlib.sha256(content.encode()).digest()[:8] for content in contents]
+    assert dataset.file_hashes().tobytes() == b"".join(expected)
+    stream = encode_files(contents, tmp_path, max_characters=6, join="--")
+    assert stream.vocabulary().decode(stream.ids()) == "\n\n--ab"
+    assert stream.file_ends().tolist() == [4, 6, 6, 6, 6]
+
+
+def test_characters_of_the_model_that_training_starts_from_have_ids_in_documents_too(tmp_path: Path) -> None:
+    corpus = corpus_of_files(["ab\nax\n"], tmp_path)
+    params = DataParams(directory=str(tmp_path / "data"), documents="lines", min_count=2)
+    dataset = encode_corpus(corpus, params, known="xyb\n")
+    assert dataset.vocabulary().characters == "\nabxy"
+    assert dataset.vocabulary().counts == (0, 2, 1, 1, 0)
+    assert documents_of(dataset) == ["ab", "ax"]
+
+
+def test_records_become_documents(tmp_path: Path) -> None:
+    table = 'name,genre\nAnna,"a\nb"\nBOB,\n'
+    corpus = corpus_of_files([table], tmp_path, ".csv")
+    params = {"directory": str(tmp_path / "data"), "documents": "records", "lowercase": True}
+    dataset = encode_corpus(corpus, DataParams(**params, template="{genre}: {name}"))
+    assert documents_of(dataset) == ["a\nb: anna", ": bob"]
+    assert documents_of(encode_corpus(corpus, DataParams(**params, template="{name}"))) == ["anna", "bob"]
+    with pytest.raises(CorpusError, match="the nearest is 'genre'"):
+        encode_corpus(corpus, DataParams(**params, template="{Genre}"))
+
+
+def test_the_same_bytes_under_the_name_of_another_table_are_encoded_anew(tmp_path: Path) -> None:
+    params = DataParams(directory=str(tmp_path / "data"), documents="records")
+    content = "a,b\nc,d\ne,f\n"
+    as_tabs = encode_corpus(corpus_of_files([content], tmp_path, ".tsv"), params)
+    assert documents_of(as_tabs) == ["c,d", "e,f"]
+    with pytest.raises(CorpusError, match="has 2 columns"):
+        encode_corpus(corpus_of_files([content], tmp_path, ".csv"), params)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"documents": "a"},
+        {"documents": "lines", "min_length": 2},
+        {"documents": "lines", "max_length": 2},
+        {"documents": "lines", "unique": True},
+        {"join": "+"},
+    ],
+    ids=lambda change: list(change)[-1],
+)
+def test_what_makes_other_documents_is_encoded_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    contents = ["b\nab\nab\nbab", "ab\n"]
+    before = {"documents": "lines"} if "documents" in change else {}
+    first = encode_files(contents, tmp_path, **before)
+    changed = encode_files(contents, tmp_path, **change)
+    assert not changed.cached
+    assert changed.ids().tobytes() != first.ids().tobytes()
+    assert encode_files(contents, tmp_path, **before).ids().tobytes() == first.ids().tobytes()
+
+
+def test_what_makes_no_difference_to_a_text_is_found_again(tmp_path: Path) -> None:
+    encode(ROSE, tmp_path)
+    assert encode(ROSE, tmp_path, join="", min_length=3, max_length=4, unique=True).cached
+
+
+def test_progress_on_unique_documents_is_told_three_times_for_each_character_and_line_end(tmp_path: Path) -> None:
+    told: list[int] = []
+    params = DataParams(directory=str(tmp_path / "data"), documents="lines", unique=True)
+    encode_corpus(corpus_of("ab\nba\n", tmp_path), params, told.append)
+    assert told[-1] == 18
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "digest"),
+    [
+        (ROSE, {}, "a121e7a937094f43cb58a243d83ca73b37aa7fec0833d0c2fc3f34d017f33081"),
+        ("aabbc x", {"min_count": 2}, "0638fe90fcc0f93d05b3c7891927d29b56ead913c3ab0be2a0414a396dc2a6be"),
+    ],
+)
+def test_a_text_in_one_file_is_the_same_data_as_before_there_were_documents(
+    tmp_path: Path, content: str, changes: dict[str, Any], digest: str
+) -> None:
+    assert encode(content, tmp_path, **changes).digest == digest
