@@ -145,7 +145,7 @@ def _separated(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) 
     if not separator or not _occurs(separator, files, params, chunk_bytes):
         raise CorpusError(
             f"data.documents: the separator {params.documents!r} never occurs in the text; "
-            "allowed are none, lines, files, records or a text that stands between two documents"
+            f"allowed are none, lines, files, records or a text that stands between two documents{_hint(separator)}"
         )
     for index, file in enumerate(files):
         splitter = Splitter(separator)
@@ -158,6 +158,11 @@ def _separated(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) 
             last = last.removesuffix("\n")
         if last:
             yield _piece(index, [last])
+
+
+def _hint(separator: str) -> str:
+    """Return how a line end is given, if a person seems to have meant one."""
+    return " (a line end is $'\\n' in bash, \"\\n\" in a parameter file)" if "\\" in separator else ""
 
 
 def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> bool:

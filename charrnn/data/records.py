@@ -21,7 +21,7 @@ from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError, ParamsError
 from charrnn.files import explain
 
-_PACKED = (".gz", ".xz", ".zip", ".bz2", ".zst")
+_PACKED = (".gz", ".xz", ".zip")
 """What follows the suffix of a table in the name of a packed one."""
 _MAX_CELL = 2**27
 """Longest cell of a CSV file (characters): where a quote is missing, all that follows would be one cell."""
@@ -236,6 +236,8 @@ def _parquet(file: TextFile, params: DataParams, template: Template | None, chun
                     yield chosen.fill({column: _as_text(value) for column, value in row.items()})
     except UnicodeDecodeError:
         raise CorpusError(f"{file.name}: a value is neither text nor bytes of UTF-8 text") from None
+    except (OverflowError, LookupError) as error:  # a date beyond Python's range, an unknown time zone
+        raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
     except (ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise explain(error, "read", file.path) from error

@@ -237,7 +237,7 @@ def _stretches(ids: Ids, most: int, stop_id: int | None, count: int | None = Non
     """Return stretches spread evenly over `ids`, views of at most `most` characters in all.
 
     They are `count`, or else one where it is not longer than that and STRETCHES where it is. Of documents, they hold
-    whole ones only, and may be fewer.
+    whole ones only, but for a stretch that lies in one document.
     """
     count = count or (1 if len(ids) <= most else STRETCHES)
     edges = [len(ids) * number // count for number in range(count + 1)]
@@ -248,12 +248,15 @@ def _stretches(ids: Ids, most: int, stop_id: int | None, count: int | None = Non
 
 
 def _whole_documents(ids: Ids, start: int, end: int, stop_id: int) -> tuple[int, int]:
-    """Return where the first document that is whole in ids[start:end] starts, and where the last ends."""
+    """Return where the first document that is whole in ids[start:end] starts, and where the last ends.
+
+    Where none is whole, the stretch is taken as it is: long documents must not go unseen.
+    """
     before = max(start - 1, 0)  # a document may start at `start`: the stop symbol before it says so
     ends = before + np.flatnonzero(ids[before:end] == stop_id) + 1
-    if len(ends) == 0:
-        return end, end
-    return (0 if start == 0 else int(ends[0])), int(ends[-1])
+    first = 0 if start == 0 else int(ends[0]) if len(ends) else end
+    last = int(ends[-1]) if len(ends) else start
+    return (first, last) if first < last else (start, end)
 
 
 def _hold_out(ids: Ids) -> tuple[Ids, list[_Piece]]:
@@ -272,13 +275,19 @@ def _hold_out(ids: Ids) -> tuple[Ids, list[_Piece]]:
 
 def _hold_out_documents(ids: Ids, stop_id: int) -> tuple[Ids, list[_Piece]]:
     """Return the documents that are counted, and those that are not: equal ones are on the same side."""
-    text = np.concatenate([ids[:0], *_stretches(ids, MOST_COUNTED, stop_id)])
+    stretches = [_ended(stretch, stop_id) for stretch in _stretches(ids, MOST_COUNTED, stop_id)]
+    text = np.concatenate([ids[:0], *stretches])
     ends = np.flatnonzero(text == stop_id)
     # Any numbers will do as characters.
     hashes = hash_batch(text.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass"), ends)
     drawn = hashes < np.uint64(int(HELD_OUT_SHARE * 2**64))
     held_out = np.repeat(drawn, np.diff(ends, prepend=-1))
     return text[~held_out], [_Piece(text[held_out])]
+
+
+def _ended(ids: Ids, stop_id: int) -> Ids:
+    """Return `ids`, at least one, with the stop symbol at the end, which part of a document lacks."""
+    return ids if ids[-1] == stop_id else np.append(ids, np.array([stop_id], dtype=ids.dtype))
 
 
 def _block_starts(ids: Ids, stop_id: int | None) -> Counts:

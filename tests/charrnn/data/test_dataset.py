@@ -607,7 +607,7 @@ def test_the_same_bytes_under_the_name_of_another_table_are_encoded_anew(tmp_pat
 )
 def test_what_makes_other_documents_is_encoded_anew(tmp_path: Path, change: dict[str, Any]) -> None:
     contents = ["b\nab\nab\nbab", "ab\n"]
-    before = {"documents": "lines"} if "documents" in change else {}
+    before: dict[str, Any] = {"documents": "lines"} if "documents" in change else {}
     first = encode_files(contents, tmp_path, **before)
     changed = encode_files(contents, tmp_path, **change)
     assert not changed.cached
@@ -617,7 +617,7 @@ def test_what_makes_other_documents_is_encoded_anew(tmp_path: Path, change: dict
 
 def test_what_makes_no_difference_to_a_text_is_found_again(tmp_path: Path) -> None:
     encode(ROSE, tmp_path)
-    assert encode(ROSE, tmp_path, join="", min_length=3, max_length=4, unique=True).cached
+    assert encode(ROSE, tmp_path, join="", min_length=3).cached
 
 
 def test_progress_on_unique_documents_is_told_three_times_for_each_character_and_line_end(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_another_name_is_an_error_that_names_the_file_and_what_is_read(name: str
         record_format(name)
     assert one_line(caught.value) == (
         f"{name}: is no table that data.documents = records reads; its name must end in one of "
-        ".csv, .tsv, .jsonl, .ndjson, .parquet (packed: .gz, .xz, .zip, .bz2, .zst after it)"
+        ".csv, .tsv, .jsonl, .ndjson, .parquet (packed: .gz, .xz, .zip after it)"
     )
 
 
