@@ -67,10 +67,11 @@ def sample(
             "--format",
             show_default=False,
             help="text: as it is, below its seed where there are several. lines: one text a line; line ends and "
-            "control characters in it are escaped, a line end at its end is not repeated. jsonl: an object a line: "
-            "seed, text, logprob (log-probability of what follows the prime, nats), new (whether it is none of "
-            "the documents of the text it was trained on, held out or not; null for a stream, or where that text is not "
-            "on this machine). Without it: lines where the model has learnt documents without line ends, else text.",
+            "control characters in it are escaped, a line end at its end is not repeated. jsonl: a JSON object a "
+            "line: seed, text, logprob (log-probability of what follows the prime, nats), new (whether it is none of "
+            "the documents of the text it was trained on, held out or not; null for a stream, or where that text is "
+            "not on this machine). Without it: lines where the model has learnt documents without line ends, else "
+            "text.",
         ),
     ] = None,
     stream: Annotated[
