@@ -51,8 +51,8 @@ class Dataset:
     Attributes:
         directory: holds `dataset.json`, `vocabulary.json`, `ids.bin`, `file_ends.bin` and `file_hashes.bin`, with
             documents also `ends.bin` and `hashes.bin`; its name is the key of the encoding.
-        digest: hex SHA-256 of the vocabulary's characters, the ids and, where there are several files, their ends in
-            them: what a model is trained on, whatever file it is from. A run goes on only with data of the same digest.
+        digest: hex SHA-256 of the vocabulary's characters and the ids: what a model is trained on, whatever file it is
+            from. A run goes on only with data of the same digest.
         length: ids in all, stop symbols included.
         documents: how many there are; None where the text is one stream.
         files: how many the text came in.

@@ -260,9 +260,7 @@ def _sample(file: TextFile) -> bytes:
     with open(file.path, "rb") as opened:
         while len(sample) < _SAMPLE and (line := opened.readline(_SAMPLE)):
             if not line.isascii():
-                sample += line
-                if not line.endswith(b"\n"):
-                    break  # what follows may begin within a character
+                sample += line  # a line that is cut is the last: it fills the sample
     return sample
 
 

@@ -67,8 +67,6 @@ class IdsWriter:
         ends = np.maximum.accumulate(self._file_ends)
         (self._folder / "file_ends.bin").write_bytes(ends.data)
         (self._folder / "file_hashes.bin").write_bytes(b"".join(bytes.fromhex(file.sha256)[:8] for file in files))
-        if len(files) > 1:
-            self._sha256.update(ends.data)
         return self._sha256.hexdigest()
 
     def _append(self, ids: Ids, piece: Piece | None) -> None:
