@@ -58,10 +58,11 @@ class Piece:
             return Piece(self.file, points, ends)
         sizes = _sizes(ends)
         if (sizes[~kept] == 1).all():  # only empty ones go, which is all that most texts need
-            points = np.delete(points, ends[~kept])
+            stays = np.ones(len(points), dtype=np.bool_)
+            stays[ends[~kept]] = False
         else:
-            points = points[np.repeat(kept, sizes)]
-        return Piece(self.file, points, np.cumsum(sizes[kept]) - 1)
+            stays = np.repeat(kept, sizes)
+        return Piece(self.file, points[stays], np.cumsum(sizes[kept]) - 1)
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Piece":
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
