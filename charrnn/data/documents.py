@@ -43,7 +43,7 @@ class Piece:
     @property
     def lengths(self) -> Positions:
         """The length of each document, without its filler: (documents,)."""
-        return np.diff(self.ends, prepend=-1) - 1
+        return _sizes(self.ends) - 1
 
     @property
     def characters(self) -> int:
@@ -52,16 +52,17 @@ class Piece:
 
     def documents(self, kept: npt.NDArray[np.bool_]) -> "Piece":
         """Return the first `len(kept)` of its documents, without those for which `kept`, (first,), is false."""
-        sizes = np.diff(self.ends[: len(kept)], prepend=-1)
+        ends = self.ends[: len(kept)]
+        points = self.points[: int(ends[-1]) + 1 if len(ends) else 0]
         if kept.all():
-            return Piece(self.file, self.points[: sizes.sum()], self.ends[: len(kept)])
-        ends = np.cumsum(sizes[kept]) - 1
+            return Piece(self.file, points, ends)
+        sizes = _sizes(ends)
         if (sizes[~kept] == 1).all():  # only empty ones go, which is all that most texts need
-            stays = np.ones(int(sizes.sum()), dtype=np.bool_)
-            stays[self.ends[: len(kept)][~kept]] = False
+            stays = np.ones(len(points), dtype=np.bool_)
+            stays[ends[~kept]] = False
         else:
             stays = np.repeat(kept, sizes)
-        return Piece(self.file, self.points[: len(stays)][stays], ends)
+        return Piece(self.file, points[stays], np.cumsum(sizes[kept]) - 1)
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Piece":
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
@@ -172,6 +173,14 @@ def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk
         if any(splitter.feed(text) for text in _text(file, params, chunk_bytes)):
             return True
     return False
+
+
+def _sizes(ends: Positions) -> Positions:
+    """Return how many characters each document has with its filler; `np.diff` takes twice as long."""
+    sizes = ends.copy()
+    sizes[1:] -= ends[:-1]
+    sizes[:1] += 1
+    return sizes
 
 
 def _piece(file: int, documents: list[str]) -> Piece:

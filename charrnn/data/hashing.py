@@ -18,7 +18,7 @@ _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
 # Characters hashed at once: what is computed with them (8 bytes each) stays in the processor's cache, however long a
 # document is.
-BLOCK = 2**14
+BLOCK = 2**15
 
 
 def hash_documents(documents: list[str]) -> Hashes:

@@ -544,8 +544,13 @@ def test_documents_are_found_again_and_damage_to_their_ends_is_seen(tmp_path: Pa
         path.write_bytes(content)
 
 
-def test_first_positions_count_no_stop_symbol_also_where_documents_have_several_lines(tmp_path: Path) -> None:
-    dataset = encode_files(["ab", "b\nc", "\n"], tmp_path, documents="files", min_length=0)
+@pytest.mark.parametrize(
+    ("contents", "documents"), [(["ab", "b\nc", "\n"], "files"), (["ab%b\nc%%"], "%")], ids=["files", "separator"]
+)
+def test_first_positions_count_no_stop_symbol_also_where_documents_have_several_lines(
+    tmp_path: Path, contents: list[str], documents: str
+) -> None:
+    dataset = encode_files(contents, tmp_path, documents=documents, min_length=0)
     vocabulary = dataset.vocabulary()
     assert documents_of(dataset) == ["ab", "b\nc", ""]
     assert vocabulary.characters == "\nabc"
