@@ -26,3 +26,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("charrnn.api"), name)
     raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the names that are offered, whether or not they are imported yet: a notebook completes them."""
+    return sorted({*globals(), *__all__})

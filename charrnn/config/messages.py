@@ -63,8 +63,9 @@ def explain(error: ErrorDetails) -> str:
 def suggestion(path: list[str]) -> str:
     """Return a hint at the key that the unknown `path` may mean: one of this name in any section, or a similar one."""
     sections = {section: list(content) for section, content in Params().model_dump().items()}
-    # A name that two sections have means the first: it is training.seed rather than sampling.seed.
-    by_name = {name: f"{section}.{name}" for section, names in reversed(sections.items()) for name in names}
+    # A name that two sections have means that of the training, such as training.seed, or else of the first section.
+    order = ["training", *sections]
+    by_name = {name: f"{section}.{name}" for section in reversed(order) for name in sections[section]}
     here = sections.get(path[0], []) if len(path) > 1 else list(sections)
     close = [by_name[path[-1]]] if path[-1] in by_name else []
     if not close:

@@ -96,6 +96,10 @@ class DataParams(Section):
     def _documents_agree(self) -> "DataParams":
         if self.template is not None and self.documents != "records":
             raise ValueError(f"template is for documents = records, got documents = {self.documents!r}")
+        if self.unique and not self.has_documents:
+            raise ValueError("unique is for documents, got documents = none")
+        if self.max_length is not None and not self.has_documents:
+            raise ValueError("max_length is for documents, got documents = none; max_characters cuts a stream")
         if self.max_length is not None and self.max_length < self.min_length:
             raise ValueError(f"max_length must be at least min_length = {self.min_length}, got {self.max_length}")
         return self

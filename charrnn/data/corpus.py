@@ -157,12 +157,12 @@ class _Cache:
         return texts
 
     def _store(self, file: TextFile) -> TextFile:
-        """Move `file` into the cache, unless one that is the same has been."""
-        path = self._text(file.sha256)
-        if file.path.exists():
-            with atomic_file(path) as temporary:
+        """Move `file` into the cache, unless it is there already."""
+        kept = replace(file, path=self._text(file.sha256))
+        if not kept.path.exists() or not _is_whole(kept):
+            with atomic_file(kept.path) as temporary:
                 os.replace(file.path, temporary)
-        return replace(file, path=path)
+        return kept
 
     def _vouch(self, source: Source, digest: str, files: Sequence[TextFile]) -> None:
         """Write into the index that `source` gave `files`, which must be in the cache already."""

@@ -36,6 +36,11 @@ class CharacterCounts:
         """
         if self.characters == 0:
             raise CorpusError(f"{source}: the text is empty")
+        if (halves := np.flatnonzero(self.counts[0xD800:0xE000])).size:
+            raise CorpusError(
+                f"{source}: has U+{0xD800 + halves[0]:04X}, half a surrogate pair, which is no character; "
+                "take it out of the text, such as out of its JSON escapes"
+            )
         wanted = self.counts >= params.min_count
         wanted[code_points(known)] = True
         kept = np.flatnonzero(wanted)

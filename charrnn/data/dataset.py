@@ -25,7 +25,7 @@ from charrnn.data.documents import Piece, Positions, read_pieces
 from charrnn.data.filters import Selection, first_of_each, limited
 from charrnn.data.folder import DataFolder
 from charrnn.data.hashing import Hashes
-from charrnn.data.ids_writer import IdsWriter
+from charrnn.data.ids_writer import open_writer
 from charrnn.data.records import record_format
 from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
@@ -51,8 +51,8 @@ class Dataset:
     Attributes:
         directory: holds `dataset.json`, `vocabulary.json`, `ids.bin`, `file_ends.bin` and `file_hashes.bin`, with
             documents also `ends.bin` and `hashes.bin`; its name is the key of the encoding.
-        digest: hex SHA-256 of the vocabulary's characters, the ids and, where there are several files, their ends in
-            them: what a model is trained on, whatever file it is from. A run goes on only with data of the same digest.
+        digest: hex SHA-256 of the vocabulary's characters and the ids: what a model is trained on, whatever file it is
+            from. A run goes on only with data of the same digest.
         length: ids in all, stop symbols included.
         documents: how many there are; None where the text is one stream.
         files: how many the text came in.
@@ -195,19 +195,19 @@ def encode_corpus(
 
 def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
     text = _Text(corpus, params, on_progress)
-    counted = count_characters(text.used())
+    counted = count_characters(text.used(with_empty=True))
     text.check()
     vocabulary = counted.vocabulary(corpus.source, params, known)
     dropped = counted.characters - sum(vocabulary.counts)
     with atomic_directory(directory) as temporary:
-        with IdsWriter(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
+        with open_writer(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
             for piece in text.used():
                 writer.write(text.without_rare(piece, vocabulary) if dropped else piece)
             text.check()
-            writer.finish(corpus.files)
+            digest = writer.finish(corpus.files)
         dataset = Dataset(
             directory,
-            writer.digest,
+            digest,
             writer.length,
             text.selection.documents if params.has_documents else None,
             len(corpus.files),
@@ -235,11 +235,12 @@ class _Text:
         self._first = first_of_each(self._whole(), params) if params.has_documents and params.unique else None
         self.selection = Selection(params, self._first)
 
-    def used(self) -> Iterator[Piece]:
+    def used(self, with_empty: bool = False) -> Iterator[Piece]:
+        """Yield it from the start; see `Selection.of`."""
         if not self._params.has_documents:
             return self._whole()
         self.selection = Selection(self._params, self._first)
-        return self.selection.of(self._whole())
+        return self.selection.of(self._whole(), with_empty)
 
     def without_rare(self, piece: Piece, vocabulary: Vocabulary) -> Piece:
         """Return `piece`, which `used` gave, without the characters that have no id."""

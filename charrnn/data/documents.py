@@ -51,11 +51,17 @@ class Piece:
         return len(self.points) - len(self.ends)
 
     def documents(self, kept: npt.NDArray[np.bool_]) -> "Piece":
-        """Return the piece with those of its documents for which `kept`, (documents,), is true."""
+        """Return the first `len(kept)` of its documents, without those for which `kept`, (first,), is false."""
+        sizes = np.diff(self.ends[: len(kept)], prepend=-1)
         if kept.all():
-            return self
-        sizes = self.lengths + 1
-        return Piece(self.file, self.points[np.repeat(kept, sizes)], np.cumsum(sizes[kept]) - 1)
+            return Piece(self.file, self.points[: sizes.sum()], self.ends[: len(kept)])
+        ends = np.cumsum(sizes[kept]) - 1
+        if (sizes[~kept] == 1).all():  # only empty ones go, which is all that most texts need
+            stays = np.ones(int(sizes.sum()), dtype=np.bool_)
+            stays[self.ends[: len(kept)][~kept]] = False
+        else:
+            stays = np.repeat(kept, sizes)
+        return Piece(self.file, self.points[: len(stays)][stays], ends)
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "Piece":
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
@@ -139,7 +145,7 @@ def _separated(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) 
     if not separator or not _occurs(separator, files, params, chunk_bytes):
         raise CorpusError(
             f"data.documents: the separator {params.documents!r} never occurs in the text; "
-            "allowed are none, lines, files, records or a text that stands between two documents"
+            f"allowed are none, lines, files, records or a text that stands between two documents{_hint(separator)}"
         )
     for index, file in enumerate(files):
         splitter = Splitter(separator)
@@ -152,6 +158,11 @@ def _separated(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) 
             last = last.removesuffix("\n")
         if last:
             yield _piece(index, [last])
+
+
+def _hint(separator: str) -> str:
+    """Return how a line end is given, if a person seems to have meant one."""
+    return " (a line end is $'\\n' in bash, \"\\n\" in a parameter file)" if "\\" in separator else ""
 
 
 def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> bool:

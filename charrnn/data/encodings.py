@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -177,25 +177,32 @@ def _wide(file: TextFile) -> str:
 
 
 def _guess(file: TextFile) -> str:
-    """Return the encoding of `file` for which everything speaks. Raises CorpusError where there is none."""
+    """Return the encoding of `file` whose text is better than every other. Raises CorpusError where there is none."""
     sample = _sample(file)
-    readings: dict[str, _Candidate] = {}  # digest of the whole text -> the first that gives it
-    for name in _CANDIDATES:
-        if (candidate := _measure(sample, name)) and (digest := _digest(file, name)):
-            same = readings.setdefault(digest, candidate)
-            readings[digest] = replace(same, coherence=max(same.coherence, candidate.coherence))
-    found = list(readings.values())
-    if not found:
+    candidates = [candidate for name in _CANDIDATES if (candidate := _measure(sample, name))]
+    rivals = {one: [other for other in candidates if not one.beats(other)] for one in candidates}  # itself, too
+    digests: dict[_Candidate, str] = {}  # of the whole text, which is read for few: '' where it is no text
+    valid: list[_Candidate] = []
+    for one in sorted(candidates, key=lambda candidate: len(rivals[candidate])):
+        if any(other.beats(one) for other in valid):
+            continue
+        for rival in rivals[one]:
+            if rival not in digests:
+                digests[rival] = _digest(file, rival.name)
+        valid = [candidate for candidate in candidates if digests.get(candidate)]
+        same = [rival for rival in rivals[one] if digests[rival] == digests[one]]
+        if one in valid and len(sample) >= _FEW and all(rival in same or rival not in valid for rival in rivals[one]):
+            return same[0].name
+    if not valid:
         raise CorpusError(
             f"{file.name}: is not utf-8 text, and its encoding cannot be recognised; set data.encoding to what it is"
         )
-    for one in found if len(sample) >= _FEW else ():
-        if all(one.beats(other) for other in found if other is not one):
-            return one.name
-    likely = [one.name for one in found if not any(other.beats(one) for other in found)]
+    # One name for each text: the first of the encodings that give it.
+    likely = {digests[one]: one.name for one in reversed(valid) if not any(other.beats(one) for other in valid)}
+    names = ", ".join(reversed(likely.values()))
     raise CorpusError(
-        f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {', '.join(likely)}: "
-        "set data.encoding to what it is"
+        f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {names}: set data.encoding to what "
+        "it is"
     )
 
 
@@ -253,9 +260,7 @@ def _sample(file: TextFile) -> bytes:
     with open(file.path, "rb") as opened:
         while len(sample) < _SAMPLE and (line := opened.readline(_SAMPLE)):
             if not line.isascii():
-                sample += line
-                if not line.endswith(b"\n"):
-                    break  # what follows may begin within a character
+                sample += line  # a line that is cut is the last: it fills the sample
     return sample
 
 

@@ -6,12 +6,13 @@ What is left out is counted by its reason. Knows nothing of how documents are re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.config.schema import DataParams
-from charrnn.data.documents import Piece
+from charrnn.data.documents import Piece, Positions
 from charrnn.data.hashing import hash_code_points
 from charrnn.errors import CorpusError
 
@@ -19,8 +20,6 @@ Mask = npt.NDArray[np.bool_]
 
 RANGE = 2**22
 """Hashes that are compared at once, more or less: each takes some 30 bytes while it is."""
-_KEPT, _EMPTY, _SHORTER, _LONGER, _REPEATED = range(5)
-_REASONS = {_EMPTY: "empty", _SHORTER: "shorter", _LONGER: "longer", _REPEATED: "repeated"}
 
 
 def limited(pieces: Iterator[Piece], most: int | None) -> Iterator[Piece]:
@@ -43,7 +42,7 @@ def first_of_each(pieces: Iterator[Piece], params: DataParams) -> Mask:
     """
     hashes = array("Q")
     for piece in pieces:
-        wanted = piece.documents(_reasons(piece, params) == _KEPT)
+        wanted = piece.documents(_of_wanted_length(piece.lengths, params))
         hashes.frombytes(hash_code_points(wanted.points, wanted.ends).tobytes())
     return first_occurrences(np.frombuffer(hashes, dtype=np.uint64) if hashes else np.zeros(0, dtype=np.uint64))
 
@@ -56,9 +55,8 @@ def first_occurrences(hashes: npt.NDArray[np.uint64], at_once: int = RANGE) -> M
         at_once: how many are sorted at once, more or less: range by range of their values.
     """
     first = np.zeros(len(hashes), dtype=np.bool_)
-    ranges = -(-len(hashes) // at_once)
-    bounds = [2**64 * number // ranges for number in range(ranges)]
-    for low, high in zip(bounds, [*bounds[1:], 2**64], strict=True):
+    ranges = -(-len(hashes) // at_once) or 1
+    for low, high in pairwise(2**64 * number // ranges for number in range(ranges + 1)):
         places = np.flatnonzero((hashes >= np.uint64(low)) & (hashes <= np.uint64(high - 1)))
         first[places[np.unique(hashes[places], return_index=True)[1]]] = True
     return first
@@ -80,38 +78,51 @@ class Selection:
         self.left_out: Counter[str] = Counter()
         self.exceeded = False
 
-    def of(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        """Yield `pieces`, the whole text, with the documents that are used."""
+    def of(self, pieces: Iterator[Piece], with_empty: bool = False) -> Iterator[Piece]:
+        """Yield `pieces`, the whole text, with the documents that are used.
+
+        Args:
+            pieces: read from the start.
+            with_empty: leave empty documents where they are, also those that are not used; it is faster, and there is
+                no character in them to count.
+        """
         position, left = 0, self._params.max_characters
         for piece in pieces:
-            reasons = _reasons(piece, self._params)
+            lengths = piece.lengths
+            kept = sized = _of_wanted_length(lengths, self._params)
             if self._first is not None:
-                wanted = np.flatnonzero(reasons == _KEPT)
-                reasons[wanted[~self._first[position : position + len(wanted)]]] = _REPEATED
-                position += len(wanted)
-            kept = reasons == _KEPT
+                kept = sized.copy()
+                kept[sized] = self._first[position : position + np.count_nonzero(sized)]
+                position += int(np.count_nonzero(sized))
             if left is not None:
-                used = np.cumsum(np.where(kept, piece.lengths, 0))
+                used = np.cumsum(np.where(kept, lengths, 0))
                 fitting = int(np.searchsorted(used, left, side="right"))
                 self.exceeded = fitting < len(kept)
-                kept[fitting:] = False
-                reasons = reasons[:fitting]
+                lengths, kept, sized = lengths[:fitting], kept[:fitting], sized[:fitting]
                 left -= int(used[fitting - 1]) if fitting else 0
-            self._count_left_out(reasons)
-            selected = piece.documents(kept)
-            if len(selected.ends):
-                self.documents += len(selected.ends)
-                yield selected
+            documents = int(np.count_nonzero(kept))
+            if documents < len(kept):
+                self._count_left_out(lengths[~sized], int(np.count_nonzero(sized)) - documents)
+            if documents:
+                self.documents += documents
+                yield piece.documents(kept | (lengths == 0) if with_empty else kept)
             if self.exceeded:
                 return
 
     def without_empty(self, piece: Piece) -> Piece:
         """Return `piece`, which characters were taken from since, without the documents that nothing is left of."""
-        kept = _reasons(piece, self._params) != _EMPTY
+        kept = piece.lengths >= min(self._params.min_length, 1)
         if emptied := len(kept) - int(np.count_nonzero(kept)):
             self.documents -= emptied
             self.left_out["empty"] += emptied
         return piece.documents(kept)
+
+    def _count_left_out(self, lengths: Positions, repeated: int) -> None:
+        """Count documents of `lengths`, none of which is wanted, and how many were `repeated`."""
+        empty = int(np.count_nonzero(lengths == 0)) if self._params.min_length else 0
+        shorter = int(np.count_nonzero(lengths < self._params.min_length)) - empty
+        found = {"empty": empty, "shorter": shorter, "longer": len(lengths) - shorter - empty, "repeated": repeated}
+        self.left_out.update({reason: count for reason, count in found.items() if count})
 
     def check(self, source: str) -> None:
         """Raise CorpusError where fewer than two documents were taken; says why the others were not."""
@@ -129,22 +140,10 @@ class Selection:
             f"(data.documents = {self._params.documents!r}), at least 2 are needed{why}"
         )
 
-    def _count_left_out(self, reasons: npt.NDArray[np.uint8]) -> None:
-        for reason, count in enumerate(np.bincount(reasons)):
-            if reason != _KEPT and count:
-                self.left_out[_REASONS[reason]] += int(count)
 
-
-def _reasons(piece: Piece, params: DataParams) -> npt.NDArray[np.uint8]:
-    """Return for each document of `piece` why its length is none that is wanted, or _KEPT: (documents,)."""
-    lengths = piece.lengths
-    reasons = np.full(len(lengths), _KEPT, dtype=np.uint8)
-    if params.max_length is not None:
-        reasons[lengths > params.max_length] = _LONGER
-    reasons[lengths < params.min_length] = _SHORTER
-    if params.min_length > 0:
-        reasons[lengths == 0] = _EMPTY
-    return reasons
+def _of_wanted_length(lengths: Positions, params: DataParams) -> Mask:
+    wanted = lengths >= params.min_length
+    return wanted if params.max_length is None else wanted & (lengths <= params.max_length)
 
 
 def described(left_out: Mapping[str, int], params: DataParams) -> str:

@@ -18,7 +18,7 @@ _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
 # Characters hashed at once: what is computed with them (8 bytes each) stays in the processor's cache, however long a
 # document is.
-BLOCK = 2**16
+BLOCK = 2**14
 
 
 def hash_documents(documents: list[str]) -> Hashes:
@@ -50,20 +50,22 @@ def hash_code_points(points: CodePoints, ends: npt.NDArray[np.int64], block: int
     sums = np.zeros(len(ends), dtype=np.uint64)
     powers, inverses = _powers(_BASE, block), _powers(_INVERSE, block)
     memory = np.empty(min(block, len(points)), dtype=np.uint64)
-    for begin in range(0, len(points), block):
+    begins = np.arange(0, len(points), block)
+    # The documents that have a character in each block, or the one after them.
+    firsts, stops = np.searchsorted(ends, begins), np.searchsorted(starts, begins + block)
+    for begin, first, stop in zip(begins.tolist(), firsts.tolist(), stops.tolist(), strict=True):
         terms = memory[: len(points) - begin]
         terms[:] = points[begin : begin + block]
         terms += np.uint64(1)
         terms *= powers[: len(terms)]
-        first, stop = np.searchsorted(ends, begin), np.searchsorted(starts, begin + len(terms))
         inside = ends[first:stop] - begin
-        terms[inside[inside < len(terms)]] = 0
+        terms[inside if inside[-1] < len(terms) else inside[:-1]] = 0
         # A document has at least the zero after it, so that no sum is empty.
-        bounds = np.maximum(starts[first:stop] - begin, 0)
+        bounds = starts[first:stop] - begin
+        before, bounds[0] = max(-int(bounds[0]), 0), max(int(bounds[0]), 0)
         parts = np.add.reduceat(terms, bounds)
         parts *= inverses[bounds]
-        before = begin - int(starts[first])
-        if before > 0:  # the first document began in an earlier block
+        if before:  # the first document began in an earlier block
             parts[:1] *= np.uint64(pow(_BASE, before, 2**64))
         sums[first:stop] += parts
     return mix(sums + (ends - starts).astype(np.uint64))

@@ -1,16 +1,16 @@
 """Writes the ids of a text as they come, and what tells its documents and files apart. Knows no parameters.
 
-Hashing and the disk run beside the caller's work; no more than two pieces are held at a time.
+Writing and hashing run beside the caller's work; no more than two pieces are held at a time.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import IO
 
 import numpy as np
 
@@ -21,75 +21,80 @@ from charrnn.data.vocabulary import Ids, Vocabulary
 
 
 class IdsWriter:
-    """Writes `ids.bin`, `file_ends.bin` and `file_hashes.bin`, and of documents `ends.bin` and `hashes.bin`.
+    """Writes the files of an encoding; `open_writer` makes one. Its methods raise OSError.
 
     Attributes:
         length: ids written so far, stop symbols included.
-        digest: hex SHA-256 of the vocabulary's characters, the ids, and the ends of files where there are several;
-            there once it has finished.
     """
 
-    def __init__(self, folder: Path, vocabulary: Vocabulary, files: int, has_documents: bool) -> None:
-        """Write into `folder`; raises OSError, as all methods do."""
-        self._folder, self._vocabulary, self._has_documents = folder, vocabulary, has_documents
+    def __init__(
+        self, folder: Path, vocabulary: Vocabulary, files: int, worker: Executor, opened: dict[str, IO[bytes]]
+    ):
+        self._folder, self._vocabulary, self._worker, self._opened = folder, vocabulary, worker, opened
         self._sha256 = hashlib.sha256(json.dumps(list(vocabulary.characters)).encode())
-        self.length, self.digest = 0, ""
-        self._file_ends = np.zeros(files, dtype=np.int64)
-        self._open = ExitStack()
-        self._ids = self._open.enter_context(open(folder / "ids.bin", "wb"))
-        if has_documents:
-            self._ends = self._open.enter_context(open(folder / "ends.bin", "wb"))
-            self._hashes = self._open.enter_context(open(folder / "hashes.bin", "wb"))
-        self._worker = self._open.enter_context(ThreadPoolExecutor(1))
-        self._hashed: Future[None] = self._worker.submit(lambda: None)
-        if has_documents:
-            self._write_ids(np.array([vocabulary.padding_id], dtype=vocabulary.dtype), None)
-
-    def __enter__(self) -> "IdsWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._open.close()
+        self._written: Future[None] = worker.submit(lambda: None)
+        self.length = 0
+        if "ends" in opened:
+            self._append(np.array([vocabulary.padding_id], dtype=vocabulary.dtype), None)
+        # A file that nothing is taken from ends where the one before it does; the first, where the text begins.
+        self._file_ends = np.full(files, self.length, dtype=np.int64)
 
     def write(self, piece: Piece) -> None:
         """Write the next piece of the text, all of whose characters have an id."""
         ids = self._vocabulary.encode_points(piece.points)
-        ids[piece.ends] = self._vocabulary.padding_id
         if len(piece.ends):
-            self._ends.write(piece.ends + (self.length + 1))
-        self._write_ids(ids, piece)
+            ids[piece.ends] = self._vocabulary.padding_id
+            self._opened["ends"].write((piece.ends + (self.length + 1)).data)
+        self._append(ids, piece)
         self._file_ends[piece.file] = self.length
 
-    def finish(self, files: Sequence[TextFile]) -> None:
-        """Write what is known at the end, and have all of it on the disk.
+    def finish(self, files: Sequence[TextFile]) -> str:
+        """Write what is known at the end.
+
+        Returns:
+            The hex SHA-256 of the vocabulary's characters, the ids, and the ends of files where there are several.
 
         Raises:
             CorpusError: one of `files`, which the text is from, has changed since it was fetched.
         """
-        self._hashed.result()
-        self._ids.flush()
-        synced = self._worker.submit(os.fsync, self._ids.fileno())  # while the text is read once more
+        self._written.result()
+        ids = self._opened["ids"]
+        ids.flush()
+        synced = self._worker.submit(os.fsync, ids.fileno())  # while the text is read once more
         for file in files:
             file.check_unchanged()
         synced.result()
-        # A file that nothing was taken from ends where the one before it does; the first, where the text begins.
-        ends = np.maximum.accumulate(np.maximum(self._file_ends, int(self._has_documents)))
-        ends.tofile(self._folder / "file_ends.bin")
-        first_bytes = b"".join(bytes.fromhex(file.sha256)[:8] for file in files)
-        (self._folder / "file_hashes.bin").write_bytes(first_bytes)
-        if len(files) > 1:
-            self._sha256.update(ends)
-        self.digest = self._sha256.hexdigest()
+        ends = np.maximum.accumulate(self._file_ends)
+        (self._folder / "file_ends.bin").write_bytes(ends.data)
+        (self._folder / "file_hashes.bin").write_bytes(b"".join(bytes.fromhex(file.sha256)[:8] for file in files))
+        return self._sha256.hexdigest()
 
-    def _write_ids(self, ids: Ids, piece: Piece | None) -> None:
-        self._ids.write(ids)
-        self._hashed.result()  # the piece before
-        self._hashed = self._worker.submit(self._hash, ids, piece)
+    def _append(self, ids: Ids, piece: Piece | None) -> None:
+        self._written.result()  # the piece before
+        self._written = self._worker.submit(self._write, ids, piece)
         self.length += len(ids)
 
-    def _hash(self, ids: Ids, piece: Piece | None) -> None:
-        self._sha256.update(ids)
+    def _write(self, ids: Ids, piece: Piece | None) -> None:
+        self._opened["ids"].write(ids.data)
+        self._sha256.update(ids.data)
         if piece is not None and len(piece.ends):
-            self._hashes.write(hash_code_points(piece.points, piece.ends))
+            self._opened["hashes"].write(hash_code_points(piece.points, piece.ends).data)
+
+
+@contextmanager
+def open_writer(folder: Path, vocabulary: Vocabulary, files: int, has_documents: bool) -> Iterator[IdsWriter]:
+    """Yield what writes the ids of a text into `folder`.
+
+    It writes `ids.bin`, `file_ends.bin` and `file_hashes.bin`, and of documents also `ends.bin` and `hashes.bin`.
+
+    Args:
+        folder: is there.
+        vocabulary: has all characters of the text.
+        files: how many the text is from.
+        has_documents: whether it is documents; then the first id is the stop symbol.
+    """
+    names = ["ids", "ends", "hashes"] if has_documents else ["ids"]
+    with ExitStack() as stack:
+        opened: dict[str, IO[bytes]] = {name: stack.enter_context(open(folder / f"{name}.bin", "wb")) for name in names}
+        worker = stack.enter_context(ThreadPoolExecutor(1))
+        yield IdsWriter(folder, vocabulary, files, worker, opened)

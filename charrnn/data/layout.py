@@ -28,6 +28,7 @@ def lay_out(
     *,
     padding_id: int | None = None,
     seed: int = 0,
+    most: int | None = None,
 ) -> Windows:
     """Return the windows of the split `name`, which must have characters in it.
 
@@ -39,6 +40,7 @@ def lay_out(
         device: where windows are wanted.
         padding_id: for one long text, fills the last stream instead of dropping the remainder; None drops it.
         seed: random seed of the order of pieces.
+        most: of pieces, a random sample of whole ones that has at most so many characters, or one piece; None for all.
 
     Raises:
         CorpusError: the split has fewer than two characters.
@@ -46,13 +48,25 @@ def lay_out(
     spans = splits.spans[name]
     if splits.documents is not None:
         # The stop symbol before a document is its first input.
-        return Pieces(splits.text, spans[:, 0] - 1, spans[:, 1], batch_size, seq_length, device, seed)
+        starts, ends = _sample(spans[:, 0] - 1, spans[:, 1], most)
+        return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
     if len(spans) == 1:
         return Streams(splits.ids(name), batch_size, seq_length, device, padding_id)
     starts, ends = cut(spans, PARTS * batch_size, seq_length)
     if not len(starts):
         raise CorpusError(f"a split needs at least 2 characters in a row, and {name} has none")
+    starts, ends = _sample(starts, ends, most)
     return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
+
+
+def _sample(starts: Positions, ends: Positions, most: int | None) -> tuple[Positions, Positions]:
+    """Return pieces drawn at random, of all lengths, that have `most` characters at most, or the first drawn."""
+    if most is None or int((ends - starts).sum()) - len(starts) <= most:
+        return starts, ends
+    order = np.random.default_rng(0).permutation(len(starts))
+    characters = np.cumsum((ends - starts - 1)[order])
+    kept = np.sort(order[: max(1, int(np.searchsorted(characters, most, side="right")))])
+    return starts[kept], ends[kept]
 
 
 def cut(spans: Positions, parts: int, seq_length: int) -> tuple[Positions, Positions]:

@@ -7,7 +7,7 @@ import csv
 import difflib
 import json
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
@@ -21,7 +21,7 @@ from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError, ParamsError
 from charrnn.files import explain
 
-_PACKED = (".gz", ".xz", ".zip", ".bz2", ".zst")
+_PACKED = (".gz", ".xz", ".zip")
 """What follows the suffix of a table in the name of a packed one."""
 _MAX_CELL = 2**27
 """Longest cell of a CSV file (characters): where a quote is missing, all that follows would be one cell."""
@@ -89,8 +89,8 @@ def record_format(name: str) -> str:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
         raise CorpusError(
-            f"{name}: is no table that data.documents = records reads; its name must end in one of {', '.join(_FORMATS)} "
-            f"(packed: {', '.join(_PACKED)} after it)"
+            f"{name}: is no table that data.documents = records reads; its name must end in one of "
+            f"{', '.join(_FORMATS)} (packed: {', '.join(_PACKED)} after it)"
         )
     return suffixes[-1]
 
@@ -200,7 +200,8 @@ def _lines(file: TextFile, params: DataParams, chunk_bytes: int) -> Iterator[str
 def _json_lines(file: TextFile, params: DataParams, template: Template | None, chunk_bytes: int) -> Iterator[str]:
     """Yield the records of a file of JSON objects, one a line; each has every column of the template."""
     for number, line in enumerate(_lines(file, params, chunk_bytes), start=1):
-        if not line.strip():
+        line = line.strip()
+        if not line:
             continue
         where = f"{file.name}: line {number}"
         try:
@@ -210,7 +211,7 @@ def _json_lines(file: TextFile, params: DataParams, template: Template | None, c
         except (ValueError, RecursionError) as error:  # NaN, a number too long, too many brackets
             raise CorpusError(f"{where}: is not JSON: {one_line(str(error))}") from None
         if not isinstance(record, dict):
-            raise CorpusError(f"{where}: must be a JSON object, in braces, got {_shown(line.strip())}")
+            raise CorpusError(f"{where}: must be a JSON object, in braces, got {_shown(line)}")
         chosen = _choose(list(record), template, where)
         yield chosen.fill({column: _as_text(record[column]) for column in chosen.columns})
 
@@ -235,6 +236,8 @@ def _parquet(file: TextFile, params: DataParams, template: Template | None, chun
                     yield chosen.fill({column: _as_text(value) for column, value in row.items()})
     except UnicodeDecodeError:
         raise CorpusError(f"{file.name}: a value is neither text nor bytes of UTF-8 text") from None
+    except (OverflowError, LookupError) as error:  # a date beyond Python's range, an unknown time zone
+        raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
     except (ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise explain(error, "read", file.path) from error

@@ -83,41 +83,44 @@ def split(ids: Ids, units: Units, params: SplitParams) -> Splits:
         CorpusError: the text is too short, or has too few documents or files, to be split as asked.
     """
     by = params.by or ("position" if units.ends is None else "documents")
-    if by == "files":
-        file_side = _draw(mix(units.file_hashes, params.seed), params, "files")
+    if units.ends is None and by != "files":
+        return Splits(ids, _stream(len(ids), params, blocks=by == "blocks"), documents=None)
+    ends = units.file_ends if units.ends is None else units.ends
+    starts = np.concatenate([[0 if units.ends is None else 1], ends[:-1]])
+    sides = _sides(by, units, params)
+    found = {name: np.flatnonzero((sides == number) & (starts < ends)) for number, name in enumerate(NAMES)}
+    for name, share in {"train": 1.0, **_fractions(params)}.items():
+        if share and not len(found[name]):
+            raise CorpusError(f"splits.by {by}: nothing is left for {name}; use another splits.seed or splits.by")
+    spans = {name: np.stack([starts[units_of], ends[units_of]], axis=1) for name, units_of in found.items()}
     if units.ends is None:
-        if by != "files":
-            return Splits(ids, _stream(len(ids), params, blocks=by == "blocks"), documents=None)
-        starts = np.concatenate([[0], units.file_ends[:-1]])
-        files = zip(file_side.tolist(), starts.tolist(), units.file_ends.tolist(), strict=True)
-        found: dict[str, list[tuple[int, int]]] = {name: [] for name in NAMES}
-        for side, start, end in files:
-            found[NAMES[side]].append((start, end))
-        return Splits(ids, {name: _joined(spans) for name, spans in found.items()}, documents=None)
-    count = len(units.ends)
+        return Splits(ids, {name: _joined(list(map(tuple, one.tolist()))) for name, one in spans.items()}, None)
+    return Splits(ids, spans, found)
+
+
+def _sides(by: str, units: Units, params: SplitParams) -> Sides:
+    """Return the split of each document, or of each file of a stream: (units,) 0 to 2 as in NAMES."""
     if by == "files":
-        sides = file_side[np.searchsorted(units.file_ends, units.ends)]
-    elif by == "documents":
-        assert units.hashes is not None
-        sides = _draw(mix(units.hashes, params.seed), params, "documents")
+        # A file may have nothing in it that is used, such as a table without rows.
+        used = np.diff(units.file_ends, prepend=0 if units.ends is None else 1) > 0
+        files = np.zeros(len(used), dtype=np.uint8)
+        files[used] = _draw(mix(units.file_hashes[used], params.seed), params, "files")
+        return files if units.ends is None else files[np.searchsorted(units.file_ends, units.ends)]
+    assert units.ends is not None
+    assert units.hashes is not None
+    if by == "documents":
+        return _draw(mix(units.hashes, params.seed), params, "documents")
+    count, counts = len(units.ends), _counts(len(units.ends), params, "documents")
+    if by == "blocks":
+        ranges = _spread(count, counts, params.seed, smallest=1)
     else:
-        counts = _counts(count, params, "documents")
-        if by == "blocks":
-            ranges = _spread(count, counts, params.seed, smallest=1)
-        else:
-            bounds = np.cumsum([0, count - sum(counts.values()), counts["val"], counts["test"]]).tolist()
-            ranges = {name: _joined([(bounds[i], bounds[i + 1])]) for i, name in enumerate(NAMES)}
-        sides = np.zeros(count, dtype=np.uint8)
-        for number, name in enumerate(NAMES):
-            for start, end in ranges[name].tolist():
-                sides[start:end] = number
-    documents = {name: np.flatnonzero(sides == number) for number, name in enumerate(NAMES)}
-    for name, fraction in _fractions(params).items():
-        if fraction and not len(documents[name]):
-            raise CorpusError(f"splits.by {by}: no document is left for {name}; use another splits.seed or more files")
-    starts = np.concatenate([[1], units.ends[:-1]])
-    spans = {name: np.stack([starts[chosen], units.ends[chosen]], axis=1) for name, chosen in documents.items()}
-    return Splits(ids, spans, documents)
+        bounds = np.cumsum([0, count - sum(counts.values()), counts["val"], counts["test"]]).tolist()
+        ranges = {name: _joined([(bounds[i], bounds[i + 1])]) for i, name in enumerate(NAMES)}
+    sides = np.zeros(count, dtype=np.uint8)
+    for number, name in enumerate(NAMES):
+        for start, end in ranges[name].tolist():
+            sides[start:end] = number
+    return sides
 
 
 def check_length(splits: Splits, params: TrainingParams) -> None:
@@ -208,25 +211,27 @@ def _counts(length: int, params: SplitParams, what: str) -> dict[str, int]:
 
 
 def _draw(keys: Hashes, params: SplitParams, what: str) -> Sides:
-    """Return the split of each unit, (units,) 0 to 2 as in NAMES: test has the smallest keys, then val, then train."""
+    """Return the split of each unit, (units,) 0 to 2 as in NAMES, drawn in the order of the keys.
+
+    Equal units have equal keys and go together; so many equal ones that they alone are more than a split has are in
+    train.
+
+    Raises:
+        CorpusError: there are too few units, or too many of them are equal.
+    """
     counts = _counts(len(keys), params, what)
-    ordered = np.sort(keys)
-    side = np.zeros(len(keys), dtype=np.uint8)
-    first = 0
+    _, group_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    sides = np.zeros(len(sizes), dtype=np.uint8)
     for name in ("test", "val"):
-        if counts[name]:
-            if first + counts[name] > len(ordered):
-                raise _all_equal(len(keys), params, what)
-            last = ordered[first + counts[name] - 1]
-            side[(keys <= last) & (side == 0)] = NAMES.index(name)
-            first = int(np.searchsorted(ordered, last, side="right"))
-    if first == len(keys):
-        raise _all_equal(len(keys), params, what)
-    return side
-
-
-def _all_equal(length: int, params: SplitParams, what: str) -> CorpusError:
-    return CorpusError(
-        f"splits.by {params.by or what}: equal {what} are on one side, and so many of these {length} are equal that no "
-        "training split is left; use another splits.seed or splits.by, or set data.unique"
-    )
+        if not counts[name]:
+            continue
+        candidates = np.flatnonzero((sides == 0) & (sizes <= counts[name]))
+        taken = candidates[np.cumsum(sizes[candidates]) <= counts[name]]
+        if not len(taken) or len(taken) == np.count_nonzero(sides == 0):
+            raise CorpusError(
+                f"splits.by {params.by or what}: equal {what} are on one side, and so many of these {len(keys)} are "
+                "equal that they cannot be divided as asked; use larger splits, or set data.unique"
+            )
+        sides[taken] = NAMES.index(name)
+    drawn: Sides = sides[group_of]
+    return drawn

@@ -102,9 +102,10 @@ class Vocabulary:
     def knows(self, points: CodePoints) -> npt.NDArray[np.bool_]:
         """Return which of `points`, (characters,), have an id."""
         if points.dtype == np.uint8:
-            known = self.table[:256] != UNKNOWN
-            return np.frombuffer(bytearray(points).translate(known.tobytes()), dtype=np.bool_)
-        return self.table[points] != UNKNOWN
+            in_bytes = (self.table[:256] != UNKNOWN).tobytes()
+            return np.frombuffer(bytearray(points).translate(in_bytes), dtype=np.bool_)
+        known: npt.NDArray[np.bool_] = self.table[points] != UNKNOWN
+        return known
 
     def encode_points(self, points: CodePoints) -> Ids:
         """Return the ids of `points`, (characters,), which all have one: (characters,) of `dtype`."""

@@ -128,11 +128,11 @@ def _evaluate(
         # No validation loss shows weights that are not finite, and they must not be kept as the best.
         check_evaluation(mean_loss(state.best_model, streams, windows=1), at.step)
     else:
-        # Every stream's first windows: a sample spread over the whole split, not its beginning.
-        most, window = params.evaluation.max_characters, val_streams.batch_size * val_streams.seq_length
-        said_at = time.monotonic()
+        # Every stream's first windows: of one text a sample spread over the whole split, not its beginning. Pieces are
+        # a sample already.
+        most, read, said_at = params.evaluation.max_characters, 0, time.monotonic()
         for total, characters in summed_losses(state.best_model, val_streams):
-            summed, read = total, characters
+            summed, window, read = total, characters - read, characters
             if most is not None and read + window > most:
                 break
             if is_too_long(time.monotonic() - said_at):

@@ -46,6 +46,9 @@ def new_session(dataset: Dataset, params: Params, device: torch.device) -> Sessi
     )
     val_streams = None
     if splits.sizes["val"]:
-        val_streams = lay_out(splits, "val", params.evaluation.batch_size, training.seq_length, device)
+        evaluation = params.evaluation
+        val_streams = lay_out(
+            splits, "val", evaluation.batch_size, training.seq_length, device, most=evaluation.max_characters
+        )
     state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
     return Session(state, streams, val_streams)

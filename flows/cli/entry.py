@@ -21,7 +21,7 @@ def _main(command: str | None) -> NoReturn:
     for name in ("stdout", "stderr"):
         # One that was closed (`>&-`); a file opened later would take its place and get what libraries print.
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     # Until a command has begun and when it has ended, Ctrl-C needs no traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from flows.cli.app import run

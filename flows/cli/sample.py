@@ -67,10 +67,10 @@ def sample(
             "--format",
             show_default=False,
             help="text: as it is, below its seed where there are several. lines: one text a line; line ends and "
-            "control characters in it are escaped, a line end at its end is not repeated. jsonl: a JSON object a line: "
-            "seed, text, logprob (log-probability of what follows the prime, nats), new (whether the text is none of "
-            "the documents that the model was trained with; null for a stream, or where these are not on this "
-            "machine). Without it: lines where the model has learnt documents without line ends, else text.",
+            "control characters in it are escaped, a line end at its end is not repeated. jsonl: an object a line: "
+            "seed, text, logprob (log-probability of what follows the prime, nats), new (whether it is none of "
+            "the documents of the text it was trained on, held out or not; null for a stream, or where that text is not "
+            "on this machine). Without it: lines where the model has learnt documents without line ends, else text.",
         ),
     ] = None,
     stream: Annotated[
@@ -137,16 +137,14 @@ def sample(
 
 def _are_new(texts: "Sequence[Written]", params: Params, trained: "Checkpoint") -> list[bool] | list[None]:
     """Return whether each text is none of the documents that `trained` has learnt; None for a stream, or unknown."""
-    import numpy as np
-
     from charrnn.data.dataset import find_encoded
-    from charrnn.data.hashing import hash_documents
+    from charrnn.evaluation.novelty import stands_in
 
     documents = trained.params.data.has_documents
     dataset = find_encoded(DataFolder(Path(params.data.directory)), trained.data_digest) if documents else None
     if dataset is None:
         return [None] * len(texts)
-    new: list[bool] = np.isin(hash_documents([one.text for one in texts]), dataset.hashes(), invert=True).tolist()
+    new: list[bool] = (~stands_in([one.text for one in texts], dataset.hashes())).tolist()
     return new
 
 

@@ -29,7 +29,7 @@ from charrnn.training.checkpoint import load_checkpoint
 from charrnn.training.events import RolledBack, Steps, TrainEvent
 from charrnn.training.rollback import train_with_rollback
 from tests.charrnn.training.nested import equal
-from tests.texts import made_up_play
+from tests.texts import RUSSIAN, made_up_play
 
 SMALL = ["model.hidden_size=16", "training.seq_length=20", "training.batch_size=8", "training.max_minutes=null"]
 STEPS = [*SMALL, "training.max_steps=30", "evaluation.every_steps=10"]
@@ -50,6 +50,16 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def model(text: Path, options: list[str]) -> Model:
     return charrnn.fit(text, overrides=options)
+
+
+def test_an_encoding_that_was_guessed_is_a_warning(
+    tmp_path: Path, options: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "russian.txt").write_bytes(RUSSIAN.encode("koi8-r") * 40)
+    model = charrnn.fit(tmp_path / "russian.txt", overrides=[*options, "data.encoding=auto", "training.max_steps=10"])
+    assert set("счастливые") <= set(model.vocabulary.characters)
+    (warning,) = [message for message in caplog.messages if "guessed" in message]
+    assert warning.startswith(f"{tmp_path}/russian.txt (koi8-r): the encoding was guessed; ")
 
 
 def test_a_text_is_trained_on_in_one_call(model: Model) -> None:
@@ -200,6 +210,20 @@ def telling(*arguments):
 api.train_with_rollback = telling
 print(api.fit(sys.argv[1], overrides=sys.argv[2:], progress=False))
 """
+
+
+def test_a_text_that_ends_in_another_language_is_told(
+    options: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "two languages.txt"
+    path.write_text(made_up_play(20_000), encoding="utf-8")
+    charrnn.fit(path, overrides=options, progress=False)
+    assert "splits.by" not in caplog.text
+    path.write_text(made_up_play(20_000) + "Мой дядя самых честных правил. " * 40, encoding="utf-8")
+    charrnn.fit(path, overrides=options, progress=False)
+    (warning,) = [message for message in caplog.messages if "splits.by" in message]
+    assert warning.startswith("val does not resemble train (")
+    assert warning.endswith("splits.by is position: set splits.by=blocks for splits that resemble train")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])

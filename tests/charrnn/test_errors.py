@@ -16,6 +16,10 @@ def test_every_error_is_a_value_error_of_this_package_that_says_what_it_is_told(
     assert str(error) == "data.directory: must not be empty"
 
 
+def test_an_error_can_be_sent_anywhere_whatever_the_bytes_of_the_file_it_names() -> None:
+    assert str(CharrnnError("zy\udcef.txt: is empty")) == r"zy\xef.txt: is empty"
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_every_error_can_be_written_whatever_the_name_of_a_file_in_it(kind: type[CharrnnError]) -> None:
     assert str(kind("zy\udcef.txt and \ud800: is empty")) == "zy\\xef.txt and \\ud800: is empty"

@@ -40,6 +40,13 @@ def test_log_lines_stay_above_the_bar_as_they_are(logger: logging.Logger) -> Non
     assert b"\x1b[1;36m2.5" not in screen.bytes
 
 
+def test_a_log_line_holds_nothing_that_no_server_takes(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger.info("waits in %s", "/d\udcef/outbox")
+    assert caplog.messages == [r"waits in /d\xef/outbox"]
+
+
 def test_an_unknown_share_shows_a_bar_too() -> None:
     with in_terminal() as screen:
         configure_logging(quiet=False)

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
+from charrnn.data.pieces import Pieces
 from charrnn.data.streams import Streams
-from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.vocabulary import Ids, Vocabulary
+from charrnn.data.windows import Windows
 from charrnn.model.cells import CELLS
 from charrnn.training import limits
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
@@ -81,8 +83,25 @@ def parameters(draw: st.DrawFn) -> Params:
         "probe_window": draw(st.sampled_from([None, 2])),
     }
     checkpoint = {"every_steps": draw(few), "every_seconds": None, "keep_every_steps": draw(few)}
-    sections = {"model": model, "training": training_values, "evaluation": evaluation, "checkpoint": checkpoint}
+    data = {"documents": draw(st.sampled_from(["none", "lines"]))}
+    sections = {
+        "data": data,
+        "model": model,
+        "training": training_values,
+        "evaluation": evaluation,
+        "checkpoint": checkpoint,
+    }
     return validate_params(sections)
+
+
+def documents(ids: Ids, batch_size: int, seq_length: int, seed: int = 0) -> Pieces:
+    """Lay out `ids` as documents of 1 to 9 characters, each with an id before it that is only read."""
+    starts, ends, start = [], [], 0
+    while start + 10 < len(ids):
+        starts.append(start)
+        ends.append(start + 2 + start % 9)
+        start = ends[-1]
+    return Pieces(ids, np.array(starts), np.array(ends), batch_size, seq_length, CPU, seed)
 
 
 class Trainee:
@@ -92,8 +111,11 @@ class Trainee:
         self.params = params
         settings = params.training
         padding = VOCABULARY.padding_id if settings.padding else None
-        self.streams = Streams(TRAIN_IDS, settings.batch_size, settings.seq_length, CPU, padding)
-        self.val_streams = Streams(VAL_IDS, params.evaluation.batch_size, settings.seq_length, CPU)
+        self.streams: Windows = Streams(TRAIN_IDS, settings.batch_size, settings.seq_length, CPU, padding)
+        self.val_streams: Windows = Streams(VAL_IDS, params.evaluation.batch_size, settings.seq_length, CPU)
+        if params.data.has_documents:
+            self.streams = documents(TRAIN_IDS, settings.batch_size, settings.seq_length, settings.seed)
+            self.val_streams = documents(VAL_IDS, params.evaluation.batch_size, settings.seq_length)
         self.state = self.fresh_state()
 
     def fresh_state(self) -> TrainState:

@@ -31,6 +31,7 @@ from charrnn.training.events import Steps, TrainEvent
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.state import TrainState
 from tests.recorded import dataset_inputs, profile
+from tests.texts import made_up_play
 from tests.workplace import Finished, Workplace, call
 
 TASKS = ["download", "encode", "train", "evaluate", "sample", "register", "promote"]
@@ -135,6 +136,35 @@ def test_the_characters_stand_in_a_table(finished: Finished, run: Run) -> None:
     assert frame["count"].sum() == 60_000
     assert frame.loc[frame["character"] == "\\n", "name"].item() == "LINE FEED"
     assert json.loads(artifact(finished, "vocabulary/vocabulary.json").read_text())["characters"][0] == "\n"
+
+
+def test_how_the_splits_compare_with_train_is_logged_before_the_training(finished: Finished, run: Run) -> None:
+    assert "splits/comparison.json" in tables(run)
+    frame = read_table(finished, "splits/comparison.json").set_index("split")
+    assert list(frame.index) == ["val", "test"]
+    for split in frame.index:
+        assert history(finished, f"splits/{split}_unseen_share") == {0: 0.0}
+        assert history(finished, f"splits/{split}_loss_gap") == {0: pytest.approx(frame.loc[split, "gap"])}
+    assert not frame["differs"].any()
+
+
+def test_a_text_that_ends_in_another_language_is_told_and_goes_on(
+    workplace: Workplace, caplog: pytest.LogCaptureFixture
+) -> None:
+    workplace.text.write_text(made_up_play(30_000) + "Мой дядя самых честных правил. " * 60, encoding="utf-8")
+    options = ["splits.val_fraction=0.03", "training.max_steps=20"]
+    command = [*workplace.options, *(part for text in options for part in ("--set", text)), "--quiet"]
+    answer = call(*command)
+    assert answer.code == 0, answer.err
+    (warning,) = [message for message in caplog.messages if "splits.by" in message]
+    assert warning.startswith("warning   val does not resemble train (a 5-gram of train gives it ")
+    assert "of its characters never occur in train" in warning
+    caplog.clear()
+    again = call(*command, "--resume", answer.out.strip(), "--set", "training.max_steps=30")
+    assert again.code == 0, again.err
+    metrics = workplace.client.get_metric_history(answer.out.strip(), "splits/val_unseen_share")
+    assert [metric.step for metric in metrics] == [0]
+    assert metrics[0].value > 0.7
 
 
 @pytest.mark.parametrize("table", ["loss_by_position", "costliest_characters"])

@@ -9,6 +9,9 @@ import pytest
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import DOCUMENT_SAMPLES, Params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.hashing import hash_documents
 from charrnn.generation.writer import Written
 from tasks.sample import sample
 from tasks.tracking.runs import BEST, RunRef
@@ -30,6 +33,16 @@ def run_of(params: Params, characters: str) -> RunRef:
     return run
 
 
+def encoded(params: Params) -> Dataset:
+    """The documents that the model learnt from: every text of one of its characters, and 20 others."""
+    folder = Path(params.data.directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "documents.txt"
+    path.write_text("".join(f"{text}\n" for text in ["a", "b", "é", "_", *(f"no {number}" for number in range(20))]))
+    data = params.data.model_copy(update={"sources": (str(path),), "documents": "lines"})
+    return encode_corpus(fetch_corpus(data), data)
+
+
 def artifact(run: RunRef, path: str) -> str:
     Tracker(run).wait()
     found = mlflow.artifacts.download_artifacts(run_id=run.run_id, artifact_path=path, tracking_uri=run.uri)
@@ -38,7 +51,7 @@ def artifact(run: RunRef, path: str) -> str:
 
 def test_a_hundred_documents_of_each_temperature_are_plain_lists_and_rows_of_one_table(store: Params) -> None:
     run = run_of(store, "abé_")
-    groups = sample.fn(changed(store, temperatures=[0.5, 1.0]), run)
+    groups = sample.fn(encoded(store), changed(store, temperatures=[0.5, 1.0]), run)
     assert [len(texts) for texts in groups] == [DOCUMENT_SAMPLES] * 2 == [100] * 2
     assert groups[0] != groups[1]
     for temperature, texts in zip(("0.5", "1"), groups, strict=True):
@@ -53,16 +66,18 @@ def test_a_hundred_documents_of_each_temperature_are_plain_lists_and_rows_of_one
 
 def test_as_many_texts_as_asked_for_with_their_seeds_where_they_have_line_ends(store: Params) -> None:
     run = run_of(store, "ab\n")
-    ((first, second),) = sample.fn(changed(store, temperatures=[1.0], num_samples=2, seed=7), run)
+    ((first, second),) = sample.fn(encoded(store), changed(store, temperatures=[1.0], num_samples=2, seed=7), run)
     assert artifact(run, "samples/temperature-1.txt") == f"--- seed 7 ---\n{first}\n--- seed 8 ---\n{second}\n"
-    (one,) = sample.fn(changed(store, temperatures=[1.0], num_samples=1, seed=8), run)
+    (one,) = sample.fn(encoded(store), changed(store, temperatures=[1.0], num_samples=1, seed=8), run)
     assert one == [second]
     assert artifact(run, "samples/temperature-1.txt") == second
 
 
 def test_what_the_model_cannot_use_is_said_once(store: Params, caplog: pytest.LogCaptureFixture) -> None:
     run = run_of(store, "ab")
-    groups = sample.fn(changed(store, temperatures=[0.5, 1.0], num_samples=1, prime="aX", stop="\n"), run)
+    groups = sample.fn(
+        encoded(store), changed(store, temperatures=[0.5, 1.0], num_samples=1, prime="aX", stop="\n"), run
+    )
     assert all(text.startswith("a") for texts in groups for text in texts)
     warnings = [message for message in caplog.messages if message.startswith("warning")]
     assert warnings == [
@@ -86,3 +101,18 @@ def test_the_last_text_has_a_seed_before_anything_is_computed() -> None:
     ):
         Params.model_validate({"sampling": {"seed": 2**63 - 1, "num_samples": 2}})
     assert Params.model_validate({"sampling": {"seed": 2**63 - 1}}).sampling.seed == 2**63 - 1
+
+
+def test_what_of_the_documents_is_new_is_a_table(store: Params) -> None:
+    run, dataset = run_of(store, "abé_"), encoded(store)
+    (texts,) = sample.fn(dataset, changed(store, temperatures=[1.0]), run)
+    frame = pd.DataFrame(**json.loads(artifact(run, "samples/novelty.json")))
+    splits = dataset.splits(store.splits)
+    assert splits.documents is not None
+    known = {
+        name: {text for text in texts if hash_documents([text])[0] in dataset.hashes()[chosen]}
+        for name, chosen in splits.documents.items()
+    }
+    assert frame["in_train"][0] == sum(text in known["train"] for text in texts) / 100
+    assert frame["new"][0] == sum(all(text not in found for found in known.values()) for text in texts) / 100
+    assert 0 < frame["in_train"][0] < 1

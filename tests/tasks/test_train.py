@@ -1,5 +1,6 @@
 """Going on with a run that lost its checkpoints: on another machine, or before the first one was saved."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_a_run_says_what_it_computes_in(precision: str, place: Workplace, caplog
     assert line.endswith(f" threads, {precision}")
     newest = place.client.get_run(place.runs()[0])
     assert f" threads, {precision}; " in newest.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize(("fraction", "split"), [("0.1", "val"), ("0", "train")])
+def test_an_evaluation_is_told_with_a_loss_also_without_a_validation_split(
+    fraction: str, split: str, place: Workplace, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = [f"splits.val_fraction={fraction}", "splits.test_fraction=0", "training.max_steps=20"]
+    with caplog.at_level("INFO", logger="charrnn"):
+        answer = call(*place.options, *[part for option in options for part in ("--set", option)])
+    assert answer.code == 0, answer.err
+    (line,) = (message for message in caplog.messages if message.startswith("  step "))
+    assert re.fullmatch(rf"  step +20 +\d+ s  {split} loss \d\.\d{{4}}( \(best\))?", line)
 
 
 def test_without_the_folder_a_run_goes_on_from_its_artifacts(

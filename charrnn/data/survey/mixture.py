@@ -58,7 +58,9 @@ def _trigrams(text: str) -> _Trigrams:
 def _similarity(one: tuple[_Trigrams, _Trigrams], other: tuple[_Trigrams, _Trigrams]) -> float:
     """Return how alike two parts are, each given as its halves: 1 if they are as alike as these."""
     across = statistics.fmean(_cosine(half, another) for half in one for another in other)
-    return min(across / math.sqrt(_cosine(*one) * _cosine(*other)), 1.0) if across else 0.0
+    within = math.sqrt(_cosine(*one) * _cosine(*other))
+    # A part whose halves have nothing in common is like no other.
+    return min(across / within, 1.0) if across and within else 0.0
 
 
 def _cosine(one: _Trigrams, other: _Trigrams) -> float:

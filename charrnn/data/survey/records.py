@@ -104,7 +104,8 @@ def table_of_parquet(files: Sequence[TextFile]) -> tuple[Table, int]:
                         break
                     rows += [_row(record) for record in batch.to_pylist()]
                     read += batch.nbytes
-        except (OSError, ValueError) as error:  # what pyarrow raises is one of these
+        # What pyarrow raises is one of the first two; a date beyond the range of Python, an unknown time zone.
+        except (OSError, ValueError, OverflowError, LookupError) as error:
             raise CorpusError(f"{file.name}: is no Parquet file: {one_line(str(error))}") from None
     return _table(PARQUET, rows), total
 

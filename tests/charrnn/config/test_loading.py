@@ -14,7 +14,7 @@ from charrnn.config.loading import PROJECT, load_params, merge, validate_params
 from charrnn.config.redaction import redact
 from charrnn.config.resume_rules import MAY_CHANGE, check_resumable
 from charrnn.config.schema import Params
-from charrnn.config.writing import flatten, redacted_values, to_yaml
+from charrnn.config.writing import flatten, readable_values, redacted_values, to_yaml
 from charrnn.errors import ParamsError
 from tests.source_fixtures import one_line
 
@@ -350,6 +350,41 @@ def test_a_source_that_only_the_project_has_names_both_places(elsewhere: Path, o
     both = f"{elsewhere}/docs/architecture.md, but {PROJECT}/docs/architecture.md is there"
     for name in ("docs/architecture.md", f"docs/architecture.md#sha256={'0' * 64}"):
         assert f"--set: data.sources: nothing is at {both}" in refusal([], [f"data.sources={name}"])
+
+
+# Names with bytes that are no UTF-8
+
+
+@pytest.mark.parametrize("written", ["zy\udcef.txt", "[zy\udcef.txt]", '["zy\udcef.txt"]', '["zy\\uDCEF.txt"]'])
+def test_a_path_keeps_bytes_that_are_no_utf8_and_is_written_down_with_them(
+    elsewhere: Path, overlay: Path, written: str
+) -> None:
+    params = load_params([], [f"data.sources={written}", "data.directory=d\udcef"])
+    assert params.data.sources == (f"{elsewhere}/zy\udcef.txt",)
+    assert params.data.directory == f"{elsewhere}/d\udcef"
+    overlay.write_text(to_yaml(params), encoding="utf-8")
+    assert load_params([overlay]) == params
+    assert readable_values(params)["data"]["directory"] == rf"{elsewhere}/d\xef"
+
+
+def test_an_overlay_gives_its_folder_whatever_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "f\udcef").mkdir()
+    path = tmp_path / "f\udcef" / "o\udcef.yaml"
+    path.write_text("data: {sources: [a.txt]}")
+    assert load_params([path]).data.sources == (f"{tmp_path}/f\udcef/a.txt",)
+    path.write_text("data: {source: [a.txt]}")
+    assert refusal([path], []).startswith(rf"{tmp_path}/f\xef/o\xef.yaml: data.source: unknown parameter")
+
+
+def test_names_that_only_people_read_have_escapes() -> None:
+    names = ["experiment=e\udcef", "run_name=n\udcef", "registered_model=r\udcef", "tags={a\udcef: t\udcef}"]
+    found = load_params([], [f"tracking.{name}" for name in names]).tracking
+    assert (found.experiment, found.run_name, found.registered_model) == (r"e\xef", r"n\xef", r"r\xef")
+    assert found.tags == {r"a\xef": r"t\xef"}
+
+
+def test_a_message_shows_such_bytes_as_escapes() -> None:
+    assert r'got "m\xef"' in refusal([], ["training.seed=m\udcef"])
 
 
 # Overrides

@@ -105,3 +105,7 @@ def test_one_line_can_always_be_written(text: str) -> None:
 
 def test_one_line_joins_what_blanks_and_line_ends_part() -> None:
     assert one_line(" no\n  way \t to http://me:hunter2@host/ ") == "no way to http://***@host/"
+
+
+def test_one_line_shows_bytes_that_are_no_utf8_as_escapes() -> None:
+    assert one_line("zy\udcef.txt") == r"zy\xef.txt"

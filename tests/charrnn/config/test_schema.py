@@ -12,12 +12,14 @@ SECTIONS: dict[str, type[BaseModel]] = {
     name: field.annotation for name, field in Params.model_fields.items() if isinstance(field.annotation, type)
 }
 
-AT_LEAST_ONE = """data.min_count data.max_characters data.max_vocabulary model.hidden_size model.num_layers
+AT_LEAST_ONE = """data.max_length data.min_count data.max_characters data.max_vocabulary model.hidden_size
+    model.num_layers
     model.embedding_size training.seq_length training.batch_size training.epochs training.max_steps
     training.decay_patience training.patience training.log_every evaluation.every_steps
     evaluation.max_characters evaluation.batch_size evaluation.probe_window checkpoint.every_steps
     checkpoint.keep_every_steps sampling.length sampling.top_k sampling.num_samples"""
-AT_LEAST_ZERO = "training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries tasks.recoveries"
+AT_LEAST_ZERO = """training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries tasks.recoveries
+    data.min_length"""
 MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes training.learning_rate
     training.decay_epochs training.grad_clip training.spike_threshold
     evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
@@ -38,7 +40,7 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
     ("sampling.top_p sampling.min_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("tracking.promotion_confidence evaluation.max_share", [5e-324, 1], [0, math.nextafter(1, 2)]),
-    ("training.seed sampling.seed", [0, 2**63 - 1], [-1, 2**63]),
+    ("training.seed sampling.seed splits.seed", [0, 2**63 - 1], [-1, 2**63]),
     ("model.forget_bias", [-1e300, 1e300], []),
 ]
 NUMBERS = [(key, allowed, refused) for keys, allowed, refused in BOUNDS for key in keys.split()]
@@ -48,7 +50,12 @@ KEYS = [key for key, _, _ in NUMBERS]
 def with_value(key: str, value: Any) -> Any:
     """Return what `key` is when only it is set."""
     section, name = key.split(".")
-    other = {"splits.val_fraction": {"test_fraction": 0}, "splits.test_fraction": {"val_fraction": 0}}.get(key, {})
+    others: dict[str, dict[str, Any]] = {
+        "splits.val_fraction": {"test_fraction": 0},
+        "splits.test_fraction": {"val_fraction": 0},
+        "data.max_length": {"documents": "lines"},
+    }
+    other = others.get(key, {})
     return getattr(SECTIONS[section].model_validate({**other, name: value}), name)
 
 

@@ -5,7 +5,7 @@ import sys
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,10 +20,14 @@ from hypothesis import strategies as st
 from charrnn.config.loading import PROJECT
 from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data import dataset as dataset_module
-from charrnn.data import decoding as text_module
 from charrnn.data.corpus import Corpus
+from charrnn.data.counting import CharacterCounts, count_characters
 from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.data.documents import Piece, read_pieces
+from charrnn.data.hashing import hash_documents
 from charrnn.errors import CorpusError, FileError, VocabularyError
+from tests.charrnn.data.text_files import corpus_of as corpus_of_files
+from tests.charrnn.data.text_files import text_file
 from tests.source_fixtures import one_line
 
 ROSE = "A rose is a rose,\r\nis a rosé 😀!"
@@ -31,10 +35,8 @@ AS_IT_IS = {"newline": "keep", "unicode_form": "none"}
 
 
 def corpus_of(content: str | bytes, folder: Path) -> Corpus:
-    path = folder / "text.txt"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Corpus(path, digest, path.stat().st_size, "the text", cached=True, warnings=())
+    file = text_file(content, folder / "text.txt")
+    return Corpus((file,), file.sha256, file.size, "the text", cached=True, warnings=())
 
 
 def encode(content: str | bytes, folder: Path, **changes: Any) -> Dataset:
@@ -61,10 +63,10 @@ def test_ids_counts_and_first_positions_are_those_of_the_text(
     tmp_path_factory: pytest.TempPathFactory, text: str, min_count: int, chunk_bytes: int
 ) -> None:
     kept = sorted(character for character, count in Counter(text).items() if count >= min_count)
-    in_pieces = partial(text_module.read_text, chunk_bytes=chunk_bytes)
+    in_pieces = partial(read_pieces, chunk_bytes=chunk_bytes)
     folder = tmp_path_factory.mktemp("dataset")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset_module, "read_text", in_pieces)
+        patch.setattr(dataset_module, "read_pieces", in_pieces)
         if len(kept) < 2:
             with pytest.raises(CorpusError, match=f"has {len(kept)} distinct characters"):
                 encode(text, folder, min_count=min_count, **AS_IT_IS)
@@ -84,7 +86,8 @@ def test_an_encoding_says_what_it_is_of(tmp_path: Path) -> None:
     dataset = encode_corpus(corpus, DataParams(directory=str(tmp_path / "data")))
     assert dataset.directory.parent == tmp_path / "data" / "encoded"
     assert (dataset.corpus_sha256, dataset.cached, dataset.dropped) == (corpus.sha256, False, 0)
-    assert sorted(path.name for path in dataset.directory.iterdir()) == ["dataset.json", "ids.bin", "vocabulary.json"]
+    names = ["dataset.json", "file_ends.bin", "file_hashes.bin", "ids.bin", "vocabulary.json"]
+    assert sorted(path.name for path in dataset.directory.iterdir()) == names
     assert files(tmp_path) == [dataset.directory.name]
     assert dataset.vocabulary().decode(dataset.ids()) == ROSE.replace("\r\n", "\n")
 
@@ -151,7 +154,7 @@ def test_a_text_that_changes_while_it_is_encoded_is_an_error_that_leaves_nothing
     corpus = corpus_of("abcabc", tmp_path)
 
     def change(read: int) -> None:
-        corpus.path.write_text("abcacb")
+        corpus.files[0].path.write_text("abcacb")
 
     with pytest.raises(CorpusError, match=r"text\.txt: changed while it was read; run again"):
         encode_corpus(corpus, DataParams(directory=str(tmp_path / "data")), change)
@@ -224,13 +227,13 @@ def test_a_cached_encoding_larger_than_allowed_now_is_an_error(tmp_path: Path) -
 def test_threads_that_encode_the_same_at_once_encode_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, params = corpus_of(ROSE, tmp_path), DataParams(directory=str(tmp_path / "data"))
     together, counted = threading.Barrier(5), []
-    count = dataset_module._count
+    count = count_characters
 
-    def noting(pieces: Iterator[str], *rest: Any) -> Any:
-        counted.append(rest)
-        return count(pieces, *rest)
+    def noting(pieces: Iterator[Piece]) -> CharacterCounts:
+        counted.append(pieces)
+        return count(pieces)
 
-    monkeypatch.setattr(dataset_module, "_count", noting)
+    monkeypatch.setattr(dataset_module, "count_characters", noting)
 
     def start(_: int) -> Dataset:
         together.wait()
@@ -252,14 +255,15 @@ from charrnn.config.schema import DataParams
 path, digest, folder = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-corpus = Corpus(Path(path), digest, 0, "the text", True, ())
+from charrnn.data.text_file import TextFile
+corpus = Corpus((TextFile(path, Path(path), digest, 0),), digest, 0, "the text", True, ())
 print(encode_corpus(corpus, DataParams(directory=folder)).cached)
 """
 
 
 def test_processes_that_encode_the_same_at_once_encode_it_once(tmp_path: Path) -> None:
     corpus = corpus_of(ROSE * 20_000, tmp_path)
-    command = [sys.executable, "-c", PROCESS, str(corpus.path), corpus.sha256, str(tmp_path / "data")]
+    command = [sys.executable, "-c", PROCESS, str(corpus.files[0].path), corpus.sha256, str(tmp_path / "data")]
     both = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
         for _ in range(2)
@@ -289,7 +293,7 @@ def test_the_digest_is_that_of_the_vocabulary_and_the_ids_however_they_are_read(
     tmp_path_factory: pytest.TempPathFactory, text: str, chunk_bytes: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset_module, "read_text", partial(text_module.read_text, chunk_bytes=chunk_bytes))
+        patch.setattr(dataset_module, "read_pieces", partial(read_pieces, chunk_bytes=chunk_bytes))
         dataset = encode(text.lstrip("\ufeff") + "ab", tmp_path_factory.mktemp("dataset"), **AS_IT_IS)
     characters = json.dumps(list(dataset.vocabulary().characters)).encode()
     assert dataset.digest == hashlib.sha256(characters + dataset.ids().tobytes()).hexdigest()
@@ -381,6 +385,9 @@ def test_a_description_is_plain_and_holds_no_place(tmp_path: Path) -> None:
     assert json.loads((dataset.directory / "dataset.json").read_text()) == {
         "digest": dataset.digest,
         "length": dataset.length,
+        "documents": None,
+        "files": 1,
+        "left_out": {},
         "dropped": 0,
         "corpus_sha256": dataset.corpus_sha256,
     }
@@ -391,3 +398,243 @@ def test_a_dataset_knows_the_ids_of_its_splits(tmp_path: Path) -> None:
     splits = dataset.splits(SplitParams(val_fraction=0.2, test_fraction=0.1))
     assert sum(splits.sizes.values()) == dataset.length
     assert np.concatenate([splits.ids(name) for name in splits.sizes]).tolist() == dataset.ids().tolist()
+
+
+# Documents
+
+
+def documents_of(dataset: Dataset) -> list[str]:
+    """Read the documents back, as the ends say where they are."""
+    ids, vocabulary = dataset.ids(), dataset.vocabulary()
+    assert ids[0] == vocabulary.padding_id
+    found, start = [], 1
+    for end in dataset.ends().tolist():
+        assert ids[end - 1] == vocabulary.padding_id
+        assert vocabulary.padding_id not in ids[start : end - 1]
+        found.append(vocabulary.decode(ids[start : end - 1]))
+        start = end
+    assert start == len(ids) == dataset.length
+    return found
+
+
+def encode_files(contents: Sequence[str], folder: Path, chunk_bytes: int = 2**18, **changes: Any) -> Dataset:
+    corpus, params = corpus_of_files(contents, folder), DataParams(directory=str(folder / "data"), **changes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset_module, "read_pieces", partial(read_pieces, chunk_bytes=chunk_bytes))
+        return encode_corpus(corpus, params)
+
+
+CONTENTS = st.lists(st.text("ab\n%é😀", min_size=1, max_size=25), min_size=1, max_size=4)
+NAIVE: dict[str, Callable[[str], list[str]]] = {
+    "lines": lambda text: text.removesuffix("\n").split("\n"),
+    "files": lambda text: [text.removesuffix("\n")],
+    "%": lambda text: text.removesuffix("%").split("%") if text != "%" else [""],
+}
+
+
+@given(CONTENTS, st.sampled_from(list(NAIVE)), st.integers(1, 7), st.integers(0, 3), st.none() | st.integers(3, 9))
+@example(["ab\n\nb", "a"], "lines", 2, 0, None)
+@example(["a%b%%", "%"], "%", 1, 1, None)
+def test_documents_are_those_of_a_plain_reading(
+    tmp_path_factory: pytest.TempPathFactory,
+    contents: list[str],
+    kind: str,
+    chunk_bytes: int,
+    shortest: int,
+    longest: int | None,
+) -> None:
+    every = [document for content in contents for document in NAIVE[kind](content)]
+    kept = [one for one in every if shortest <= len(one) <= (longest or 1000)]
+    filters = {"min_length": shortest, "max_length": longest}
+    folder = tmp_path_factory.mktemp("documents")
+    occurs = kind != "%" or any("%" in content for content in contents)
+    if len(kept) < 2 or len(set("".join(kept))) < 2 or not occurs:
+        with pytest.raises(CorpusError):
+            encode_files(contents, folder, chunk_bytes, documents=kind, **filters)
+        assert files(folder) == []
+        return
+    dataset = encode_files(contents, folder, chunk_bytes, documents=kind, **filters)
+    assert documents_of(dataset) == kept
+    assert dataset.documents == len(kept)
+    assert dataset.characters == sum(map(len, kept))
+    assert dataset.hashes().tolist() == hash_documents(kept).tolist()
+    assert sum(dataset.left_out.values()) == len(every) - len(kept)
+    counts = Counter("".join(kept))
+    vocabulary = dataset.vocabulary()
+    assert dict(zip(vocabulary.characters, vocabulary.counts, strict=True)) == counts
+    text = "".join(kept)
+    assert list(vocabulary.first_seen) == [text.index(character) for character in vocabulary.characters]
+    ends = dataset.file_ends().tolist()
+    assert len(ends) == len(contents)
+    assert ends[-1] == dataset.length
+
+
+@given(st.lists(st.sampled_from(["a", "b", "ab", "ba", "é"]), min_size=4, max_size=40), st.integers(1, 9))
+def test_of_equal_documents_the_first_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[str], chunk_bytes: int
+) -> None:
+    kept = list(dict.fromkeys(documents))
+    text = "".join(f"{one}\n" for one in documents)
+    if len(kept) < 2:
+        return
+    dataset = encode_files([text], tmp_path_factory.mktemp("unique"), chunk_bytes, documents="lines", unique=True)
+    assert documents_of(dataset) == kept
+    assert dataset.left_out.get("repeated", 0) == len(documents) - len(kept)
+
+
+def test_rare_characters_leave_documents_and_their_ends_where_they_are(tmp_path: Path) -> None:
+    dataset = encode_files(["axb\nab\ny\nbza\n"], tmp_path, documents="lines", min_count=2)
+    assert documents_of(dataset) == ["ab", "ab", "ba"]
+    assert dataset.dropped == 3
+
+
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [("\n\n", "Anna\nBob\n\nCarl\n\nDora"), ("", "Anna\nBobCarl\nDora"), ("\n", "Anna\nBob\nCarl\nDora")],
+)
+def test_files_of_one_stream_are_joined_by_what_is_missing_of_the_rule(
+    tmp_path: Path, join: str, expected: str
+) -> None:
+    dataset = encode_files(["Anna\nBob", "Carl\n", "Dora"], tmp_path, join=join)
+    assert dataset.vocabulary().decode(dataset.ids()) == expected
+    assert dataset.documents is None
+    assert dataset.files == 3
+
+
+def test_the_same_ids_from_files_with_other_ends_are_the_same_data(tmp_path: Path) -> None:
+    first = encode_files(["ab\n", "ba"], tmp_path, join="")
+    second = encode_files(["ab", "\nba"], tmp_path, join="")
+    assert first.ids().tobytes() == second.ids().tobytes()
+    assert first.digest == second.digest
+    assert first.file_ends().tolist() != second.file_ends().tolist()
+
+
+def test_whole_documents_are_taken_until_the_characters_are_enough(tmp_path: Path) -> None:
+    dataset = encode_files(["abc\nab\nabcd\na\n"], tmp_path, documents="lines", max_characters=8)
+    assert documents_of(dataset) == ["abc", "ab"]
+
+
+@pytest.mark.parametrize(
+    ("contents", "changes", "message"),
+    [
+        (["abc\n"], {"documents": "lines"}, "only 1 document is left of 1 (data.documents = 'lines')"),
+        (["abcdef\nabcdeg\n"], {"documents": "lines", "max_length": 5}, "2 longer than data.max_length 5"),
+        (["\n\n\n"], {"documents": "lines"}, "no document is left of 3"),
+        (["ab\nba\n"], {"documents": "line"}, "the separator 'line' never occurs in the text; allowed are none, lines"),
+    ],
+)
+def test_too_few_documents_are_an_error_that_says_why(
+    tmp_path: Path, contents: list[str], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CorpusError) as caught:
+        encode_files(contents, tmp_path, **changes)
+    assert message in one_line(caught.value)
+    assert files(tmp_path) == []
+
+
+def test_documents_are_found_again_and_damage_to_their_ends_is_seen(tmp_path: Path) -> None:
+    dataset = encode_files(["ab\nba\n"], tmp_path, documents="lines")
+    assert encode_files(["ab\nba\n"], tmp_path, documents="lines").cached
+    for name in ("ends.bin", "hashes.bin", "file_ends.bin", "file_hashes.bin"):
+        path = dataset.directory / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1])
+        with pytest.raises(CorpusError, match=rf"{name}: is damaged"):
+            encode_files(["ab\nba\n"], tmp_path, documents="lines")
+        path.write_bytes(content)
+
+
+def test_first_positions_count_no_stop_symbol_also_where_documents_have_several_lines(tmp_path: Path) -> None:
+    dataset = encode_files(["ab", "b\nc", "\n"], tmp_path, documents="files", min_length=0)
+    vocabulary = dataset.vocabulary()
+    assert documents_of(dataset) == ["ab", "b\nc", ""]
+    assert vocabulary.characters == "\nabc"
+    assert vocabulary.counts == (1, 1, 2, 1)
+    assert vocabulary.first_seen == (3, 0, 1, 4)
+
+
+def test_files_have_ends_and_hashes_where_nothing_is_taken_of_them_too(tmp_path: Path) -> None:
+    contents = ["\n\n", "ab\nba\n", "\n", "a\nab\n", "b"]
+    dataset = encode_files(contents, tmp_path, documents="lines", unique=True, min_length=2)
+    assert documents_of(dataset) == ["ab", "ba"]
+    assert dataset.file_ends().tolist() == [1, 7, 7, 7, 7]
+    expected = [hashlib.sha256(content.encode()).digest()[:8] for content in contents]
+    assert dataset.file_hashes().tobytes() == b"".join(expected)
+    stream = encode_files(contents, tmp_path, max_characters=6, join="--")
+    assert stream.vocabulary().decode(stream.ids()) == "\n\n--ab"
+    assert stream.file_ends().tolist() == [4, 6, 6, 6, 6]
+
+
+def test_characters_of_the_model_that_training_starts_from_have_ids_in_documents_too(tmp_path: Path) -> None:
+    corpus = corpus_of_files(["ab\nax\n"], tmp_path)
+    params = DataParams(directory=str(tmp_path / "data"), documents="lines", min_count=2)
+    dataset = encode_corpus(corpus, params, known="xyb\n")
+    assert dataset.vocabulary().characters == "\nabxy"
+    assert dataset.vocabulary().counts == (0, 2, 1, 1, 0)
+    assert documents_of(dataset) == ["ab", "ax"]
+
+
+def test_records_become_documents(tmp_path: Path) -> None:
+    table = 'name,genre\nAnna,"a\nb"\nBOB,\n'
+    corpus = corpus_of_files([table], tmp_path, ".csv")
+    params = {"directory": str(tmp_path / "data"), "documents": "records", "lowercase": True}
+    dataset = encode_corpus(corpus, DataParams(**params, template="{genre}: {name}"))
+    assert documents_of(dataset) == ["a\nb: anna", ": bob"]
+    assert documents_of(encode_corpus(corpus, DataParams(**params, template="{name}"))) == ["anna", "bob"]
+    with pytest.raises(CorpusError, match="the nearest is 'genre'"):
+        encode_corpus(corpus, DataParams(**params, template="{Genre}"))
+
+
+def test_the_same_bytes_under_the_name_of_another_table_are_encoded_anew(tmp_path: Path) -> None:
+    params = DataParams(directory=str(tmp_path / "data"), documents="records")
+    content = "a,b\nc,d\ne,f\n"
+    as_tabs = encode_corpus(corpus_of_files([content], tmp_path, ".tsv"), params)
+    assert documents_of(as_tabs) == ["c,d", "e,f"]
+    with pytest.raises(CorpusError, match="has 2 columns"):
+        encode_corpus(corpus_of_files([content], tmp_path, ".csv"), params)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"documents": "a"},
+        {"documents": "lines", "min_length": 2},
+        {"documents": "lines", "max_length": 2},
+        {"documents": "lines", "unique": True},
+        {"join": "+"},
+    ],
+    ids=lambda change: list(change)[-1],
+)
+def test_what_makes_other_documents_is_encoded_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    contents = ["b\nab\nab\nbab", "ab\n"]
+    before: dict[str, Any] = {"documents": "lines"} if "documents" in change else {}
+    first = encode_files(contents, tmp_path, **before)
+    changed = encode_files(contents, tmp_path, **change)
+    assert not changed.cached
+    assert changed.ids().tobytes() != first.ids().tobytes()
+    assert encode_files(contents, tmp_path, **before).ids().tobytes() == first.ids().tobytes()
+
+
+def test_what_makes_no_difference_to_a_text_is_found_again(tmp_path: Path) -> None:
+    encode(ROSE, tmp_path)
+    assert encode(ROSE, tmp_path, join="", min_length=3).cached
+
+
+def test_progress_on_unique_documents_is_told_three_times_for_each_character_and_line_end(tmp_path: Path) -> None:
+    told: list[int] = []
+    params = DataParams(directory=str(tmp_path / "data"), documents="lines", unique=True)
+    encode_corpus(corpus_of("ab\nba\n", tmp_path), params, told.append)
+    assert told[-1] == 18
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "digest"),
+    [
+        (ROSE, {}, "a121e7a937094f43cb58a243d83ca73b37aa7fec0833d0c2fc3f34d017f33081"),
+        ("aabbc x", {"min_count": 2}, "0638fe90fcc0f93d05b3c7891927d29b56ead913c3ab0be2a0414a396dc2a6be"),
+    ],
+)
+def test_a_text_in_one_file_is_the_same_data_as_before_there_were_documents(
+    tmp_path: Path, content: str, changes: dict[str, Any], digest: str
+) -> None:
+    assert encode(content, tmp_path, **changes).digest == digest

@@ -8,14 +8,14 @@ from charrnn.data.layout import cut, lay_out
 from charrnn.data.pieces import Pieces
 from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
-from charrnn.data.windows import IGNORED
+from charrnn.data.windows import IGNORED, Windows
 from charrnn.errors import CorpusError
 
 CPU = torch.device("cpu")
 IDS = np.arange(20_000, dtype=np.uint16)
 
 
-def predicted(laid_out: Pieces | Streams) -> list[tuple[int, int]]:
+def predicted(laid_out: Windows) -> list[tuple[int, int]]:
     """Return every input with its target."""
     pairs = []
     for index in range(laid_out.num_windows):
@@ -69,3 +69,16 @@ def test_long_spans_are_cut_so_that_the_streams_are_filled() -> None:
     filled = [laid_out.window(index).characters for index in range(laid_out.num_windows)]
     assert sum(filled) == 19_898
     assert len(filled) <= 1.25 * 19_898 / 80
+
+
+def test_a_sample_of_documents_has_documents_of_all_lengths_and_no_more_than_asked_for() -> None:
+    lengths = [3] * 300 + [30] * 300
+    ends = np.cumsum(np.array(lengths) + 1) + 1
+    spans = np.stack([ends - lengths - 1, ends], axis=1).tolist()
+    whole = lay_out(splits(spans, documents=True), "train", 4, 16, CPU)
+    sample = lay_out(splits(spans, documents=True), "train", 4, 16, CPU, most=2000)
+    assert whole.characters == sum(lengths) + 600
+    assert 1900 <= sample.characters <= 2000
+    long = sum(31 for index in range(sample.num_windows) for offset in sample.window(index).offsets if offset == 16)
+    assert 0.7 * 31 / 35 < long / sample.characters < 1.2 * 31 / 35
+    assert lay_out(splits(spans, documents=True), "train", 4, 16, CPU, most=1).characters in (4, 31)

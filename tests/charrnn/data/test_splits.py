@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -143,7 +145,7 @@ def test_equal_documents_are_never_on_two_sides(texts: list[str], seed: int) -> 
     try:
         splits = split_units(ids, units, params)
     except CorpusError:
-        with pytest.raises(CorpusError, match="no training split is left"):
+        with pytest.raises(CorpusError, match="cannot be divided as asked"):
             split_units(ids, units, params)
         return
     sides = [set(texts_of(splits, name)) for name in ("train", "val", "test")]
@@ -209,3 +211,25 @@ def test_too_few_documents_or_files_for_the_splits_are_refused(
     with pytest.raises(CorpusError) as caught:
         split_units(*documents(NAMES[:count]), SplitParams(**params))
     assert one_line(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_files_without_anything_in_them_are_not_drawn(seed: int) -> None:
+    ends = np.array([50, 50, 100, 100, 150, 200])
+    units = Units(None, None, ends, np.arange(6, dtype=np.uint64))
+    splits = split_units(text(200), units, SplitParams(by="files", seed=seed))
+    assert splits.sizes["val"] == splits.sizes["test"] == 50
+    ids, of_documents = documents(NAMES[:4], files=[1, 1, 1, 1])
+    of_documents = replace(of_documents, file_ends=np.insert(of_documents.file_ends, 1, of_documents.file_ends[0]))
+    of_documents = replace(of_documents, file_hashes=np.arange(5, dtype=np.uint64))
+    found = split_units(ids, of_documents, SplitParams(by="files", seed=seed))
+    assert {name: len(texts_of(found, name)) for name in found.sizes} == {"train": 2, "val": 1, "test": 1}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_document_that_is_most_of_the_text_is_in_train(seed: int) -> None:
+    texts = ["the same"] * 95 + NAMES[:5]
+    splits = split_units(*documents(texts), SplitParams(seed=seed, val_fraction=0.02, test_fraction=0.02))
+    assert texts_of(splits, "train").count("the same") == 95
+    assert len(texts_of(splits, "val")) == 2
+    assert len(texts_of(splits, "test")) == 2

@@ -41,7 +41,7 @@ def test_decoding_gives_back_any_text(text: str) -> None:
 
 @given(ANY_TEXT)
 @example("_")
-def test_an_id_is_the_place_among_the_code_points_and_none_is_the_padding_id(text: str) -> None:
+def test_an_id_is_the_place_among_the_code_points_and_none_is_the_stop_symbol(text: str) -> None:
     vocabulary = vocabulary_of(text)
     ids = vocabulary.encode(text)
     assert [sorted(set(map(ord, text)))[i] for i in ids] == list(map(ord, text))
@@ -53,12 +53,15 @@ def test_an_id_is_the_place_among_the_code_points_and_none_is_the_padding_id(tex
 @example("abc", "xaybzc")
 @example("".join(map(chr, range(300))), "a\u0104b")
 def test_what_has_no_id_is_left_out_of_what_is_known(characters: str, text: str) -> None:
-    vocabulary = vocabulary_of(characters)
+    vocabulary, points = vocabulary_of(characters), code_points(text)
     known = "".join(character for character in text if character in characters)
-    assert vocabulary.encode_known(text) == vocabulary.encode(known).tobytes()
+    assert vocabulary.knows(points).tolist() == [character in characters for character in text]
+    ids = vocabulary.encode_points(points[vocabulary.knows(points)])
+    assert ids.dtype == vocabulary.dtype
+    assert ids.tolist() == vocabulary.encode(known).tolist()
 
 
-def test_the_padding_id_vanishes_and_an_underscore_stays() -> None:
+def test_the_stop_symbol_vanishes_and_an_underscore_stays() -> None:
     vocabulary = vocabulary_of("a_b")
     a_padded_text = [*vocabulary.encode("a_b"), vocabulary.padding_id, 1, vocabulary.padding_id]
     assert vocabulary.decode(a_padded_text) == f"a_b{vocabulary.characters[1]}"
@@ -67,7 +70,7 @@ def test_the_padding_id_vanishes_and_an_underscore_stays() -> None:
 @pytest.mark.parametrize(
     ("characters", "dtype"), [(1, "uint8"), (255, "uint8"), (256, "uint16"), (65_535, "uint16"), (65_536, "uint32")]
 )
-def test_ids_take_the_smallest_type_that_holds_the_padding_id_too(characters: int, dtype: str) -> None:
+def test_ids_take_the_smallest_type_that_holds_the_stop_symbol_too(characters: int, dtype: str) -> None:
     vocabulary = of_size(characters)
     assert vocabulary.dtype == np.dtype(dtype)
     assert np.array([vocabulary.padding_id]).astype(vocabulary.dtype)[0] == characters

@@ -153,6 +153,15 @@ def test_the_file_is_opened_by_the_safetensors_library_alone(path: Path, checkpo
     assert torch.equal(tensors["random.cpu"], state["rng"])
 
 
+def test_the_name_of_a_folder_may_have_bytes_that_are_no_utf8(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    params = load_params([], ["data.directory=/there/d\udcef"], base=checkpoint.params)
+    path = tmp_path / "c\udcef.ckpt"
+    save_checkpoint(path, replace(checkpoint, params=params))
+    assert load_checkpoint(path).params.data.directory == r"/there/d\xef"
+    with pytest.raises(FileError, match=r"/no\\xef\.ckpt: cannot read checkpoint: No such file"):
+        load_checkpoint(tmp_path / "no\udcef.ckpt")
+
+
 def test_the_digest_is_of_everything_else_whatever_the_order(tmp_path: Path, checkpoint: Checkpoint) -> None:
     digest = save_checkpoint(tmp_path / "a", checkpoint)
     found = Content.of((tmp_path / "a").read_bytes())

@@ -116,19 +116,17 @@ def test_resuming_gives_the_same_curve_and_weights(
         assert torch.equal(resumed.best_model.state_dict()[name], whole.best_model.state_dict()[name])
 
 
+# Documents of 1 to 25 characters, up to three windows of 10 each; an epoch of 30 of them is about 15 windows.
+ENDS = np.cumsum(np.random.default_rng(1).integers(1, 26, 40) + 1) + 1
+STARTS = np.concatenate([[0], ENDS[:-1] - 1])
+DOCUMENTS = np.random.default_rng(2).integers(0, VOCABULARY.padding_id, ENDS[-1]).astype(np.uint8)
+DOCUMENTS[[0, *ENDS - 1]] = VOCABULARY.padding_id
+
+
 def start_on_documents(params: Params) -> tuple[TrainState, Windows, Windows]:
-    """Documents of 1 to 25 characters, up to three windows of 10 each; an epoch is about 15 windows."""
-    lengths = np.random.default_rng(1).integers(1, 26, 40)
-    ends = np.cumsum(lengths + 1) + 1
-    ids = np.random.default_rng(2).integers(0, VOCABULARY.padding_id, ends[-1]).astype(np.uint8)
-    ids[[0, *ends - 1]] = VOCABULARY.padding_id
-    starts = np.concatenate([[0], ends[:-1] - 1])
-    streams = Pieces(ids, starts[:30], ends[:30], 4, 10, CPU, seed=params.training.seed)
-    return (
-        new_state(params.model, params.training, VOCABULARY.size, 4, CPU),
-        streams,
-        Pieces(ids, starts[30:], ends[30:], 4, 10, CPU),
-    )
+    streams = Pieces(DOCUMENTS, STARTS[:30], ENDS[:30], 4, 10, CPU, seed=params.training.seed)
+    val = Pieces(DOCUMENTS, STARTS[30:], ENDS[30:], 4, 10, CPU)
+    return new_state(params.model, params.training, VOCABULARY.size, 4, CPU), streams, val
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 8, 11, 16])
@@ -167,7 +165,7 @@ def test_the_training_loss_of_documents_is_that_of_each_alone(cell: str) -> None
         window, expected = streams.window(index), []
         for number, (offset, begin) in enumerate(zip(window.offsets, window.begins, strict=True)):
             # Read the document from its beginning, with nothing before it, up to the end of this window.
-            ids = torch.from_numpy(streams._ids[begin - offset : begin + len(window.inputs)].astype(np.int64))
+            ids = torch.from_numpy(DOCUMENTS[begin - offset : begin + len(window.inputs)].astype(np.int64))
             with torch.no_grad():
                 logits, _ = state.model(ids[:, None], state.model.initial_state(1))
             kept = window.targets[:, number] != IGNORED

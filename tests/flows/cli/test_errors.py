@@ -11,6 +11,7 @@ import pytest
 
 from charrnn.config.loading import PROJECT
 from charrnn.errors import CharrnnError, DivergedError, ParamsError
+from flows.cli.app import run
 from flows.cli.errors import guarded, interruptible
 
 
@@ -24,6 +25,11 @@ def raises(error: BaseException) -> Callable[[], int]:
 def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(raises(ParamsError("\x1b[2Ja file\x07 of another"))) == 2
     assert capsys.readouterr() == ("", "error: �[2Ja file� of another\n")
+
+
+def test_bytes_of_an_argument_that_are_no_utf8_are_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--zy\udcef"]) == 2
+    assert capsys.readouterr() == ("", "error: no such option: --zy\\xef\n")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,15 @@ def keep_documents(folder: Path, documents: list[str]) -> None:
     """Leave what encoding leaves of a text of documents, as far as it is read here."""
     encoded = DataFolder(folder).encoded / "0123"
     encoded.mkdir(parents=True)
-    values = {"digest": DIGEST, "length": 1, "dropped": 0, "corpus_sha256": ""}
+    values = {
+        "digest": DIGEST,
+        "length": 1,
+        "documents": len(documents),
+        "files": 1,
+        "left_out": {},
+        "dropped": 0,
+        "corpus_sha256": "",
+    }
     (encoded / "dataset.json").write_text(json.dumps(values))
     (encoded / "hashes.bin").write_bytes(hash_documents(documents).tobytes())
 

@@ -41,3 +41,24 @@ def test_a_message_reads_back_as_it_was_written(message: Message) -> None:
 @pytest.mark.parametrize("message", EACH_KIND, ids=lambda message: str(message.kind))
 def test_artifacts_alone_have_a_path_that_a_later_one_may_take(message: Message) -> None:
     assert (artifact_path(message) is not None) == (message.kind in ("text", "table", "file", "curves"))
+
+
+ODD = "a\udcef"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        LogParams({"data.directory": ODD}),
+        SetTags({ODD: ODD}),
+        Rename(ODD),
+        LogDataset(ODD, "abc", ODD, "{}", "train"),
+        LogText("a.txt", ODD),
+        LogTable("a.json", ODD),
+    ],
+    ids=lambda message: str(message.kind),
+)
+def test_bytes_that_are_no_utf8_are_written_as_escapes(message: Message) -> None:
+    written = MESSAGE.dump_json(message)
+    assert rb"a\\xef" in written
+    assert MESSAGE.validate_json(written).kind == message.kind
