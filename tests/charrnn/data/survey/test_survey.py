@@ -99,6 +99,13 @@ def test_a_text_is_like_itself_and_unlike_another_language(seed: int) -> None:
         assert mixture(text).similarity < 0.4
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_parts_of_a_text_that_is_all_different_are_alike(seed: int) -> None:
+    shuffled = kinds.names(600, seed).split()
+    random.Random(seed).shuffle(shuffled)
+    assert mixture("\n".join(shuffled)).similarity > 0.6
+
+
 def test_scripts_and_unseen_characters_are_told() -> None:
     russian = "Ближний дивил лица. " * 200
     found = mixture("All happy families are alike in this. " * 1000 + russian)
