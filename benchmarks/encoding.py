@@ -31,7 +31,7 @@ def write(path: Path, text: bytes, size: int) -> Path:
     return path
 
 
-def params_for(text: Path, documents: str, number: int = 0) -> Params:
+def params_for(text: Path, documents: str = "none", number: int = 0) -> Params:
     data = {"sources": [str(text)], "directory": f"{text.parent}/data{number}", "documents": documents}
     return Params.model_validate({"data": data, "training": {"max_steps": 20, "max_minutes": None}})
 

@@ -110,7 +110,7 @@ def test_names_in_messages_are_on_one_line(folder: Path) -> None:
 
 
 def test_a_path_cannot_have_what_is_no_character_and_no_byte_in_it(folder: Path) -> None:
-    with pytest.raises(SourceError, match="^half�\\.txt: a path cannot have half a surrogate pair in it$"):
+    with pytest.raises(SourceError, match=r"^half�\.txt: a path cannot have half a surrogate pair in it$"):
         local("half\ud800.txt")
     name = os.fsdecode(b"zy\xef.txt")
     (folder / name).write_text("z")
