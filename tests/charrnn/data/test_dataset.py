@@ -612,7 +612,7 @@ def test_the_same_bytes_under_the_name_of_another_table_are_encoded_anew(tmp_pat
 )
 def test_what_makes_other_documents_is_encoded_anew(tmp_path: Path, change: dict[str, Any]) -> None:
     contents = ["b\nab\nab\nbab", "ab\n"]
-    before = {"documents": "lines"} if "documents" in change else {}
+    before: dict[str, Any] = {"documents": "lines"} if "documents" in change else {}
     first = encode_files(contents, tmp_path, **before)
     changed = encode_files(contents, tmp_path, **change)
     assert not changed.cached
