@@ -52,7 +52,7 @@ class IdsWriter:
         """Write what is known at the end.
 
         Returns:
-            The hex SHA-256 of the vocabulary's characters, the ids, and the ends of files where there are several.
+            The hex SHA-256 of the vocabulary's characters and the ids.
 
         Raises:
             CorpusError: one of `files`, which the text is from, has changed since it was fetched.
