@@ -20,7 +20,8 @@ SCHEMA = "charrnn/config/schema.py"
     ("names", "may_name"),
     [
         (CELLS.keys(), ["charrnn/model/cells.py", SCHEMA]),
-        (OPTIMIZERS.keys(), ["charrnn/training/optimizers.py", SCHEMA]),
+        # The parameters that `charrnn init` writes for a text are advice, which may name one.
+        (OPTIMIZERS.keys(), ["charrnn/training/optimizers.py", "charrnn/advice/sizes.py", SCHEMA]),
         # "step" is also a field of many things.
         (SCHEDULES.keys() - {"step"}, ["charrnn/training/schedules.py", SCHEMA]),
         # "loss" is the metric that training and its curves are about.
