@@ -169,7 +169,7 @@ def test_each_source_that_does_not_answer_is_listed(
 
 
 def test_an_unknown_encoding_is_refused(refused: Refuse) -> None:
-    assert refused("--set", "data.encoding=klingon").startswith("data.encoding: must be a text encoding")
+    assert refused("--set", "data.encoding=klingon").startswith("data.encoding: must be auto, or a text encoding")
 
 
 # The machine
