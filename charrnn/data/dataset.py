@@ -195,14 +195,16 @@ def encode_corpus(
 
 def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
     text = _Text(corpus, params, on_progress)
-    counted = count_characters(text.used(with_empty=True))
+    counted = count_characters(text.used())
     text.check()
     vocabulary = counted.vocabulary(corpus.source, params, known)
     dropped = counted.characters - sum(vocabulary.counts)
     with atomic_directory(directory) as temporary:
         with open_writer(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
             for piece in text.used():
-                writer.write(text.without_rare(piece, vocabulary) if dropped else piece)
+                known_only = piece.only(vocabulary.knows(piece.points)) if dropped else piece
+                writer.write(known_only, with_empty=not params.min_length)
+            text.selection.leave_out(text.selection.documents - writer.documents)
             text.check()
             digest = writer.finish(corpus.files)
         dataset = Dataset(
@@ -235,17 +237,12 @@ class _Text:
         self._first = first_of_each(self._whole(), params) if params.has_documents and params.unique else None
         self.selection = Selection(params, self._first)
 
-    def used(self, with_empty: bool = False) -> Iterator[Piece]:
+    def used(self) -> Iterator[Piece]:
         """Yield it from the start; see `Selection.of`."""
         if not self._params.has_documents:
             return self._whole()
         self.selection = Selection(self._params, self._first)
-        return self.selection.of(self._whole(), with_empty)
-
-    def without_rare(self, piece: Piece, vocabulary: Vocabulary) -> Piece:
-        """Return `piece`, which `used` gave, without the characters that have no id."""
-        piece = piece.only(vocabulary.knows(piece.points))
-        return self.selection.without_empty(piece) if self._params.has_documents else piece
+        return self.selection.of(self._whole())
 
     def check(self) -> None:
         """Raise CorpusError where the documents that were taken are too few."""

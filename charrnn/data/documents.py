@@ -16,14 +16,14 @@ from charrnn.data.normalisation import normal_forms, normalise
 from charrnn.data.records import read_records
 from charrnn.data.separator import Splitter
 from charrnn.data.text_file import TextFile
-from charrnn.data.vocabulary import CodePoints, code_points
+from charrnn.data.vocabulary import NOTHING, CodePoints, code_points
 from charrnn.errors import CorpusError
 
 Positions = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 FILLER = "\n"
 """Stands after each document in a piece, where its stop symbol will be."""
-_NO_POSITIONS = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +50,16 @@ class Piece:
         """How many characters it has, without the fillers."""
         return len(self.points) - len(self.ends)
 
-    def documents(self, kept: npt.NDArray[np.bool_]) -> "Piece":
+    def documents(self, kept: Mask) -> "Piece":
         """Return the first `len(kept)` of its documents, without those for which `kept`, (first,), is false."""
         ends = self.ends[: len(kept)]
         points = self.points[: int(ends[-1]) + 1 if len(ends) else 0]
         if kept.all():
             return Piece(self.file, points, ends)
         sizes = _sizes(ends)
-        if (sizes[~kept] == 1).all():  # only empty ones go, which is all that most texts need
-            stays = np.ones(len(points), dtype=np.bool_)
-            stays[ends[~kept]] = False
-        else:
-            stays = np.repeat(kept, sizes)
-        return Piece(self.file, points[stays], np.cumsum(sizes[kept]) - 1)
+        return Piece(self.file, points[np.repeat(kept, sizes)], np.cumsum(sizes[kept]) - 1)
 
-    def only(self, kept: npt.NDArray[np.bool_]) -> "Piece":
+    def only(self, kept: Mask) -> "Piece":
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
         kept = kept.copy()
         kept[self.ends] = True
@@ -94,9 +89,9 @@ def _stream(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> 
     for index, file in enumerate(files):
         for text in filter(None, _text(file, params, chunk_bytes)):
             if before not in (None, index) and (rest := _rest(tail, join)):
-                yield Piece(before, code_points(rest), _NO_POSITIONS)
+                yield Piece(before, code_points(rest), NOTHING)
             tail, before = (tail + text)[-len(join) :] if join else "", index
-            yield Piece(index, code_points(text), _NO_POSITIONS)
+            yield Piece(index, code_points(text), NOTHING)
 
 
 def _rest(text: str, join: str) -> str:
@@ -176,7 +171,7 @@ def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk
 
 
 def _sizes(ends: Positions) -> Positions:
-    """Return how many characters each document has with its filler; `np.diff` takes twice as long."""
+    """Return how long each document is with its filler; `np.diff` takes twice as long."""
     sizes = ends.copy()
     sizes[1:] -= ends[:-1]
     sizes[:1] += 1

@@ -1,6 +1,6 @@
 """Writes the ids of a text as they come, and what tells its documents and files apart. Knows no parameters.
 
-Writing and hashing run beside the caller's work; no more than two pieces are held at a time.
+Hashing runs beside the caller's work; no more than two pieces are held at a time.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import IO
 
 import numpy as np
 
-from charrnn.data.documents import Piece
+from charrnn.data.documents import Mask, Piece
 from charrnn.data.hashing import hash_code_points
 from charrnn.data.text_file import TextFile
 from charrnn.data.vocabulary import Ids, Vocabulary
@@ -25,6 +25,7 @@ class IdsWriter:
 
     Attributes:
         length: ids written so far, stop symbols included.
+        documents: how many were written.
     """
 
     def __init__(
@@ -32,20 +33,26 @@ class IdsWriter:
     ):
         self._folder, self._vocabulary, self._worker, self._opened = folder, vocabulary, worker, opened
         self._sha256 = hashlib.sha256(json.dumps(list(vocabulary.characters)).encode())
-        self._written: Future[None] = worker.submit(lambda: None)
-        self.length = 0
+        self._hashed: Future[None] = worker.submit(lambda: None)
+        self.length = self.documents = 0
         if "ends" in opened:
-            self._append(np.array([vocabulary.padding_id], dtype=vocabulary.dtype), None)
+            self._append(np.array([vocabulary.padding_id], dtype=vocabulary.dtype))
         # A file that nothing is taken from ends where the one before it does; the first, where the text begins.
         self._file_ends = np.full(files, self.length, dtype=np.int64)
 
-    def write(self, piece: Piece) -> None:
-        """Write the next piece of the text, all of whose characters have an id."""
-        ids = self._vocabulary.encode_points(piece.points)
-        if len(piece.ends):
-            ids[piece.ends] = self._vocabulary.padding_id
-            self._opened["ends"].write((piece.ends + (self.length + 1)).data)
-        self._append(ids, piece)
+    def write(self, piece: Piece, with_empty: bool) -> None:
+        """Write the next piece of the text, all of whose characters have an id; empty documents only `with_empty`."""
+        if not len(piece.ends):
+            self._append(self._vocabulary.encode_points(piece.points))
+        else:
+            lengths = piece.lengths
+            kept = lengths >= (0 if with_empty else 1)
+            ids = self._vocabulary.encode_points(piece.points, piece.ends[~kept])
+            past = np.cumsum(lengths[kept] + 1)
+            ids[past - 1] = self._vocabulary.padding_id
+            self._opened["ends"].write((past + self.length).data)
+            self.documents += len(past)
+            self._append(ids, piece, kept)
         self._file_ends[piece.file] = self.length
 
     def finish(self, files: Sequence[TextFile]) -> str:
@@ -57,7 +64,7 @@ class IdsWriter:
         Raises:
             CorpusError: one of `files`, which the text is from, has changed since it was fetched.
         """
-        self._written.result()
+        self._hashed.result()
         ids = self._opened["ids"]
         ids.flush()
         synced = self._worker.submit(os.fsync, ids.fileno())  # while the text is read once more
@@ -69,16 +76,16 @@ class IdsWriter:
         (self._folder / "file_hashes.bin").write_bytes(b"".join(bytes.fromhex(file.sha256)[:8] for file in files))
         return self._sha256.hexdigest()
 
-    def _append(self, ids: Ids, piece: Piece | None) -> None:
-        self._written.result()  # the piece before
-        self._written = self._worker.submit(self._write, ids, piece)
-        self.length += len(ids)
-
-    def _write(self, ids: Ids, piece: Piece | None) -> None:
+    def _append(self, ids: Ids, piece: Piece | None = None, kept: Mask | None = None) -> None:
         self._opened["ids"].write(ids.data)
+        self.length += len(ids)
+        self._hashed.result()  # the piece before
+        self._hashed = self._worker.submit(self._hash, ids, piece, kept)
+
+    def _hash(self, ids: Ids, piece: Piece | None, kept: Mask | None) -> None:
         self._sha256.update(ids.data)
-        if piece is not None and len(piece.ends):
-            self._opened["hashes"].write(hash_code_points(piece.points, piece.ends).data)
+        if piece is not None:
+            self._opened["hashes"].write(hash_code_points(piece.points, piece.ends)[kept].data)
 
 
 @contextmanager

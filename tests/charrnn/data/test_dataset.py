@@ -485,7 +485,12 @@ def test_of_equal_documents_the_first_is_kept(
 def test_rare_characters_leave_documents_and_their_ends_where_they_are(tmp_path: Path) -> None:
     dataset = encode_files(["axb\nab\ny\nbza\n"], tmp_path, documents="lines", min_count=2)
     assert documents_of(dataset) == ["ab", "ab", "ba"]
-    assert dataset.dropped == 3
+    assert dataset.hashes().tolist() == hash_documents(["ab", "ab", "ba"]).tolist()
+    assert (dataset.dropped, dataset.left_out) == (3, {"empty": 1})
+    with_empty = encode_files(["axb\nab\ny\nbza\n"], tmp_path, documents="lines", min_count=2, min_length=0)
+    assert documents_of(with_empty) == ["ab", "ab", "", "ba"]
+    with pytest.raises(CorpusError, match="only 1 document is left of 3"):
+        encode_files(["aabb\nx\ny\n"], tmp_path, documents="lines", min_count=2)
 
 
 @pytest.mark.parametrize(

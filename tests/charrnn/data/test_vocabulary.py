@@ -59,6 +59,9 @@ def test_what_has_no_id_is_left_out_of_what_is_known(characters: str, text: str)
     ids = vocabulary.encode_points(points[vocabulary.knows(points)])
     assert ids.dtype == vocabulary.dtype
     assert ids.tolist() == vocabulary.encode(known).tolist()
+    without = vocabulary.encode_points(points, np.flatnonzero(~vocabulary.knows(points)))
+    assert without.dtype == vocabulary.dtype
+    assert without.tolist() == ids.tolist()
 
 
 def test_the_stop_symbol_vanishes_and_an_underscore_stays() -> None:
