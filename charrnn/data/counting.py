@@ -8,8 +8,9 @@ import numpy.typing as npt
 import torch
 
 from charrnn.config.schema import DataParams
+from charrnn.data.beside import beside
 from charrnn.data.documents import FILLER, Piece
-from charrnn.data.vocabulary import CODE_POINTS, CodePoints, Vocabulary, code_points
+from charrnn.data.vocabulary import CODE_POINTS, Vocabulary, code_points
 from charrnn.errors import CorpusError, VocabularyError
 
 _ALONE = 2**15 - 1
@@ -69,8 +70,7 @@ def count_characters(pieces: Iterator[Piece]) -> CharacterCounts:
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
     first_seen: dict[int, int] = {}
     characters = 0
-    for piece in pieces:
-        found = _bincount(piece.points)
+    for piece, found in beside(_bincount, pieces):
         found[ord(FILLER) : ord(FILLER) + 1] -= len(piece.ends)
         for point in np.flatnonzero((found > 0) & (counts[: len(found)] == 0)):
             first_seen[int(point)] = characters + _first(piece, point)
@@ -88,8 +88,9 @@ def _first(piece: Piece, point: np.intp) -> int:
     return place - int(np.searchsorted(piece.ends, place))
 
 
-def _bincount(points: CodePoints) -> npt.NDArray[np.int64]:
+def _bincount(piece: Piece) -> npt.NDArray[np.int64]:
     """Count each code point; PyTorch does it twice as fast as NumPy, which makes 64-bit integers of all first."""
+    points = piece.points
     if points.dtype != np.uint8:
         found: npt.NDArray[np.int64] = torch.bincount(torch.from_numpy(points.view(np.int32))).numpy()
         return found

@@ -17,8 +17,8 @@ Hashes = npt.NDArray[np.uint64]
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
 # Characters hashed at once: what is computed with them (8 bytes each) stays in the processor's cache, however long a
-# document is.
-BLOCK = 2**15
+# document is; and they are so many that threads seldom wait for each other to enter the interpreter.
+BLOCK = 2**17
 
 
 def hash_documents(documents: list[str]) -> Hashes:
@@ -46,28 +46,27 @@ def hash_code_points(points: CodePoints, ends: npt.NDArray[np.int64], block: int
         ends: (documents,) as in `hash_batch`.
         block: how many characters are hashed at once; the hashes do not depend on it.
     """
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)[: len(ends)]
-    sums = np.zeros(len(ends), dtype=np.uint64)
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1] + 1
     powers, inverses = _powers(_BASE, block), _powers(_INVERSE, block)
     memory = np.empty(min(block, len(points)), dtype=np.uint64)
-    begins = np.arange(0, len(points), block)
-    # The documents that have a character in each block, or the one after them.
-    firsts, stops = np.searchsorted(ends, begins), np.searchsorted(starts, begins + block)
-    for begin, first, stop in zip(begins.tolist(), firsts.tolist(), stops.tolist(), strict=True):
-        terms = memory[: len(points) - begin]
-        terms[:] = points[begin : begin + block]
-        terms += np.uint64(1)
-        terms *= powers[: len(terms)]
-        inside = ends[first:stop] - begin
-        terms[inside if inside[-1] < len(terms) else inside[:-1]] = 0
-        # A document has at least the zero after it, so that no sum is empty.
-        bounds = starts[first:stop] - begin
-        before, bounds[0] = max(-int(bounds[0]), 0), max(int(bounds[0]), 0)
-        parts = np.add.reduceat(terms, bounds)
-        parts *= inverses[bounds]
-        if before:  # the first document began in an earlier block
-            parts[:1] *= np.uint64(pow(_BASE, before, 2**64))
-        sums[first:stop] += parts
+    starts_in, ends_in = starts % block, ends % block
+    sums = np.empty(len(ends), dtype=np.uint64)
+    begins = np.arange(0, len(points) + block, block)
+    # How many documents start, and how many end, before each block.
+    started, ended = np.searchsorted(starts, begins).tolist(), np.searchsorted(ends, begins).tolist()
+    for number, begin in enumerate(begins[:-1].tolist()):
+        first, stop = started[number], started[number + 1]
+        shifted = points[begin : begin + block] + 1
+        shifted[ends_in[ended[number] : ended[number + 1]]] = 0
+        terms = np.multiply(shifted, powers[: len(shifted)], out=memory[: len(shifted)])
+        before = int(starts_in[first]) if stop > first else len(shifted)
+        if before:  # of a document that started in an earlier block
+            moved = np.uint64(pow(_BASE, begin - int(starts[first - 1]), 2**64))
+            sums[first - 1 : first] += terms[:before].sum(keepdims=True) * moved
+        if stop > first:
+            found = np.add.reduceat(terms, starts_in[first:stop])
+            np.multiply(found, inverses[starts_in[first:stop]], out=sums[first:stop])
     return mix(sums + (ends - starts).astype(np.uint64))
 
 
