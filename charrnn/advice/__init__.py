@@ -99,10 +99,10 @@ def _facts(found: Survey, dataset: Dataset, params: Params) -> list[str]:
         facts.append(f"Documents left out: {described(dataset.left_out, params.data)}.")
     facts.append("Training accepts it with these parameters: all of it was encoded and split to make sure.")
     if not found.is_whole:
-        seen = f"lines and documents are from {found.read:,} bytes of it"
+        seen, part = "lines and repeated documents", f"{found.read:,} bytes of it"
         if found.table is not None:
-            seen = f"columns and repeated documents are from its first {found.table.rows:,} rows"
-        facts.append(f"What is said below of {seen}.")
+            seen, part = "columns and repeated documents", f"its first {found.table.rows:,} rows"
+        facts.append(f"What is said below of {seen} is from {part}.")
     if found.has_crlf:
         facts.append("Lines end in CR LF, or in CR; both are read as LF (data.newline).")
     counts = list(zip(vocabulary.characters, vocabulary.counts, strict=True))
@@ -126,16 +126,13 @@ def _data(found: Survey, documents: Documents, files: Sequence[TextFile]) -> lis
         choices.append(Choice("data.template", documents.template, documents.template_reason))
     if not documents.is_stream and documents.repeated >= _SOME_REPEATED:
         left_out = documents.repeated >= _REPEATED
+        stay = ". They may stay, since equal documents are in the same split."
         why = f"{documents.repeated:.0%} of the documents are equal to an earlier one"
-        why += (
-            ": left out, or they would be learnt by heart."
-            if left_out
-            else ". They may stay, since equal ones are in the same split."
-        )
+        why += ": left out, or they would be learnt by heart." if left_out else stay
         choices.append(Choice("data.unique", left_out, why))
     rare, distinct = found.characters.rare, found.characters.distinct
     if found.is_whole and found.table is None and len(rare) >= _MOST_RARE and distinct <= _LARGEST_ALPHABET:
-        why = f"{len(rare)} characters occur only once or twice, such as {quoted(rare)}: too rarely to be learnt, so they are left out."
+        why = f"{len(rare)} characters occur too rarely to be learnt, such as {quoted(rare)}: they are left out."
         choices.append(Choice("data.min_count", 3, why))
     return choices
 

@@ -24,6 +24,7 @@ _SYNTAX = set("{}[]:!")
 _MOST_NAMED = 8
 _DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _RENAME = {",": "let its name end in .csv", "\t": "let its name end in .tsv"}
+_CONVERT = "save it with commas as .csv, or with tabs as .tsv"
 _TITLES = ("title", "name", "headline", "heading", "subject")
 
 
@@ -198,7 +199,7 @@ def _why_records(table: Table) -> str:
         why += (
             f" {_DELIMITERS[table.delimiter].capitalize()} seem to separate its cells, but {table.format} files are "
             f"read with {_DELIMITERS[DELIMITERS[table.format]]}: each row is one text with all its cells. To use "
-            f"columns in a template, {_RENAME.get(table.delimiter, 'save it with commas as .csv, or with tabs as .tsv')}."
+            f"columns in a template, {_RENAME.get(table.delimiter, _CONVERT)}."
         )
     if not table.takes_header:
         return why
@@ -206,7 +207,7 @@ def _why_records(table: Table) -> str:
     if table.has_header:
         return f"{why} {header.capitalize()}."
     remedy = "put a row of names before it" if several else "put a row with a name before it, or set documents: lines"
-    return f"{why} But {header}, and it looks like data. If it is, {remedy}; else it is lost."
+    return f"{why} But {header}, and it looks like data. If so, {remedy}, or this row is not trained on."
 
 
 def _is_class(column: Column, rows: int) -> bool:

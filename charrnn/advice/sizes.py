@@ -117,9 +117,7 @@ def _windows(shape: _Shape, train: int) -> list[Choice]:
     usual = _DEFAULTS.training
     if (length, streams) == (usual.seq_length, usual.batch_size):
         return []
-    why = (
-        f"With {train:,} characters to train on, shorter windows or fewer streams give more optimizer steps in a pass."
-    )
+    why = f"With {train:,} characters to train on, shorter windows or fewer streams give more steps in a pass."
     return [Choice("training.seq_length", length, why), Choice("training.batch_size", streams, "")]
 
 
