@@ -8,7 +8,7 @@ from charrnn.config.schema import NO_DOCUMENTS
 from charrnn.data.survey import Survey
 from charrnn.data.survey.lines import Entries, Lines
 from charrnn.data.survey.parts import Parts
-from charrnn.data.survey.records import Column, Table
+from charrnn.data.survey.records import DELIMITERS, Column, Table
 from charrnn.errors import CorpusError
 
 MANY_FILES = 20
@@ -21,20 +21,21 @@ _LONG_VALUE = 80
 _MOST_CLASSES = 50
 # What the syntax of templates takes.
 _SYNTAX = set("{}[]:!")
+_MOST_NAMED = 8
+_DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+_RENAME = {",": "let its name end in .csv", "\t": "let its name end in .tsv"}
+_CONVERT = "save it with commas as .csv, or with tabs as .tsv"
 _TITLES = ("title", "name", "headline", "heading", "subject")
 
 
 @dataclass(frozen=True)
 class Documents:
-    """How a text is divided; lengths are in characters, and estimates where only a part was read.
+    """How a text is divided.
 
     Attributes:
         value: of data.documents.
         reason: for it.
-        characters: of the whole text.
-        count: documents in the whole text; 1 for a stream.
-        longest: of a document.
-        repeated: share of documents that have occurred before (0 to 1).
+        repeated: share of documents that have occurred before (0 to 1), of those that were looked at.
         ordered: share of neighbours in the order of the alphabet (0 to 1).
         template: of data.template; None for none.
         template_reason: for it.
@@ -43,9 +44,6 @@ class Documents:
 
     value: str
     reason: str
-    characters: int
-    count: int
-    longest: int = 0
     repeated: float = 0.0
     ordered: float = 0.5
     template: str | None = None
@@ -58,52 +56,42 @@ class Documents:
         return self.value == NO_DOCUMENTS
 
 
-def choose_documents(survey: Survey) -> Documents:
-    """Return how the text is divided.
+def choose_documents(survey: Survey, name: str) -> Documents:
+    """Return how the text that messages call `name` is divided.
 
     Raises:
         CorpusError: it is records without a column to write.
     """
     if survey.table is not None:
-        return _records(survey, survey.table)
+        return _records(survey.table, name)
     assert survey.lines is not None  # a text without records has lines
     lines, sizes = survey.lines, survey.file_sizes
-    if len(sizes) >= MANY_FILES and statistics.median(sizes) <= _SMALL_FILE:
-        reason = f"{len(sizes):,} files, half of them at most {statistics.median(sizes):,.0f} bytes: each a document."
-        characters = int(survey.characters.count * survey.scale)
-        return Documents("files", reason, characters, len(sizes), longest=int(max(sizes)))
+    half = statistics.median(sizes)
+    if len(sizes) >= MANY_FILES and half <= _SMALL_FILE:
+        reason = f"{len(sizes):,} files, half of them at most {half:,.0f} bytes long: each file is a document."
+        return Documents("files", reason, repeated=survey.repeated_files)
     if (entries := lines.entries) is not None and _are_documents(entries):
-        reason = f"A line {quoted(entries.line)} separates {_about(survey, entries.parts)}: each is a document."
-        return _divided(survey, f"\n{entries.line}\n", reason, entries.parts)
-    if why := _list(lines, survey.characters.capitals > 0):
-        reason = f"{_about(survey, lines.parts, 'lines')}: {why}. Each line is a document."
-        return _divided(survey, "lines", reason[0].upper() + reason[1:], lines.parts)
+        reason = f"A line {quoted(entries.line)} separates entries, {_half(entries.parts)}: each entry is a document."
+        return _divided(f"\n{entries.line}\n", reason, entries.parts)
+    if why := _list(lines, survey.characters.has_capitals):
+        reason = f"The lines look like {why}, {_half(lines.parts)}: each line is a document."
+        return _divided("lines", reason, lines.parts)
     blocks = lines.blocks
     if blocks is not None and _are_documents(blocks) and blocks.same_start >= 0.8:
         reason = (
-            f"Blank lines separate {_about(survey, blocks.parts)}, and {blocks.same_start:.0%} of them begin with the "
-            "same word: each is a document."
+            f"Blank lines separate entries, {_half(blocks.parts)}, and {blocks.same_start:.0%} of them begin with the "
+            "same word: each entry is a document."
         )
-        return _divided(survey, "\n\n", reason, blocks.parts)
-    return Documents(NO_DOCUMENTS, _why_stream(survey, lines), int(survey.characters.count * survey.scale), 1)
+        return _divided("\n\n", reason, blocks.parts)
+    return Documents(NO_DOCUMENTS, _why_stream(survey, lines) if len(sizes) == 1 else _why_joined(survey))
 
 
-def _divided(survey: Survey, value: str, reason: str, parts: Parts) -> Documents:
-    return Documents(
-        value,
-        reason,
-        # With a stop symbol each.
-        characters=int((parts.characters + parts.count) * survey.scale),
-        count=int(parts.count * survey.scale),
-        longest=parts.longest,
-        repeated=parts.repeated,
-        ordered=parts.ordered,
-    )
+def _divided(value: str, reason: str, parts: Parts) -> Documents:
+    return Documents(value, reason, repeated=parts.repeated, ordered=parts.ordered)
 
 
-def _about(survey: Survey, parts: Parts, name: str = "entries") -> str:
-    about = "" if survey.is_whole else "about "
-    return f"{about}{int(parts.count * survey.scale):,} {name}, half of them at most {parts.median:,} characters long"
+def _half(parts: Parts) -> str:
+    return f"half of them at most {parts.median:,} characters long"
 
 
 def _are_documents(entries: Entries) -> bool:
@@ -132,23 +120,41 @@ def _wrapped(lines: Lines) -> bool:
 
 
 def _why_stream(survey: Survey, lines: Lines) -> str:
+    if lines.parts.count == 1:
+        return "One text to be read from beginning to end: it is a single line."
     if lines.indented > 0.15:
         seen = f"{lines.indented:.0%} of the lines are indented, as in code"
-    elif lines.small > 0.3 and survey.characters.capitals > 0:
+    elif lines.small > 0.3 and survey.characters.has_capitals:
         seen = f"{lines.small:.0%} of the lines begin with a small letter, as in prose whose lines are wrapped"
     elif lines.parts.ninetieth > 300:
-        seen = f"one line in ten has over {lines.parts.ninetieth:,} characters, as where each is a paragraph"
+        seen = f"one line in ten has {lines.parts.ninetieth:,} characters or more, as where a line is a paragraph"
     elif lines.blank > 0.05:
         seen = f"{lines.blank:.0%} of the lines are blank, as between stanzas, speeches or paragraphs"
     elif _wrapped(lines) and lines.punctuated < 0.3:
-        seen = f"half of the lines have at least {lines.parts.median:,} characters, and few have more: they are wrapped"
+        seen = "most lines are about as long as the longest ones, as in prose whose lines are wrapped"
     else:
         seen = f"{lines.punctuated:.0%} of the lines end in punctuation, as in verse"
     part, value = ("paragraph", '"\\n\\n"') if lines.blank > 0.05 else ("line", "lines")
-    return f"One text to be read from beginning to end: {seen}. If each {part} is complete in itself, set {value}."
+    return (
+        f"One text to be read from beginning to end: {seen}. If each {part} is complete in itself, set "
+        f"documents: {value}."
+    )
 
 
-def _records(survey: Survey, table: Table) -> Documents:
+def _why_joined(survey: Survey) -> str:
+    files = len(survey.file_sizes)
+    if files < MANY_FILES:
+        seen = f"{files} files, too few to learn how a file begins and ends: they are joined into one text"
+    else:
+        half = statistics.median(survey.file_sizes)
+        seen = f"{files:,} files, half of them {half:,.0f} bytes long or longer, are joined into one text"
+    return (
+        f"{seen}, with a blank line between them. If samples should be whole files, such as letters, set "
+        "documents: files."
+    )
+
+
+def _records(table: Table, name: str) -> Documents:
     """Return records with a template of a class, a title and the longest text, as far as there are such columns."""
     filled = [column for column in table.columns if column.filled]
     if len(table.columns) == 1:
@@ -156,7 +162,9 @@ def _records(survey: Survey, table: Table) -> Documents:
     else:
         usable = [column for column in filled if column.regular and not set(column.name) & _SYNTAX and column.name]
     if not usable:
-        raise CorpusError(f"none of the {len(table.columns)} columns is in every record and can be named in a template")
+        raise CorpusError(
+            f"{name}: none of the {len(table.columns)} columns is in every record and can be named in a template"
+        )
     texts = [column for column in usable if column.numeric < 0.5] or usable
     body = max(texts, key=lambda column: column.mean * column.filled)
     others = [column for column in texts if column is not body and column.filled > 0.9]
@@ -165,26 +173,41 @@ def _records(survey: Survey, table: Table) -> Documents:
     parts, reasons = [], []
     if classes:
         parts.append((classes[0], ": "))
-        reasons.append(f"{quoted(classes[0].name)} has {classes[0].distinct} different values: the kind of text")
+        values = f"{classes[0].distinct} different values"
+        reasons.append(f"{quoted(classes[0].name)} seems to be their kind, since it has only {values}")
     if titles and body.mean > _LONG_VALUE:
         parts.append((titles[0], "\n"))
-        reasons.append(f"{quoted(titles[0].name)} is its title")
+        reasons.append(f"{quoted(titles[0].name)} seems to be their title")
     parts.append((body, ""))
-    reasons.append(f"{quoted(body.name)} is the longest text, {body.mean:,.0f} characters on average")
-    names = ", ".join(quoted(column.name) for column in table.columns[:8]) + (", ..." if len(table.columns) > 8 else "")
-    count = int(table.rows * survey.scale)
-    about = "" if survey.is_whole else "about "
+    reasons.insert(0, f"{quoted(body.name)} has the longest texts, {body.mean:,.0f} characters on average")
     return Documents(
         value="records",
-        reason=f"{table.format} with {about}{count:,} rows and the columns {names}. Each row is a document.",
-        characters=int(sum(c.mean * c.filled + len(after) for c, after in parts) * table.rows * survey.scale) + count,
-        count=count,
-        longest=sum(column.longest + len(after) for column, after in parts),
+        reason=_why_records(table),
         repeated=max(0.0, 1 - body.distinct / (table.rows * body.filled)) if len(parts) == 1 else 0.0,
         template=None if len(table.columns) == 1 else "".join(f"{{{column.name}}}{after}" for column, after in parts),
         template_reason="; ".join(reasons) + ".",
         prime=f"{classes[0].commonest}: " if classes else "",
     )
+
+
+def _why_records(table: Table) -> str:
+    more = ", ..." if len(table.columns) > _MOST_NAMED else ""
+    names = ", ".join(quoted(column.name) for column in table.columns[:_MOST_NAMED]) + more
+    several = len(table.columns) > 1
+    why = f"{table.format} with the column{'s' if several else ''} {names}. Each row is a document."
+    if table.delimiter:
+        why += (
+            f" {_DELIMITERS[table.delimiter].capitalize()} seem to separate its cells, but {table.format} files are "
+            f"read with {_DELIMITERS[DELIMITERS[table.format]]}: each row is one text with all its cells. To use "
+            f"columns in a template, {_RENAME.get(table.delimiter, _CONVERT)}."
+        )
+    if not table.takes_header:
+        return why
+    header = f"the first row is read as the {'names of the columns' if several else 'name of the column'}"
+    if table.has_header:
+        return f"{why} {header.capitalize()}."
+    remedy = "put a row of names before it" if several else "put a row with a name before it, or set documents: lines"
+    return f"{why} But {header}, and it looks like data. If so, {remedy}, or this row is not trained on."
 
 
 def _is_class(column: Column, rows: int) -> bool:

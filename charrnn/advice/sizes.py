@@ -11,10 +11,10 @@ from charrnn.config.schema import Params
 
 _DEFAULTS = Params()
 
-# What each split needs to be measured well, where it takes no more than _LARGEST_SHARE of the text.
-_SPLIT_CHARACTERS = 50_000
-_SPLIT_DOCUMENTS = 1000
-_SMALLEST_SHARE, _LARGEST_SHARE = 0.03, 0.1
+# What each split needs to be measured well, where it takes no more than LARGEST_SHARE of the text.
+SPLIT_CHARACTERS = 50_000
+SPLIT_DOCUMENTS = 1000
+SMALLEST_SHARE, LARGEST_SHARE = 0.03, 0.1
 
 # Training time by size of the text: below so many characters, so many minutes.
 _MINUTES = ((300_000, 1.0), (3_000_000, 2.5), (30_000_000, 5.0))
@@ -42,19 +42,19 @@ class _Shape:
 _NARROW, _USUAL, _DEEP = _Shape(128, 1, 210_000), _Shape(256, 1, 96_000), _Shape(384, 2, 19_000)
 
 
-def split_share(characters: int, documents: int) -> float:
-    """Return the share of the text that validation and test get each."""
-    wanted = _SPLIT_CHARACTERS / max(characters, 1)
-    if documents > 1:
-        wanted = max(wanted, _SPLIT_DOCUMENTS / documents)
-    return math.ceil(100 * min(max(wanted, _SMALLEST_SHARE), _LARGEST_SHARE)) / 100
+def split_share(characters: int, documents: int | None) -> float:
+    """Return the share of the text that validation and test get each; `documents` is None for a stream."""
+    wanted = SPLIT_CHARACTERS / max(characters, 1)
+    if documents is not None:
+        wanted = max(wanted, SPLIT_DOCUMENTS / documents)
+    return math.ceil(100 * min(max(wanted, SMALLEST_SHARE), LARGEST_SHARE)) / 100
 
 
 def size_choices(characters: int, share: float, minutes: float | None, *, is_stream: bool) -> list[Choice]:
     """Return sections model, training and evaluation.
 
     Args:
-        characters: of the whole text.
+        characters: of the whole text, stop symbols included.
         share: of it that validation and test get each.
         minutes: to train; None to choose.
         is_stream: whether the text has no documents.
@@ -70,10 +70,10 @@ def size_choices(characters: int, share: float, minutes: float | None, *, is_str
         choices += [Choice("model.num_layers", 2, ""), Choice("model.embedding_size", 128, "")]
     dropout = _dropout(shape, passes)
     if dropout:
-        why = f"About {_round(passes)} passes over the text would learn it by heart; dropout makes that harder."
+        why = f"In about {_round(passes)} passes the model would learn the text by heart; dropout counteracts that."
         choices.append(Choice("model.dropout", dropout, why))
     choices += _windows(shape, train)
-    time = "As asked for" if asked else f"For {characters:,} characters"
+    time = "As asked for" if asked else "Chosen for the length of the text"
     why = f"{time}: about {_round(passes)} passes over the training text on two cores."
     choices.append(Choice("training.max_minutes", minutes, why))
     if passes >= 5:
@@ -88,17 +88,18 @@ def size_choices(characters: int, share: float, minutes: float | None, *, is_str
         ]
     if is_stream and passes >= 5:
         streams = max(1, min(16, int(characters * share) // _EVALUATED))
-        why = "Each evaluation stream starts without context, which a model that was trained long predicts badly from."
+        why = "Few streams: each starts without context, and a model trained for many passes predicts badly there."
         choices.append(Choice("evaluation.batch_size", streams, why))
     return choices
 
 
 def _shape(characters: int, minutes: float) -> tuple[_Shape, str]:
     if characters < _SMALL_TEXT:
-        return _NARROW, f"A small text, {characters:,} characters: a larger model would only learn it by heart."
+        return _NARROW, "A small text: a larger model would only learn it by heart."
     if minutes >= _DEEP_MINUTES and characters >= _DEEP_TEXT:
-        return _DEEP, f"{characters:,} characters and {minutes:g} minutes: time for two layers, as in params/best.yaml."
-    return _USUAL, f"{characters:,} characters: the usual size. From {_DEEP_MINUTES:g} minutes on, two layers of 384."
+        return _DEEP, f"A text of this length and {minutes:g} minutes suffice for two layers, as in params/best.yaml."
+    more = f" With --minutes {_DEEP_MINUTES:g} or more, init chooses two layers of {_DEEP.hidden_size}."
+    return _USUAL, f"The usual size for a text of this length.{more if characters >= _DEEP_TEXT else ''}"
 
 
 def _dropout(shape: _Shape, passes: float) -> float:
@@ -116,7 +117,7 @@ def _windows(shape: _Shape, train: int) -> list[Choice]:
     usual = _DEFAULTS.training
     if (length, streams) == (usual.seq_length, usual.batch_size):
         return []
-    why = f"{train:,} characters to train on: shorter windows or fewer streams, for enough optimizer steps in a pass."
+    why = f"With {train:,} characters to train on, shorter windows or fewer streams give more steps in a pass."
     return [Choice("training.seq_length", length, why), Choice("training.batch_size", streams, "")]
 
 

@@ -7,6 +7,7 @@ import csv
 import difflib
 import json
 import string
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,6 +30,11 @@ _MOST_COLUMNS, _MOST_CHARACTERS = 20, 40
 """How many columns a message lists, and how much it shows of what is in a file (characters)."""
 _PARQUET_ROWS = 64
 """Rows of a Parquet file that are read at once."""
+
+Row = dict[str, Any]
+"""Column -> value as the file has it."""
+_Choose = Callable[[Sequence[str], str], tuple[str, ...]]
+"""From the columns of a table, or of a record, and what messages call it to the columns that are wanted."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,12 @@ def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BY
     template = None if params.template is None else Template.parse(params.template)
     waiting: list[str] = []
     size = 0
-    for document in _FORMATS[record_format(file.name)](file, params, template, chunk_bytes):
+    for row in _FORMATS[record_format(file.name)](file, params, partial(_choose, template=template), chunk_bytes):
+        try:
+            record = {column: _as_text(value) for column, value in row.items()}
+        except UnicodeDecodeError:
+            raise _no_text(file) from None
+        document = "".join(record.values()) if template is None else template.fill(record)
         waiting.append(document)
         size += len(document)
         if size >= chunk_bytes:
@@ -122,8 +133,20 @@ def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BY
         yield waiting
 
 
-def _choose(columns: Sequence[str], template: Template | None, where: str) -> Template:
-    """Return the template, or that of the only column.
+def read_rows(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Row]:
+    """Yield the records of `file` with all columns but those of which several have the same name.
+
+    Raises as `read_records`, except for what it says of the template.
+    """
+    return _FORMATS[record_format(file.name)](file, params, _every, chunk_bytes)
+
+
+def _every(columns: Sequence[str], where: str) -> tuple[str, ...]:
+    return tuple(column for column, count in Counter(columns).items() if count == 1)
+
+
+def _choose(columns: Sequence[str], where: str, template: Template | None) -> tuple[str, ...]:
+    """Return the columns of the template, or the only one.
 
     Raises:
         CorpusError: a column that it names is not among `columns` or is there twice; there is not exactly one column
@@ -135,7 +158,7 @@ def _choose(columns: Sequence[str], template: Template | None, where: str) -> Te
                 f"{where}: has {len(columns)} columns ({_listed(columns)}); "
                 "set data.template to the text of a record, with columns in braces"
             )
-        return Template((("", columns[0]),))
+        return tuple(columns)
     for wanted in template.columns:
         if wanted not in columns:
             near = difflib.get_close_matches(wanted, columns, n=1, cutoff=0)
@@ -145,7 +168,7 @@ def _choose(columns: Sequence[str], template: Template | None, where: str) -> Te
             )
         if columns.count(wanted) > 1:
             raise CorpusError(f"{where}: has {columns.count(wanted)} columns {wanted!r}, which data.template names")
-    return template
+    return template.columns
 
 
 def _listed(columns: Sequence[str]) -> str:
@@ -158,13 +181,12 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…")
 
 
-def _delimited(
-    file: TextFile, params: DataParams, template: Template | None, chunk_bytes: int, delimiter: str
-) -> Iterator[str]:
+def _delimited(file: TextFile, params: DataParams, choose: _Choose, chunk_bytes: int, delimiter: str) -> Iterator[Row]:
     """Yield the records of a CSV file (RFC 4180), the first row of which names the columns."""
     csv.field_size_limit(_MAX_CELL)
     rows = csv.reader(_lines(file, params, chunk_bytes), delimiter=delimiter, strict=True)
     header: list[str] | None = None
+    places: dict[str, int] = {}
     line = 0
     try:
         for row in rows:
@@ -172,14 +194,13 @@ def _delimited(
             if not row:  # a blank line
                 continue
             if header is None:
-                header, template = row, _choose(row, template, file.name)
+                header, places = row, {column: row.index(column) for column in choose(row, file.name)}
                 continue
             if len(row) != len(header):
                 raise CorpusError(
                     f"{file.name}: line {begun}: has {len(row)} cells, and there are {len(header)} columns"
                 )
-            assert template is not None
-            yield template.fill(dict(zip(header, row, strict=True)))
+            yield {column: row[place] for column, place in places.items()}
     except csv.Error as error:
         raise CorpusError(
             f"{file.name}: line {line + 1}: the row that begins there is damaged: {error} (line {rows.line_num}); "
@@ -197,8 +218,8 @@ def _lines(file: TextFile, params: DataParams, chunk_bytes: int) -> Iterator[str
         yield last
 
 
-def _json_lines(file: TextFile, params: DataParams, template: Template | None, chunk_bytes: int) -> Iterator[str]:
-    """Yield the records of a file of JSON objects, one a line; each has every column of the template."""
+def _json_lines(file: TextFile, params: DataParams, choose: _Choose, chunk_bytes: int) -> Iterator[Row]:
+    """Yield the records of a file of JSON objects, one a line; each has every column that is chosen."""
     for number, line in enumerate(_lines(file, params, chunk_bytes), start=1):
         line = line.strip()
         if not line:
@@ -212,16 +233,15 @@ def _json_lines(file: TextFile, params: DataParams, template: Template | None, c
             raise CorpusError(f"{where}: is not JSON: {one_line(str(error))}") from None
         if not isinstance(record, dict):
             raise CorpusError(f"{where}: must be a JSON object, in braces, got {_shown(line)}")
-        chosen = _choose(list(record), template, where)
-        yield chosen.fill({column: _as_text(record[column]) for column in chosen.columns})
+        yield {column: record[column] for column in choose(list(record), where)}
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
 
 
-def _parquet(file: TextFile, params: DataParams, template: Template | None, chunk_bytes: int) -> Iterator[str]:
-    """Yield the records of a Parquet file; only the columns of the template are read, some rows at a time."""
+def _parquet(file: TextFile, params: DataParams, choose: _Choose, chunk_bytes: int) -> Iterator[Row]:
+    """Yield the records of a Parquet file; only the columns that are chosen are read, some rows at a time."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -230,18 +250,21 @@ def _parquet(file: TextFile, params: DataParams, template: Template | None, chun
         ) from None
     try:
         with parquet.ParquetFile(file.path) as table:
-            chosen = _choose(table.schema_arrow.names, template, file.name)
-            for batch in table.iter_batches(_PARQUET_ROWS, columns=list(chosen.columns)):
-                for row in batch.to_pylist():
-                    yield chosen.fill({column: _as_text(value) for column, value in row.items()})
+            chosen = choose(table.schema_arrow.names, file.name)
+            for batch in table.iter_batches(_PARQUET_ROWS, columns=list(chosen)):
+                yield from batch.to_pylist()
     except UnicodeDecodeError:
-        raise CorpusError(f"{file.name}: a value is neither text nor bytes of UTF-8 text") from None
+        raise _no_text(file) from None
     except (OverflowError, LookupError) as error:  # a date beyond Python's range, an unknown time zone
         raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
     except (ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise explain(error, "read", file.path) from error
         raise CorpusError(f"{file.name}: is not a Parquet file, or is damaged: {one_line(str(error))}") from None
+
+
+def _no_text(file: TextFile) -> CorpusError:
+    return CorpusError(f"{file.name}: a value is neither text nor bytes of UTF-8 text")
 
 
 def _as_text(value: Any) -> str:
@@ -258,7 +281,7 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-_Reader = Callable[[TextFile, DataParams, Template | None, int], Iterator[str]]
+_Reader = Callable[[TextFile, DataParams, _Choose, int], Iterator[Row]]
 _FORMATS: dict[str, _Reader] = {
     ".csv": partial(_delimited, delimiter=","),
     ".tsv": partial(_delimited, delimiter="\t"),

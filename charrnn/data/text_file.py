@@ -1,9 +1,8 @@
 """A text file on this machine, as a value. Knows neither where it came from nor how it is encoded."""
 
 import hashlib
-import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from charrnn.errors import CorpusError
 
@@ -23,17 +22,6 @@ class TextFile:
     path: Path
     sha256: str
     size: int
-
-    @property
-    def suffix(self) -> str:
-        """The suffix of its name in lower case, not that of compression: .csv for https://host/a.csv.gz?raw=1."""
-        last = self.name.rpartition(": ")[2]
-        if "://" in last:
-            last = re.split("[?#]", last)[0]
-        suffixes = PurePosixPath(last).suffixes
-        if suffixes and suffixes[-1].lower() in (".gz", ".xz"):
-            suffixes.pop()
-        return suffixes[-1].lower() if suffixes else ""
 
     def check_unchanged(self) -> None:
         """Check that the file still holds the bytes that were fetched; others may write to a local one.

@@ -16,7 +16,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.config.overlay import overlay, quoted
 from charrnn.config.redaction import redact
-from charrnn.config.schema import DataParams
+from charrnn.config.schema import Params
 from charrnn.config.schemes import split_scheme
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import write_text
@@ -29,7 +29,10 @@ EXAMPLES = [
     ("'poems/*.txt' --out poems.yaml --minutes 10", "several files; ten minutes of training"),
     ("https://example.org/novel.txt --out -", "prints it instead"),
 ]
-NOTES = "It reads at most 10 MB of the text and trains nothing. It replaces no file."
+NOTES = (
+    "It judges the text by at most 10 MB of it, then encodes all of it, as training does and finds again. It trains "
+    "nothing and replaces no file."
+)
 STANDARD_OUTPUT = "-"
 _LONGEST_NAME = 50
 
@@ -50,7 +53,7 @@ def init(
     if minutes is not None and not 0 < minutes < float("inf"):
         raise ParamsError(f"--minutes: must be > 0 and finite, got {minutes:g}")
     # As a list in JSON, so that no path is read as YAML; a relative one is taken from the working directory.
-    params = load_params(overrides=[f"data.sources={json.dumps([source])}"]).data
+    params = load_params(overrides=[f"data.sources={json.dumps([source])}"])
     name = _name(source)
     if out == STANDARD_OUTPUT:
         text = _overlay(params, name, None, minutes)
@@ -68,19 +71,23 @@ def init(
     return 0
 
 
-def _overlay(params: DataParams, name: str, path: Path | None, minutes: float | None) -> str:
-    """Return the overlay for the text of `params.sources` that will be the file `path`; None: standard output."""
+def _overlay(params: Params, name: str, path: Path | None, minutes: float | None) -> str:
+    """Return the overlay for the text of `params.data.sources` that will be the file `path`; None: standard output."""
     with interruptible():
         from charrnn.advice import advise
         from charrnn.data.corpus import fetch_corpus
-        from charrnn.data.survey import survey
 
     with bar("download") as progress:
         corpus = fetch_corpus(
-            params, lambda done, total: progress.update(total and done / total, f"{done / 1e6:.1f} MB")
+            params.data, lambda done, total: progress.update(total and done / total, f"{done / 1e6:.1f} MB")
         )
-    line = _line(params.sources[0], path)
-    facts, choices = advise(survey(corpus.files), name, line, minutes)
+    line = _line(params.data.sources[0], path)
+    with bar("encode") as progress:
+
+        def encoding(done: int) -> None:
+            progress.update(None, f"{done / 1e6:.0f} M characters read")
+
+        facts, choices = advise(corpus, params, name, line, minutes, encoding)
     text = quoted(PurePosixPath(redact(line)).name)
     made = f"Made by `charrnn init` for {text}, from what the text looks like; nothing was trained."
     used = [] if path is None else [f"Train with: {_train(path)}"]

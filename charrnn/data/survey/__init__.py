@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from charrnn.data.survey.lines import Lines, lines_of
 from charrnn.data.survey.mixture import Mixture, mixture_of
-from charrnn.data.survey.reading import read_sample
-from charrnn.data.survey.records import PARQUET, Table, record_format, table_of_parquet, table_of_text
+from charrnn.data.survey.reading import Sample, read_sample
+from charrnn.data.survey.records import PARQUET, Table, table_format, table_of
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 
@@ -20,39 +20,35 @@ class Characters:
     """The characters of a text, as far as it was read.
 
     Attributes:
-        count: in the part that was read.
         distinct: different ones (count).
         rare: those that occur less than RARE times, at most 1000 of them.
-        cased: share that is a capital or a small letter (0 to 1).
-        capitals: share of those that is a capital (0 to 1).
+        has_capitals: whether a capital is among them.
     """
 
-    count: int
     distinct: int
     rare: str
-    cased: float
-    capitals: float
+    has_capitals: bool
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Facts about a text.
+    """Facts about a text, as far as it was looked at.
 
     Attributes:
         file_sizes: of each file (bytes), in order.
-        read: the part that was looked at (bytes).
-        scale: what to multiply a count in this part with, to estimate that in the whole text; 1 where all was read.
+        repeated_files: share of the files whose bytes another one before has (0 to 1).
+        read: the part that was looked at (bytes); of a table, `table` says it.
         encodings: those of files that are not UTF-8, each once.
         has_crlf: whether lines end in CR LF or CR.
-        characters: all of what was read, names of columns and the like included.
-        lines: what lines look like; None for Parquet.
+        characters: all of what was read; of a table, names of columns and the like included.
+        lines: what lines look like; None where the text is records.
         mixture: differences between beginning, middle and end; None where the text is too short to tell, or records.
         table: its columns, where the text is records.
     """
 
     file_sizes: tuple[int, ...]
+    repeated_files: float
     read: int
-    scale: float
     encodings: tuple[str, ...]
     has_crlf: bool
     characters: Characters
@@ -67,19 +63,30 @@ class Survey:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the text was read."""
-        return self.scale == 1
+        """Whether all of the text was looked at."""
+        return self.read == self.size if self.table is None else self.table.is_whole
 
 
 def survey(files: Sequence[TextFile]) -> Survey:
     """Look at at most 10 MB of `files`, at least one.
 
     Raises:
-        CorpusError: a file is no text, or there is nothing in it but blanks or names of columns.
+        CorpusError: a file is no text or a damaged table, or there is nothing in it but blanks or names of columns.
         FileError: a file cannot be read.
     """
-    form = record_format(files)
-    found = _survey_parquet(files) if form == PARQUET else _survey_text(files, form)
+    form = table_format(files)
+    sample = Sample((), 0, (), False) if form == PARQUET else read_sample(files, spread=form is None)
+    found = Survey(
+        file_sizes=tuple(file.size for file in files),
+        repeated_files=1 - len({file.sha256 for file in files}) / len(files),
+        read=sample.size,
+        encodings=sample.encodings,
+        has_crlf=sample.has_crlf,
+        characters=_characters(sample.pieces),
+        lines=lines_of(sample.pieces) if form is None else None,
+        mixture=mixture_of("\n".join(sample.pieces)) if form is None else None,
+        table=table_of(files, form, "".join(sample.pieces[:1])) if form is not None else None,
+    )
     if found.table is None and found.lines is None:
         raise CorpusError(f"{files[0].name}: has nothing but blank lines")
     if found.table is not None and not any(column.filled for column in found.table.columns):
@@ -87,46 +94,9 @@ def survey(files: Sequence[TextFile]) -> Survey:
     return found
 
 
-def _survey_parquet(files: Sequence[TextFile]) -> Survey:
-    table, total = table_of_parquet(files)
-    sizes = tuple(file.size for file in files)
-    scale = total / table.rows if table.rows else 1.0
-    nothing = Characters(0, 0, "", 0.0, 0.0)
-    return Survey(sizes, int(sum(sizes) / scale), scale, (), False, nothing, None, None, table)
-
-
-def _survey_text(files: Sequence[TextFile], form: str | None) -> Survey:
-    sample = read_sample(files, spread=form is None)
-    sizes = tuple(file.size for file in files)
-    scale = sum(sizes) / sample.size if sample.size < sum(sizes) else 1.0
-    characters = _characters(sample.pieces)
-    if form is not None:
-        table = table_of_text(sample.pieces, form)
-        return Survey(sizes, sample.size, scale, sample.encodings, sample.has_crlf, characters, None, None, table)
-    return Survey(
-        file_sizes=sizes,
-        read=sample.size,
-        scale=scale,
-        encodings=sample.encodings,
-        has_crlf=sample.has_crlf,
-        characters=characters,
-        lines=lines_of(sample.pieces),
-        mixture=mixture_of("\n".join(sample.pieces)),
-        table=None,
-    )
-
-
 def _characters(texts: Sequence[str]) -> Characters:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
-    capitals = sum(count for character, count in counts.items() if character.isupper())
-    cased = capitals + sum(count for character, count in counts.items() if character.islower())
     rare = sorted(character for character, count in counts.items() if count < RARE)
-    return Characters(
-        count=counts.total(),
-        distinct=len(counts),
-        rare="".join(rare[:1000]),
-        cased=cased / max(counts.total(), 1),
-        capitals=capitals / max(cased, 1),
-    )
+    return Characters(len(counts), "".join(rare[:1000]), any(map(str.isupper, counts)))

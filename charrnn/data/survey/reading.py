@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from charrnn.config.schema import DataParams
-from charrnn.data.decoding import read_file
 from charrnn.data.encodings import AUTO, find_encoding
 from charrnn.data.normalisation import normalise
 from charrnn.data.text_file import TextFile
@@ -18,13 +17,9 @@ MOST_BYTES = 10_000_000
 """Bytes read, of all files together."""
 MOST_FILES = 1000
 """Files read; of more, so many at equal distances."""
-_MARKS = {  # the mark of UTF-32-LE begins with that of UTF-16-LE
-    codecs.BOM_UTF32_LE: "utf-32-le",
-    codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 _UTF8 = "utf-8"
+_MARKED = {"utf-16": 2, "utf-32": 4}
+"""Encodings in which a mark says the order of bytes, and its size (bytes)."""
 _WIDEST = 4  # bytes of a character, at most
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
 _AUTO = DataParams(encoding=AUTO)
@@ -37,7 +32,7 @@ class Sample:
     Attributes:
         pieces: in the order of the text, line ends unified; whole lines, except in a line longer than a piece.
         size: what was read (bytes).
-        encodings: those of files that are not UTF-8, each once.
+        encodings: those of all files that are not UTF-8, each once.
         has_crlf: whether lines end in CR.
     """
 
@@ -61,19 +56,18 @@ def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
     step = max(len(files) / MOST_FILES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), MOST_FILES))]
     pieces: list[str] = []
-    encodings: dict[str, None] = {}
     size, has_crlf = 0, False
     for file, share in zip(chosen, _shares([file.size for file in chosen]), strict=True):
         spans = _read(file, share, spread)
-        codec = _codec(file, [data for _, data in spans])
-        if codec != _UTF8:
-            encodings[codec] = None
+        codec = find_encoding(file, _AUTO).name
         for start, data in spans:
-            text = _decoded(data, codec, is_start=start == 0)
+            text = _decoded(data, codec, before=spans[0][1][: _MARKED.get(codec, 0)] if start else b"")
             has_crlf = has_crlf or "\r" in text
             whole = _whole_lines(normalise(text, DataParams()), start > 0, start + len(data) < file.size)
             pieces.append(whole)
             size += len(data)
+    encodings = dict.fromkeys(find_encoding(file, _AUTO).name for file in files)
+    encodings.pop(_UTF8, None)
     return Sample(tuple(pieces), size, tuple(encodings), has_crlf)
 
 
@@ -106,38 +100,13 @@ def _read(file: TextFile, share: int, spread: bool) -> list[tuple[int, bytes]]:
     return spans
 
 
-def _codec(file: TextFile, spans: Sequence[bytes]) -> str:
-    """Return the codec of `file`: the whole of it is read only where `spans`, its parts, are not plain UTF-8."""
-    for mark, codec in _MARKS.items():
-        if spans[0].startswith(mark):
-            return codec
-    try:
-        for index, data in enumerate(spans):
-            codecs.getincrementaldecoder(_UTF8)().decode(_from_a_character(data, index))
-    except UnicodeDecodeError:
-        pass
-    else:
-        # Other encodings, too, are ASCII but for these.
-        if not any(b"\0" in data or b"\x1b" in data for data in spans):
-            return _UTF8
-    found = find_encoding(file, _AUTO)
-    if found.name == _UTF8:
-        # Where it is damaged is an error of reading it.
-        for _ in read_file(file, _AUTO):
-            pass
-    return found.name
-
-
-def _from_a_character(data: bytes, start: int) -> bytes:
-    """Return `data` without the rest of the UTF-8 character that it begins in the middle of, unless `start` is 0."""
-    return data[:_WIDEST].lstrip(_CONTINUATIONS) + data[_WIDEST:] if start else data
-
-
-def _decoded(data: bytes, codec: str, *, is_start: bool) -> str:
-    if not is_start and codec == _UTF8:
-        data = _from_a_character(data, 1)
+def _decoded(data: bytes, codec: str, before: bytes) -> str:
+    """Decode the part `data` of a file; `before` is the mark that says in which order bytes are, b"" without."""
+    if codec == _UTF8:
+        # The rest of the character that it begins in the middle of.
+        data = data[:_WIDEST].lstrip(_CONTINUATIONS) + data[_WIDEST:]
     # A character that is cut at the end waits for bytes that do not come; one that is cut at the start is replaced.
-    return codecs.getincrementaldecoder(codec)("replace").decode(data)
+    return codecs.getincrementaldecoder(codec)("replace").decode(before + data)
 
 
 def _whole_lines(text: str, cut_before: bool, cut_after: bool) -> str:

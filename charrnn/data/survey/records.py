@@ -1,35 +1,33 @@
 """What the columns of CSV, TSV, JSON lines and Parquet files look like. Decides no template."""
 
-import csv
-import io
 import itertools
-import json
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
-from charrnn.config.redaction import one_line
+from charrnn.config.schema import DataParams
+from charrnn.data.encodings import AUTO
+from charrnn.data.records import Row, read_rows, record_format
 from charrnn.data.survey.reading import MOST_BYTES
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 
 MOST_ROWS = 100_000
-"""Rows looked at."""
+"""Rows looked at, of all files together."""
 PARQUET = "Parquet"
-_JSON_LINES = "JSON lines"
-_DELIMITERS = {"CSV": ",", "TSV": "\t"}
-_FORMATS = {".csv": "CSV", ".tsv": "TSV", ".jsonl": _JSON_LINES, ".ndjson": _JSON_LINES, ".parquet": PARQUET}
-
-Row = dict[str, str]
-"""Column -> value as text, '' where it is none."""
+_NAMES = {".csv": "CSV", ".tsv": "TSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": PARQUET}
+DELIMITERS = {"CSV": ",", "TSV": "\t"}
+"""What stands between cells, by format; the first row of these has the names of the columns."""
+_POSSIBLE_DELIMITERS = (",", ";", "\t", "|")
+_LONGEST_NAME = 60  # characters; a longer cell is no name of a column
+_AUTO = DataParams(encoding=AUTO)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column, as far as it was read.
+    """A column, as far as it was looked at.
 
     Attributes:
         name: as the file has it.
@@ -37,11 +35,11 @@ class Column:
         filled: share of rows where it is not empty (0 to 1).
         numeric: share of its values that are numbers (0 to 1).
         mean: length of a value (characters).
-        median: length of the middle value (characters).
-        ninetieth: nine in ten values are at most this long (characters).
         longest: (characters).
         distinct: different values (count).
         commonest: the value that occurs most often.
+        named: whether its name is unlike its values, as that of a column is: neither one of them, nor a number among
+            numbers, nor long.
     """
 
     name: str
@@ -49,116 +47,118 @@ class Column:
     filled: float
     numeric: float
     mean: float
-    median: int
-    ninetieth: int
     longest: int
     distinct: int
     commonest: str
+    named: bool
 
 
 @dataclass(frozen=True)
 class Table:
-    """Records, as far as they were read.
+    """Records, as far as they were looked at.
 
     Attributes:
         format: CSV, TSV, JSON lines or Parquet.
-        rows: read (count).
+        rows: looked at (count).
+        is_whole: whether these are all rows.
         columns: in the order of the files.
+        delimiter: what seems to stand between cells, where that is not what separates them in this format; else ''.
     """
 
     format: str
     rows: int
+    is_whole: bool
     columns: tuple[Column, ...]
+    delimiter: str
+
+    @property
+    def has_header(self) -> bool:
+        """Whether names of columns are in the first row, as far as that shows."""
+        return self.format not in DELIMITERS or all(column.named for column in self.columns)
+
+    @property
+    def takes_header(self) -> bool:
+        """Whether the first row is taken for the names of the columns, whatever it has."""
+        return self.format in DELIMITERS
 
 
-def record_format(files: Sequence[TextFile]) -> str | None:
+def table_format(files: Sequence[TextFile]) -> str | None:
     """Return the format of records that the names of all `files` have; None where they do not have one."""
-    formats = {_FORMATS.get(file.suffix) for file in files}
+    try:
+        formats = {_NAMES[record_format(file.name)] for file in files}
+    except CorpusError:
+        return None
     return formats.pop() if len(formats) == 1 else None
 
 
-def table_of_text(texts: Sequence[str], form: str) -> Table:
-    """Return what the columns of `texts`, each the beginning of a file, look like."""
-    read = _json_rows if form == _JSON_LINES else _csv_rows(form)
-    return _table(form, itertools.chain.from_iterable(map(read, texts)))
+def table_of(files: Sequence[TextFile], form: str, start: str) -> Table:
+    """Return what the columns of `files`, which have the format `form`, look like.
 
-
-def table_of_parquet(files: Sequence[TextFile]) -> tuple[Table, int]:
-    """Return what the columns of `files` look like, and how many rows they have.
+    Args:
+        files: at least one.
+        form: as `table_format` returns it.
+        start: the beginning of the text; '' for Parquet.
 
     Raises:
-        CorpusError: a file is damaged, or pyarrow is not installed.
+        CorpusError: a file is damaged as far as it was looked at, or pyarrow is needed and is not installed.
+        FileError: a file cannot be read.
     """
+    rows = itertools.chain.from_iterable(read_rows(file, _AUTO) for file in files)
     try:
-        parquet: Any = import_module("pyarrow.parquet")
-    except ImportError:
-        raise CorpusError(f"{files[0].name}: Parquet files need pyarrow: pip install pyarrow") from None
-    total, rows = 0, list[Row]()
-    read = 0
-    for file in files:
-        try:
-            with parquet.ParquetFile(file.path) as opened:
-                total += opened.metadata.num_rows
-                for batch in opened.iter_batches(batch_size=1000):
-                    if len(rows) >= MOST_ROWS or read >= MOST_BYTES:
-                        break
-                    rows += [_row(record) for record in batch.to_pylist()]
-                    read += batch.nbytes
-        # What pyarrow raises is one of the first two; a date beyond the range of Python, an unknown time zone.
-        except (OSError, ValueError, OverflowError, LookupError) as error:
-            raise CorpusError(f"{file.name}: is no Parquet file: {one_line(str(error))}") from None
-    return _table(PARQUET, rows), total
-
-
-def _csv_rows(form: str) -> Callable[[str], Iterator[Row]]:
-    def rows(text: str) -> Iterator[Row]:
-        csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
-        records = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[form]))
-        header = next(records, [])
-        # A name that several columns have names none of them.
-        names = {name: place for place, name in enumerate(header) if header.count(name) == 1}
-        for record in records:
-            yield {name: record[place] for name, place in names.items() if place < len(record)}
-
-    return rows
-
-
-def _json_rows(text: str) -> Iterator[Row]:
-    """Yield the objects in `text`; what is none is an error when the text is encoded, with its line."""
-    for line in text.split("\n"):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            yield _row(record)
-
-
-def _row(record: dict[str, Any]) -> Row:
-    return {name: str(value) if isinstance(value, str | int | float) else "" for name, value in record.items()}
-
-
-def _table(form: str, rows: Iterable[Row]) -> Table:
-    taken = list(itertools.islice(rows, MOST_ROWS))
+        taken = list(itertools.islice(_first(rows), MOST_ROWS))
+    except CorpusError as error:
+        raise _explained(error, form, start) from None
     names = dict.fromkeys(name for row in taken for name in row)
-    return Table(form, len(taken), tuple(_column(name, [row.get(name) for row in taken]) for name in names))
+    columns = tuple(_column(name, [row.get(name) for row in taken]) for name in names)
+    delimiter = _other_delimiter(columns[0].name, taken) if form in DELIMITERS and len(columns) == 1 else ""
+    return Table(form, len(taken), next(rows, None) is None, columns, delimiter)
+
+
+def _explained(error: CorpusError, form: str, start: str) -> CorpusError:
+    """Return `error` with what the first line has instead of the delimiter of the format, if it has."""
+    line, usual = start.partition("\n")[0], DELIMITERS.get(form, "")
+    other = next((delimiter for delimiter in _POSSIBLE_DELIMITERS if delimiter in line), "")
+    if not usual or not other or usual in line:
+        return error
+    return CorpusError(
+        f"{error}; its first line has {other!r} and no {usual!r}: cells of CSV are separated by ',', of TSV by '\\t'"
+    )
+
+
+def _first(rows: Iterator[Row]) -> Iterator[dict[str, str]]:
+    """Yield rows with about MOST_BYTES in all; of what is neither text nor a number, nothing."""
+    left = MOST_BYTES
+    while left > 0 and (row := next(rows, None)) is not None:
+        left -= _size(row)
+        yield {name: str(value) if isinstance(value, str | int | float) else "" for name, value in row.items()}
+
+
+def _size(value: Any) -> int:
+    match value:
+        case str() | bytes():
+            return len(value) + 1
+        case dict():
+            return sum(map(_size, value.values())) + 1
+        case list():
+            return sum(map(_size, value)) + 1
+    return 8
 
 
 def _column(name: str, values: Sequence[str | None]) -> Column:
     filled = Counter(value for value in values if value and value.strip())
     count = filled.total()
-    lengths = sorted(len(value) for value in filled.elements()) or [0]
+    numeric = sum(filled[value] for value in filled if _is_number(value)) / max(count, 1)
+    lengths = [len(value) for value in filled.elements()] or [0]
     return Column(
         name=name,
         regular=None not in values,
         filled=count / len(values),
-        numeric=sum(filled[value] for value in filled if _is_number(value)) / max(count, 1),
+        numeric=numeric,
         mean=statistics.fmean(lengths),
-        median=lengths[(len(lengths) - 1) // 2],
-        ninetieth=lengths[int(0.9 * (len(lengths) - 1))],
-        longest=lengths[-1],
+        longest=max(lengths),
         distinct=len(filled),
         commonest=filled.most_common(1)[0][0] if filled else "",
+        named=name not in filled and not (numeric > 0.9 and _is_number(name)) and len(name) <= _LONGEST_NAME,
     )
 
 
@@ -168,3 +168,12 @@ def _is_number(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _other_delimiter(name: str, rows: Sequence[dict[str, str]]) -> str:
+    """Return what occurs in the only column as often in nearly all values as in its `name`; '' for nothing."""
+    for delimiter in _POSSIBLE_DELIMITERS:
+        count = name.count(delimiter)
+        if count and sum(row[name].count(delimiter) == count for row in rows) > 0.9 * len(rows):
+            return delimiter
+    return ""

@@ -1,5 +1,7 @@
 """What is chosen for which text, and why."""
 
+import hashlib
+import itertools
 import random
 import re
 import tempfile
@@ -14,8 +16,11 @@ from charrnn.advice.sizes import split_share
 from charrnn.config.loading import load_params
 from charrnn.config.overlay import Value, overlay
 from charrnn.config.schema import Params
-from charrnn.data.survey import survey
-from charrnn.errors import CorpusError
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import encode_corpus
+from charrnn.data.splits import check_length
+from charrnn.data.survey import records
+from charrnn.errors import CharrnnError, CorpusError
 from tests import kinds
 from tests.charrnn.data.survey.files import text_file
 
@@ -24,15 +29,28 @@ class Advice:
     """What is said of a text in files of these names."""
 
     def __init__(self, folder: Path, files: dict[str, str | bytes], minutes: float | None = None) -> None:
-        found = survey([text_file(folder / name, content) for name, content in files.items()])
         (folder / "source").write_text("text")
-        self.facts, choices = advise(found, "model", "source", minutes)
+        corpus = corpus_in(folder, files)
+        base = load_params([], [f"data.directory={folder / 'data'}"])
+        self.facts, choices = advise(corpus, base, "model", "source", minutes)
         self.values: dict[str, Value] = {choice.key: choice.value for choice in choices}
         self.reasons = {choice.key: choice.reason for choice in choices}
         assert len(self.values) == len(choices)
         self.text = overlay(self.facts, choices)
         (folder / "overlay.yaml").write_text(self.text, encoding="utf-8")
-        self.params: Params = load_params([folder / "overlay.yaml"])
+        self.params: Params = load_params([folder / "overlay.yaml"], [f"data.directory={folder / 'data'}"])
+        # What training does with it: it must take what advice was given.
+        self.dataset = encode_corpus(corpus, self.params.data)
+        splits = self.dataset.splits(self.params.splits)
+        check_length(splits, self.params.training)
+        assert all(splits.sizes.values())
+
+
+def corpus_in(folder: Path, files: dict[str, str | bytes]) -> Corpus:
+    written = tuple(text_file(folder / name, content) for name, content in files.items())
+    digests = [file.sha256 for file in written]
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return Corpus(written, digest, sum(file.size for file in written), "source", cached=True, warnings=())
 
 
 def plain_prose() -> str:
@@ -43,9 +61,10 @@ def plain_prose() -> str:
 def test_a_list_is_documents_of_a_line_drawn_at_random(tmp_path: Path) -> None:
     advice = Advice(tmp_path, {"a.txt": kinds.names()})
     assert (advice.params.data.documents, advice.params.splits.by) == ("lines", "documents")
-    assert "lines, half of them at most 6 characters long: a list" in advice.reasons["data.documents"]
-    assert "100% of neighbours are in alphabetical order" in advice.reasons["splits.by"]
-    assert "It has only small letters: a prime must have no others." in advice.facts
+    assert advice.reasons["data.documents"].startswith("The lines look like a list of names, words or short phrases")
+    assert "half of them at most 6 characters long" in advice.reasons["data.documents"]
+    assert "The documents are sorted (100% of neighbours are in order)" in advice.reasons["splits.by"]
+    assert "It has no capital letters, so a prime must have none." in advice.facts
     assert advice.params.sampling.length == 20
 
 
@@ -54,11 +73,11 @@ def test_an_unsorted_list_is_not_called_sorted(tmp_path: Path) -> None:
     random.Random(1).shuffle(shuffled)
     advice = Advice(tmp_path, {"a.txt": "".join(shuffled)})
     assert advice.params.data.documents == "lines"
-    assert "order" not in advice.reasons["splits.by"]
+    assert "sorted" not in advice.reasons["splits.by"]
 
 
 def test_a_few_lines_may_be_in_order_by_chance(tmp_path: Path) -> None:
-    assert "order" not in Advice(tmp_path, {"a.txt": kinds.names(85)}).reasons["splits.by"]
+    assert "sorted" not in Advice(tmp_path, {"a.txt": kinds.names(85)}).reasons["splits.by"]
 
 
 @pytest.mark.parametrize("between", ["\n", "\n\n"])
@@ -76,12 +95,12 @@ def test_sentences_and_phrases_of_a_line_are_lists(tmp_path: Path, between: str)
         (kinds.prose(), "begin with a small letter, as in prose whose lines are wrapped"),
         (kinds.verse(), "of the lines are blank, as between stanzas"),
         (kinds.verse().replace("\n\n", "\n"), "of the lines end in punctuation, as in verse"),
-        (kinds.prose().replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n"), "as where each is a paragraph"),
+        (kinds.prose().replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n"), "as where a line is a paragraph"),
         (
             kinds.verse().lower().replace("\n\n", "\n").replace(" ", ",\n"),
             "of the lines end in punctuation, as in verse",
         ),
-        (plain_prose(), "and few have more: they are wrapped"),
+        (plain_prose(), "most lines are about as long as the longest ones"),
         ("def f(x):\n    if x:\n        return 1\n\n    return 2\n\n\n" * 20, "of the lines are indented, as in code"),
     ],
 )
@@ -96,7 +115,7 @@ def test_prose_verse_and_code_are_one_stream_cut_by_position(tmp_path: Path, tex
 def test_a_line_that_comes_again_and_again_separates_documents(tmp_path: Path, rule: str) -> None:
     advice = Advice(tmp_path, {"a.txt": kinds.fortunes().replace("%", rule)})
     assert advice.params.data.documents == f"\n{rule}\n"
-    assert advice.reasons["data.documents"].startswith(f'A line "{rule}" separates 300 entries')
+    assert advice.reasons["data.documents"].startswith(f'A line "{rule}" separates entries')
 
 
 def test_scene_breaks_of_a_book_separate_no_documents(tmp_path: Path) -> None:
@@ -122,7 +141,8 @@ def test_paragraphs_that_begin_alike_are_documents(tmp_path: Path) -> None:
 def test_a_table_is_records_that_begin_with_their_kind(tmp_path: Path, name: str, content: str) -> None:
     advice = Advice(tmp_path, {name: content})
     assert (advice.params.data.documents, advice.params.data.template) == ("records", "{kind}: {name}")
-    assert '500 rows and the columns "id", "kind", "name"' in advice.reasons["data.documents"]
+    assert 'with the columns "id", "kind", "name". Each row is a document.' in advice.reasons["data.documents"]
+    assert "in 500 documents." in advice.facts[0]
     assert "Begin with a kind to ask for it, such as " in advice.reasons["sampling.prime"]
 
 
@@ -141,14 +161,14 @@ def test_a_table_of_one_column_needs_no_template(tmp_path: Path) -> None:
 def test_a_template_names_only_columns_that_it_can(tmp_path: Path) -> None:
     rows = [{"a{b}": row["name"] * 3, "c:d": row["name"] * 2, "e": row["name"]} for row in kinds.rows()]
     assert Advice(tmp_path, {"a.csv": kinds.table(rows)}).params.data.template == "{e}"
-    with pytest.raises(CorpusError, match="none of the 2 columns"):
+    with pytest.raises(CorpusError, match="source: none of the 2 columns"):
         Advice(tmp_path, {"a.csv": "a{b},c:d\n" + "one,two\n" * 500})
 
 
 def test_many_small_files_are_documents_and_large_ones_are_held_out_whole(tmp_path: Path) -> None:
     small = Advice(tmp_path, {f"{n:02}": kinds.verse(20, seed=n) for n in range(30)})
     assert (small.params.data.documents, small.params.splits.by) == ("files", "documents")
-    large = Advice(tmp_path, {f"{n:02}": kinds.prose(900, seed=0) for n in range(20)})
+    large = Advice(tmp_path, {f"{n:02}": f"{n}\n{kinds.prose(900)}" for n in range(20)})
     assert (large.params.data.documents, large.params.splits.by) == ("none", "files")
 
 
@@ -156,7 +176,8 @@ def test_a_few_files_are_split_in_blocks(tmp_path: Path) -> None:
     text = kinds.prose()
     advice = Advice(tmp_path, {"a": text[: len(text) // 2], "b": text[len(text) // 2 :]})
     assert (advice.params.data.documents, advice.params.splits.by) == ("none", "blocks")
-    assert "2 files: by position, validation and test would be the last" in advice.reasons["splits.by"]
+    assert "By position, validation and test would be parts of the last files" in advice.reasons["splits.by"]
+    assert "2 files, too few to learn how a file begins and ends" in advice.reasons["data.documents"]
 
 
 def test_two_languages_one_after_the_other_are_split_in_blocks(tmp_path: Path) -> None:
@@ -164,7 +185,7 @@ def test_two_languages_one_after_the_other_are_split_in_blocks(tmp_path: Path) -
     for files in ({"a": one + other}, {"a": one, "b": other}):
         advice = Advice(tmp_path, dict(files))
         assert advice.params.splits.by == "blocks"
-        assert "Beginning, middle and end differ as texts in two languages do" in advice.reasons["splits.by"]
+        assert "Beginning, middle and end of the text differ as different languages do" in advice.reasons["splits.by"]
 
 
 def test_other_encodings_and_line_ends_are_mentioned(tmp_path: Path) -> None:
@@ -183,7 +204,7 @@ def test_many_repeated_documents_are_left_out(tmp_path: Path, times: int, unique
 def test_some_repeated_documents_may_stay(tmp_path: Path) -> None:
     advice = Advice(tmp_path, {"a": kinds.names() + kinds.names(100)})
     assert advice.values["data.unique"] is False
-    assert "had occurred before. They may stay" in advice.reasons["data.unique"]
+    assert "are equal to an earlier one. They may stay" in advice.reasons["data.unique"]
 
 
 def test_characters_too_rare_to_learn_are_left_out(tmp_path: Path) -> None:
@@ -198,14 +219,14 @@ def test_characters_too_rare_to_learn_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("characters", "documents", "share"),
     [
-        (10_000, 1, 0.1),
-        (1_115_394, 1, 0.05),
-        (50_000_000, 1, 0.03),
+        (10_000, None, 0.1),
+        (1_115_394, None, 0.05),
+        (50_000_000, None, 0.03),
         (228_146, 32_033, 0.1),
         (50_000_000, 20_000, 0.05),
     ],
 )
-def test_small_texts_hold_out_a_larger_share(characters: int, documents: int, share: float) -> None:
+def test_small_texts_hold_out_a_larger_share(characters: int, documents: int | None, share: float) -> None:
     assert split_share(characters, documents) == share
 
 
@@ -241,13 +262,93 @@ def test_even_the_smallest_text_fills_ten_windows_of_each_stream(tmp_path: Path,
     ("name", "content", "message"),
     [
         ("a", "Anna\nBob\n", "source: has 9 characters; at least 500"),
-        ("a", "word " * 200, "source: is one line of 1000 characters; one line must have at least 10000"),
-        ("a.csv", "text\n" + "word " * 200, "source: has one record"),
+        ("a.csv", "text\n" + "word " * 200, "source: only 1 document is left of 1"),
+        ("a.csv", "text\n" + "word " * 99 + "\n" + "more " * 99, "source: its 2 documents .* cannot be divided"),
+        ("a", "the same line\n" * 100, "source: only 1 document is left of 100 .*: 99 repeated"),
+        ("a", "x" * 1000, "1 distinct characters"),
     ],
 )
 def test_too_little_text_is_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
     with pytest.raises(CorpusError, match=message):
         Advice(tmp_path, {name: content})
+
+
+def test_equal_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"only 1 document is left of 25 .*: 24 repeated"):
+        Advice(tmp_path, {f"{n:02}": kinds.prose(30) for n in range(25)})
+
+
+@pytest.mark.parametrize("damage", ['7,"hill,name\n', "7,hill,name,4\n"])
+def test_a_table_that_training_refuses_is_refused_with_the_line_also_past_the_rows_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    for most in (1000, 100):
+        monkeypatch.setattr(records, "MOST_ROWS", most)
+        with pytest.raises(CorpusError, match=r"a\.csv: line 502: "):
+            Advice(tmp_path, {"a.csv": kinds.table(kinds.rows()) + damage})
+
+
+# What is said
+
+
+def test_a_line_without_an_end_is_one_text(tmp_path: Path) -> None:
+    advice = Advice(tmp_path, {"a": "a paragraph and no line end " * 50})
+    assert advice.params.data.documents == "none"
+    assert advice.reasons["data.documents"] == "One text to be read from beginning to end: it is a single line."
+
+
+def test_sizes_are_those_of_the_whole_text_where_a_part_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MOST_ROWS", 100)
+    advice = Advice(tmp_path, {"a.csv": kinds.table(kinds.rows())})
+    assert "in 500 documents." in advice.facts[0]
+    assert "What is said below of columns and repeated documents is from its first 100 rows." in advice.facts
+    assert "below" not in " ".join(Advice(tmp_path, {"a.csv": kinds.table(kinds.rows(100))}).facts)
+
+
+@pytest.mark.parametrize(("delimiter", "remedy"), [(";", "save it with commas as .csv"), ("\t", "end in .tsv")])
+def test_another_delimiter_than_that_of_the_format_is_mentioned(tmp_path: Path, delimiter: str, remedy: str) -> None:
+    why = Advice(tmp_path, {"a.csv": kinds.table(kinds.rows(), delimiter)}).reasons["data.documents"]
+    assert "seem to separate its cells, but CSV files are read with commas" in why
+    assert remedy in why
+    with pytest.raises(CorpusError, match="has 2 cells, and there are 1 columns; its first line has ';' and no ','"):
+        Advice(tmp_path, {"a.csv": "id;text\n1;one, two\n" * 100})
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (kinds.table(kinds.rows()).partition("\n")[2], "put a row of names before it"),
+        ("hill\nriver\nhill\ntown\n" * 100 + kinds.names(100), "set documents: lines"),
+        ("".join(f'"{a} {b}"\n' for a, b in itertools.pairwise(kinds.sentences(200))), "set documents: lines"),
+    ],
+)
+def test_a_first_row_that_looks_like_data_is_mentioned(tmp_path: Path, content: str, remedy: str) -> None:
+    why = Advice(tmp_path, {"a.csv": content}).reasons["data.documents"]
+    assert "But the first row is read as the name" in why
+    assert remedy in why
+
+
+def test_a_first_row_of_names_is_said_to_be_read_as_that(tmp_path: Path) -> None:
+    why = Advice(tmp_path, {"a.csv": kinds.table(kinds.rows())}).reasons["data.documents"]
+    assert "The first row is read as the names of the columns." in why
+    assert "first row" not in Advice(tmp_path, {"a.jsonl": kinds.json_lines(kinds.rows())}).reasons["data.documents"]
+
+
+def test_a_guessed_encoding_is_called_one(tmp_path: Path) -> None:
+    text = kinds.prose(sounds=kinds.FINNISH)
+    assert "guess is made" in Advice(tmp_path, {"a": text.encode("cp1252")}).reasons["data.encoding"]
+    assert Advice(tmp_path, {"a": text.encode("utf-16")}).reasons["data.encoding"] == "Found: utf-16."
+
+
+def test_a_few_letters_are_one_text_and_may_be_documents(tmp_path: Path) -> None:
+    advice = Advice(tmp_path, {f"{n:02}": kinds.prose(25, seed=n) for n in range(12)})
+    assert advice.params.data.documents == "none"
+    assert advice.reasons["data.documents"].endswith("such as letters, set documents: files.")
+    params = load_params([tmp_path / "overlay.yaml"], ["data.documents=files", f"data.directory={tmp_path / 'data'}"])
+    files = {path.name: path.read_text() for path in sorted(tmp_path.glob("[0-9]*"))}
+    encode_corpus(corpus_in(tmp_path, dict(files)), params.data).splits(params.splits)
 
 
 # Any text
@@ -256,11 +357,11 @@ LINES = st.lists(st.text(st.characters(codec="utf-8"), max_size=60), min_size=1,
 CELLS = st.lists(st.dictionaries(st.text(max_size=8), st.text(max_size=30), min_size=1, max_size=4), min_size=2)
 
 
-def advice_or_error(name: str, content: bytes) -> Advice | CorpusError:
+def advice_or_error(name: str, content: bytes) -> Advice | CharrnnError:
     with tempfile.TemporaryDirectory() as folder:
         try:
             return Advice(Path(folder), {name: content})
-        except CorpusError as error:
+        except CharrnnError as error:
             return error
 
 

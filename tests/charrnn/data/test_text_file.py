@@ -6,28 +6,6 @@ from charrnn.data.text_file import TextFile, file_sha256
 from charrnn.errors import CorpusError
 
 
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [
-        ("a/names.txt", ".txt"),
-        ("names", ""),
-        ("a.d/names", ""),
-        (".csv", ""),
-        ("a.B.CSV", ".csv"),
-        ("names.csv.gz", ".csv"),
-        ("names.jsonl.XZ", ".jsonl"),
-        ("names.gz", ""),
-        ("names.zip: a/b.parquet", ".parquet"),
-        ("names.zip: what?.tsv", ".tsv"),
-        ("https://host:80/a.csv.gz?raw=1.zip#part", ".csv"),
-        ("https://host/a.zip?raw=1: b.csv", ".csv"),
-        ("https://host.com", ".com"),
-    ],
-)
-def test_the_suffix_is_that_of_the_text(name: str, suffix: str) -> None:
-    assert TextFile(name, Path("x"), "", 1).suffix == suffix
-
-
 def test_a_file_that_changed_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(b"one")

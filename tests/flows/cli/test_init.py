@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from charrnn.config.loading import PROJECT, load_params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import encode_corpus
 from flows.cli.init import _name
 from tests import kinds
 from tests.source_fixtures import Site, dead_url
@@ -30,9 +32,11 @@ def test_the_overlay_has_the_name_of_the_text_and_is_usable_at_once(tmp_path: Pa
     assert written.startswith('# Made by `charrnn init` for "my names.txt"')
     assert f"# Train with: {command}\n" in written
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my names.txt", "my-names.yaml"]
+    params = load_params(["my-names.yaml"])
+    corpus = fetch_corpus(params.data)
+    assert encode_corpus(corpus, params.data).cached  # training finds what init encoded
     dry = captured("train", "--params", "my-names.yaml", "--dry-run")
     assert (dry.code, dry.err) == (0, "")
-    params = load_params(["my-names.yaml"])
     assert params.data.sources == (str(tmp_path / "my names.txt"),)
     assert (params.data.documents, params.tracking.registered_model) == ("lines", "my-names")
 
@@ -115,7 +119,7 @@ def test_no_file_is_replaced(tmp_path: Path) -> None:
         (b"\n \n", "a.txt: has nothing but blank lines"),
         (b"\x00\x01\x02\x03" * 1000, "a.txt: has NUL bytes, so it is no text"),
         (b"one line only", "a.txt: has 13 characters; at least 500"),
-        (b"one line only " * 100, "a.txt: is one line of 1400 characters"),
+        (b"one line\n" * 100, "a.txt: only 1 document is left of 100"),
         (b"PK\x03\x04 no archive", "a.txt: the zip is damaged"),
     ],
 )

@@ -85,10 +85,20 @@ def test_a_file_that_is_not_utf_8_is_recognised(tmp_path: Path) -> None:
     assert (sample.pieces, sample.encodings) == (("plain\n", text), ("cp1252",))
 
 
-def test_a_damaged_file_is_named_with_the_place(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_little")
+def test_the_encoding_is_that_of_the_whole_file_and_of_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = "plain\n" * 100 + "Müller und Bäcker grüßen höflich.\n" * 3 + "plain\n" * 100
+    assert read_sample([text_file(tmp_path / "a", late.encode("cp1252"))], spread=False).encodings == ("cp1252",)
+    monkeypatch.setattr(reading, "MOST_FILES", 1)
+    files = [text_file(tmp_path / "b", "plain\n"), text_file(tmp_path / "c", late.encode("cp1252"))]
+    assert read_sample(files, spread=True).encodings == ("cp1252",)
+
+
+def test_what_is_damaged_is_shown_as_damaged(tmp_path: Path) -> None:
     file = text_file(tmp_path / "a", "Müller\n".encode() * 20 + b"M\xfcller\n")
-    with pytest.raises(CorpusError, match=r"a: is not utf-8 text: .* at byte offset 161"):
-        read_sample([file], spread=True)
+    assert read_sample([file], spread=True).pieces == ("Müller\n" * 20 + "M\ufffdller\n",)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])

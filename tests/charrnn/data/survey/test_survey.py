@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.data.survey import Survey, reading, survey
+from charrnn.data.survey import Survey, reading, records, survey
 from charrnn.data.survey.lines import Lines, lines_of
 from charrnn.data.survey.mixture import Mixture, mixture_of
 from charrnn.data.survey.parts import Parts, parts_of
-from charrnn.data.survey.records import record_format, table_of_text
+from charrnn.data.survey.records import Table, table_format, table_of
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 from tests import kinds
@@ -25,6 +25,13 @@ def lines(text: str) -> Lines:
     found = lines_of([text])
     assert found is not None
     return found
+
+
+def table(path: Path, content: str) -> Table:
+    file = text_file(path, content)
+    form = table_format([file])
+    assert form is not None
+    return table_of([file], form, content)
 
 
 def mixture(text: str) -> Mixture:
@@ -133,30 +140,31 @@ def test_a_short_text_tells_nothing() -> None:
     ],
 )
 def test_the_format_of_records_is_in_the_names(names: list[str], found: str | None) -> None:
-    assert record_format([TextFile(name, Path(name), "", 1) for name in names]) == found
+    assert table_format([TextFile(name, Path(name), "", 1) for name in names]) == found
 
 
 @pytest.mark.parametrize(
-    ("write", "form"),
-    [(kinds.table, "CSV"), (lambda rows: kinds.table(rows, "\t"), "TSV"), (kinds.json_lines, "JSON lines")],
+    ("write", "name"),
+    [(kinds.table, "a.csv"), (lambda rows: kinds.table(rows, "\t"), "a.tsv"), (kinds.json_lines, "a.jsonl")],
 )
-def test_columns_are_described(write: Callable[[list[dict[str, str]]], str], form: str) -> None:
-    found = table_of_text([write(kinds.rows(400))], form)
+def test_columns_are_described(write: Callable[[list[dict[str, str]]], str], name: str, tmp_path: Path) -> None:
+    found = table(tmp_path / name, write(kinds.rows(400)))
+    assert found.is_whole
     assert (found.rows, [column.name for column in found.columns]) == (400, ["id", "kind", "name"])
-    number, kind, name = found.columns
+    number, kind, town = found.columns
     assert (number.numeric, kind.numeric, kind.distinct, number.distinct) == (1.0, 0.0, 3, 400)
     assert kind.commonest in ("river", "hill", "town")
     assert all(column.regular and column.filled == 1 for column in found.columns)
-    assert 3 <= name.mean <= 9 == name.longest
+    assert 3 <= town.mean <= 9 == town.longest
 
 
-def test_columns_that_are_not_in_every_record_or_twice_are_irregular() -> None:
-    found = table_of_text(['{"a": "x", "b": null}\n{"a": "y"}\nno json\n[1]\n'], "JSON lines")
+def test_columns_that_are_not_in_every_record_or_twice_are_irregular(tmp_path: Path) -> None:
+    found = table(tmp_path / "a.jsonl", '{"a": "x", "b": null}\n{"a": "y"}\n')
     assert [(column.name, column.regular, column.filled) for column in found.columns] == [
         ("a", True, 1),
         ("b", False, 0),
     ]
-    twice = table_of_text(["a,b,a\n1,2,3\n"], "CSV")
+    twice = table(tmp_path / "a.csv", "a,b,a\n1,2,3\n")
     assert [column.name for column in twice.columns] == ["b"]
 
 
@@ -171,12 +179,12 @@ def test_parquet_is_described(tmp_path: Path) -> None:
     pandas.DataFrame({"text": ["one", "three"] * 2500, "number": range(5000)}).to_parquet(path)
     found = looked_at(path, path.read_bytes())
     assert found.table is not None
-    assert (found.table.rows, found.scale) == (5000, 1.0)
+    assert (found.table.rows, found.is_whole) == (5000, True)
     assert [(column.name, column.numeric) for column in found.table.columns] == [("text", 0.0), ("number", 1.0)]
 
 
 def test_what_is_no_parquet_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"a\.parquet: is no Parquet file"):
+    with pytest.raises(CorpusError, match=r"a\.parquet: is not a Parquet file"):
         looked_at(tmp_path / "a.parquet", "no parquet\n" * 100)
 
 
@@ -185,19 +193,40 @@ def test_what_is_no_parquet_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_characters_are_counted(tmp_path: Path) -> None:
     found = looked_at(tmp_path / "a", "aaab\nABC\n" * 3 + "€").characters
-    assert (found.count, found.distinct, found.rare) == (28, 7, "€")
-    assert (round(found.cased, 2), round(found.capitals, 2)) == (0.75, 0.43)
+    assert (found.distinct, found.rare, found.has_capitals) == (7, "€", True)
+    assert not looked_at(tmp_path / "b", "aaab\n").characters.has_capitals
 
 
-def test_of_a_part_the_rest_is_estimated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_read_in_part_is_not_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MOST_BYTES", 3000)
     found = looked_at(tmp_path / "a", "0123456789\n" * 1000)
     assert (found.size, found.is_whole) == (11_000, False)
-    assert found.lines is not None
-    assert found.lines.parts.count * found.scale == pytest.approx(1000, rel=0.02)
+    assert looked_at(tmp_path / "b", "0123456789\n" * 100).is_whole
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.txt", "\n \n\n"), ("a.csv", "one,two\n"), ("a.jsonl", "no json\n")])
+@pytest.mark.parametrize(("rows", "is_whole"), [(100, True), (101, False)])
+def test_of_a_long_table_the_first_rows_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, is_whole: bool
+) -> None:
+    monkeypatch.setattr(records, "MOST_ROWS", 100)
+    found = looked_at(tmp_path / "a.csv", kinds.table(kinds.rows(rows)))
+    assert found.table is not None
+    assert (found.table.rows, found.is_whole) == (100, is_whole)
+
+
+def test_of_long_records_the_first_bytes_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MOST_BYTES", 1000)
+    record = '{"text": "x", "more": {"deep": ["' + "y" * 100 + '"]}}\n'
+    found = table(tmp_path / "a.jsonl", record * 50)
+    assert (found.rows, found.is_whole) == (10, False)
+
+
+def test_equal_files_are_counted(tmp_path: Path) -> None:
+    files = [text_file(tmp_path / str(number), text) for number, text in enumerate(("one\n", "two\n", "one\n"))]
+    assert survey(files).repeated_files == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.txt", "\n \n\n"), ("a.csv", "one,two\n"), ("a.jsonl", "{}\n")])
 def test_a_text_without_content_is_refused_by_name(tmp_path: Path, name: str, content: str) -> None:
     with pytest.raises(CorpusError, match=rf"{name}: has no"):
         looked_at(tmp_path / name, content)
