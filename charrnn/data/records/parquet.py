@@ -15,7 +15,7 @@ from charrnn.files import explain
 
 _ROWS = 64
 """Rows that are read at once."""
-_SHORT_FLOATS = {"float": np.float32, "halffloat": np.float16}
+_SHORT_FLOATS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "halffloat": np.float16}
 """Types of columns, as pyarrow names them, whose numbers Python writes with digits that they do not have."""
 
 
