@@ -372,9 +372,15 @@ def test_a_cr_alone_ends_a_row_or_is_an_error_that_says_so(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("wanted", ["b", "b" * 5000])
-def test_a_column_is_missed_at_once_and_in_one_line_however_long_names_are(tmp_path: Path, wanted: str) -> None:
+def test_a_column_is_missed_in_one_line_however_long_names_are(tmp_path: Path, wanted: str) -> None:
     file = table(tmp_path, "t.csv", "x" * 10_000_000 + "\n")
     assert len(failure(file, f"{{{wanted}}}")) < 400 + len(file.name)
+
+
+@pytest.mark.parametrize("length", [200, 201])
+def test_a_name_that_takes_long_to_compare_is_not_the_nearest(tmp_path: Path, length: int) -> None:
+    file = table(tmp_path, "t.csv", "x" * length + "\n")
+    assert ("the nearest is" in failure(file, "{x}")) == (length == 200)
 
 
 def test_a_cell_that_never_ends_is_an_error_before_memory_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
