@@ -6,6 +6,9 @@ print it as it is. Nothing here knows how it is printed.
 
 from charrnn.undecodable import escaped
 
+LONGEST_MESSAGE = 1001
+"""Of an error (characters): a path, a key or a cell that it names may have any length."""
+
 
 class CharrnnError(ValueError):
     """Base of all errors of this package; `exit_code` is what a command line returns for it."""
@@ -13,7 +16,15 @@ class CharrnnError(ValueError):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(escaped(message))
+        super().__init__(_bounded(escaped(message)))
+
+
+def _bounded(message: str) -> str:
+    """Return `message`, without its middle where it is too long: it begins with what is wrong and ends with a cure."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    half = (LONGEST_MESSAGE - 1) // 2
+    return f"{message[:half]}…{message[-half:]}"
 
 
 class ParamsError(CharrnnError):

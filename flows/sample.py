@@ -25,7 +25,7 @@ from prefect.artifacts import create_markdown_artifact
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import ParamsError
-from charrnn.generation.formats import default_format, one_line
+from charrnn.generation.formats import as_line, default_format
 from charrnn.generation.options import read_options, with_seeds
 from charrnn.generation.writer import Writer
 from tasks.tracking.mlflow import Experiment
@@ -86,7 +86,7 @@ def sample(
     several = [prepared.model_copy(update={"seed": one.seed}) for one in numbered]
     texts = [written.text for written in writer.write(several)]
     lines = default_format(writer) == "lines"
-    blocks = ["\n".join(map(one_line, texts))] if lines else texts
+    blocks = ["\n".join(map(as_line, texts))] if lines else texts
     create_markdown_artifact("\n\n---\n\n".join(map(_as_code, blocks)), key="sample", description=f"text from {model}")
     return texts
 

@@ -11,7 +11,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
 from charrnn.evaluation.metrics import METRICS
 from charrnn.evaluation.scores import Scores
-from charrnn.generation.formats import one_line
+from charrnn.generation.formats import as_line
 from tasks.promote import Promotion
 from tasks.tracking.runs import RunRef
 from tasks.tracking.trained_models import Origin
@@ -76,7 +76,7 @@ class Summary:
         """Return the beginning of what the middle temperature wrote: of its text, or of its list of documents."""
         texts = self.samples[len(self.samples) // 2]
         if self.params.data.has_documents:
-            return "\n".join(one_line(text[:LINE]) for text in texts[:LINES])
+            return "\n".join(as_line(text[:LINE]) for text in texts[:LINES])
         return texts[0][:SHOWN].strip("\n")
 
     def ui_command(self) -> str:

@@ -10,6 +10,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.encodings import guess_warnings
 from charrnn.data.filters import described
+from charrnn.data.records import headers_taken
 from charrnn.data.splits import check_length
 from charrnn.terminal import bar
 
@@ -39,6 +40,8 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
     logger.info(
         "encode    %s characters%s, %d distinct, %s (%s)", f"{dataset.characters:,}", documents, distinct, state, sizes
     )
+    for header in headers_taken(corpus.files, params.data):
+        logger.info("encode    %s", header)
     if dataset.left_out:
         logger.info("encode    documents left out: %s", described(dataset.left_out, params.data))
     for warning in guess_warnings(corpus.files, params.data):

@@ -23,8 +23,7 @@ _MOST_CLASSES = 50
 _SYNTAX = set("{}[]:!")
 _MOST_NAMED = 8
 _DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
-_RENAME = {",": "let its name end in .csv", "\t": "let its name end in .tsv"}
-_CONVERT = "save it with commas as .csv, or with tabs as .tsv"
+_CONVERT = "save it with commas, as .csv"
 _TITLES = ("title", "name", "headline", "heading", "subject")
 
 
@@ -196,10 +195,11 @@ def _why_records(table: Table) -> str:
     several = len(table.columns) > 1
     why = f"{table.format} with the column{'s' if several else ''} {names}. Each row is a document."
     if table.delimiter:
+        usual = " or ".join(_DELIMITERS[delimiter] for delimiter in DELIMITERS[table.format])
+        remedy = _CONVERT if table.delimiter == "|" else "let its name end in .csv"
         why += (
             f" {_DELIMITERS[table.delimiter].capitalize()} seem to separate its cells, but {table.format} files are "
-            f"read with {_DELIMITERS[DELIMITERS[table.format]]}: each row is one text with all its cells. To use "
-            f"columns in a template, {_RENAME.get(table.delimiter, _CONVERT)}."
+            f"read with {usual}: each row is one text with all its cells. To use columns in a template, {remedy}."
         )
     if not table.takes_header:
         return why

@@ -4,20 +4,19 @@ Every mistake becomes one ParamsError that names where the value stood, its key,
 """
 
 import glob
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from charrnn.config.messages import dotted, explain, params_error, show
 from charrnn.config.schema import Params
 from charrnn.config.schemes import split_scheme
+from charrnn.config.typed_text import typed_text
 from charrnn.config.types import PathText
-from charrnn.undecodable import original, portable
+from charrnn.config.yaml_text import parse_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE_FILE = PROJECT / "params.yaml"
@@ -27,6 +26,12 @@ NULLS = ("", "~", "null", "Null", "NULL")
 
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
+
+AS_IT_IS = ("sampling.prime", "tracking.run_name", "tracking.experiment")
+"""Texts that are taken with quotes around them, as the options --prime, --name and --experiment take them."""
+
+SEPARATORS = ("data.join", "data.documents", "data.template", "sampling.stop")
+"""Texts in which a line end is meant by \\n."""
 
 
 class _Layer(NamedTuple):
@@ -50,7 +55,7 @@ def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (),
 
     Args:
         files: YAML overlays.
-        overrides: `section.name=value`; the value is read as YAML and typed by the schema.
+        overrides: `section.name=value`; the value is read as YAML and typed by the schema, a text only in quotes.
         base: take these instead of `params.yaml`, as a resumed run does.
 
     Raises:
@@ -117,31 +122,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise params_error(f"{path}: cannot read parameters: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise params_error(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    content = _parse_yaml(text, str(path))
+    content = parse_yaml(text, str(path))
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise params_error(f"{path}: must be a map of sections such as 'training:', got {show(content)}")
     return content
-
-
-def _parse_yaml(text: str, where: str) -> Any:
-    """Read YAML as what JSON could hold: dates become text, and nothing contains itself."""
-    taken = portable(text)
-    try:
-        content = json.dumps(yaml.safe_load(taken), default=str, ensure_ascii=False)
-        return json.loads(content if taken == text else original(content))
-    except yaml.YAMLError as error:
-        raise params_error(f"{where}{_yaml_problem(error)}") from None
-    # PyYAML does not translate errors in the values of scalars, such as the 32nd of a month, or `!!bool x`.
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise params_error(f"{where}: is not valid YAML: {error}") from None
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    line = f":{mark.line + 1}" if mark else ""
-    return f"{line}: is not valid YAML: {getattr(error, 'problem', None) or 'unreadable character'}"
 
 
 def _parse_override(text: str) -> dict[str, Any]:
@@ -152,12 +138,14 @@ def _parse_override(text: str) -> dict[str, Any]:
     head, *rest = name.split(".", 1)
     if rest:
         return {section: {head: {rest[0]: value}}}
-    # A text parameter takes the value as it is: "ROMEO:" is not read as a map, nor "1e5" as a number. A list of texts
-    # takes the value as its only item, unless it is written as a list: "*.txt" is not read as an alias.
+    # A text parameter takes the value as it is, or what is in quotes: ROMEO: is not read as a map, nor 1e5 as a number.
+    # A list of texts takes the value as its only item, unless it is written as a list: *.txt is not read as an alias.
     kind = _annotation(section, name)
     is_text = kind is str or (kind == str | None and value.strip(" ") not in NULLS)
+    if is_text and f"{section}.{name}" not in AS_IT_IS:
+        value = typed_text(value, f"--set: {key}", separates=f"{section}.{name}" in SEPARATORS)
     is_text = is_text or (kind == tuple[PathText, ...] and not value.lstrip().startswith(LISTS))
-    return {section: {name: value if is_text else _parse_yaml(value, f"--set: {key}")}}
+    return {section: {name: value if is_text else parse_yaml(value, f"--set: {key}")}}
 
 
 def _annotation(section: str, name: str) -> Any:

@@ -63,9 +63,9 @@ def _escape(character: str) -> str:
 
 def _comment(text: str, indent: str) -> list[str]:
     start = f"{indent}# "
-    one_line = "".join(character if character.isprintable() else " " for character in text)
+    printable = "".join(character if character.isprintable() else " " for character in text)
     return textwrap.wrap(
-        one_line, _WIDTH, initial_indent=start, subsequent_indent=start, break_long_words=False, break_on_hyphens=False
+        printable, _WIDTH, initial_indent=start, subsequent_indent=start, break_long_words=False, break_on_hyphens=False
     )
 
 

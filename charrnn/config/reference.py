@@ -32,6 +32,8 @@ Every parameter of the pipeline: its default, what it may be, what it does. Made
 
 `params.yaml` holds the defaults. An overlay (`--params FILE`, any number, merged in order) needs only the keys it
 changes: maps merge, lists and scalars replace. `--set section.name=value` comes last and is typed by the schema.
+A text there is taken as it is, or, in quotes of its own, as YAML reads it: `--set 'data.join="\\n"'` is a line end, and
+so is `--set data.join=$'\\n'` in bash. A prime and the names of runs and experiments keep their quotes.
 A relative path is relative to the folder of the file that it stands in, with `--set` to the working directory.
 """
 

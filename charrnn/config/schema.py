@@ -69,13 +69,18 @@ class DataParams(Section):
     """What a document is, a text that is complete in itself: none (all is one stream), lines, files, records (the rows
     of CSV, TSV, JSON lines and Parquet files), or else the text that separates two documents."""
     template: str | None = None
-    """Text of a record, with its columns in braces, such as "{title}\\n{text}"; null where records have one column."""
+    """Text of a record, with its columns in braces, such as "{title}\\n{text}"; null where records have one column. A
+    value is written as the file has it: 1.50 stays 1.50; true and false; nothing for null; lists and maps as JSON. The
+    first row of CSV and TSV names the columns; whether commas, semicolons or tabs separate the cells of CSV, it says,
+    too."""
     min_length: Count = 1
-    """Documents shorter than this are left out (characters); 1 leaves out empty ones."""
+    """Documents shorter than this are left out (characters, those that min_count drops included); 1 leaves out empty
+    ones, also those of which min_count leaves nothing."""
     max_length: PositiveInt | None = None
-    """Documents longer than this are left out (characters); null for no limit."""
+    """Documents longer than this are left out (characters, those that min_count drops included); null for no limit."""
     unique: bool = False
-    """Leave out documents that have occurred before."""
+    """Leave out documents that have occurred before. Those that become equal only as min_count drops characters stay;
+    splits.by documents puts them on the same side, as all equal ones."""
     min_count: PositiveInt = 1
     """Characters that occur less often than this are dropped from the text (count); they cannot be learnt."""
     max_characters: PositiveInt | None = None

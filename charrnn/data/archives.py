@@ -102,7 +102,7 @@ def members(path: Path, archive: str, name: str) -> Iterator[Member]:
         yield Member(name, _pieces(partial(gzip.open if archive == "gzip" else lzma.open, path), name, archive))
 
 
-def read_pieces(path: Path) -> Iterator[bytes]:
+def read_bytes(path: Path) -> Iterator[bytes]:
     """Yield the bytes of the plain file `path`. Raises OSError."""
     with open(path, "rb") as file:
         while piece := file.read(_PIECE):

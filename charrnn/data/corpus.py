@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from charrnn.config.schema import DataParams
-from charrnn.data.archives import Member, read_pieces
+from charrnn.data.archives import Member, read_bytes
 from charrnn.data.folder import DataFolder
 from charrnn.data.limits import MEGABYTE, Limits, too_large
 from charrnn.data.sources import parse_source
@@ -138,7 +138,7 @@ class _Cache:
     def _stage(self, file: Fetched, stage: Path, max_bytes: int) -> list[TextFile]:
         """Write the texts in `file`, at most `max_bytes` in all, into the folder `stage`; empty ones are none."""
         texts: list[TextFile] = []
-        for member in file.members or [Member(file.name, read_pieces(file.path))]:
+        for member in file.members or [Member(file.name, read_bytes(file.path))]:
             path, digest, size = stage / "text", hashlib.sha256(), 0
             with open(path, "wb") as opened:
                 for piece in member.pieces:

@@ -26,13 +26,13 @@ from charrnn.data.filters import Selection, first_of_each, limited
 from charrnn.data.folder import DataFolder
 from charrnn.data.hashing import Hashes
 from charrnn.data.ids_writer import open_writer
-from charrnn.data.records import record_format
+from charrnn.data.records import table_suffix
 from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError, FileError
 from charrnn.files import atomic_directory, explain, sweep
 
-ENCODING_VERSION = 2
+ENCODING_VERSION = 3
 """Part of the key of each encoding. Raise it in a commit by which the same text and parameters give other ids, another
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
@@ -303,6 +303,6 @@ def _key(corpus: Corpus, params: DataParams, known: str) -> str:
         "unicode": unicodedata.unidata_version,
         **({"known": sorted(set(known))} if known else {}),
         # The same bytes under another name may be another table.
-        **({"formats": [record_format(file.name) for file in corpus.files]} if params.documents == "records" else {}),
+        **({"formats": [table_suffix(file.name) for file in corpus.files]} if params.documents == "records" else {}),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,6 +1,7 @@
 """Which documents are used, and how much of the text: by length, without repetitions, from the start.
 
-What is left out is counted by its reason. Knows nothing of how documents are read.
+What is left out is counted by its reason. Documents are judged as they are read: which characters are too rare is
+known only when those that are used have been counted. Knows nothing of how documents are read.
 """
 
 from array import array

@@ -19,7 +19,7 @@ def default_format(writer: Writer) -> Format:
     return "lines" if writer.of_lines else "text"
 
 
-def one_line(text: str) -> str:
+def as_line(text: str) -> str:
     """Return `text` as one line: without a line end at its end, with those in it, and controls but tabs, escaped."""
     return "".join(
         printable(character) if character != "\t" and unicodedata.category(character) in ESCAPED else character
@@ -39,7 +39,7 @@ def shown(written: Written, form: Format, *, alone: bool = True, new: bool | Non
     """
     seed = written.options.seed
     if form == "lines":
-        return one_line(written.text)
+        return as_line(written.text)
     if form == "jsonl":
         line = json.dumps({"seed": seed, "text": written.text, "logprob": written.logprob, "new": new})
         return line.replace("\x7f", "\\u007f")  # the one control character that JSON leaves as it is

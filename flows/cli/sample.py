@@ -9,6 +9,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
+from charrnn.config.typed_text import typed_text
 from charrnn.data.folder import DataFolder
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
@@ -96,6 +97,8 @@ def sample(
         raise ParamsError(f"--num-samples: must be >= 1, got {num_samples}")
     if stream and form not in (None, "text"):
         raise ParamsError(f"--stream: not allowed with --format {form}, only with --format text")
+    if options["stop"] is not None:
+        options["stop"] = typed_text(options["stop"], "--until", separates=True)
     if options["stop"] == "":
         raise ParamsError("--until: must not be empty")
     if prime_file is not None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from charrnn.config.schema import DataParams
 from charrnn.data.encodings import AUTO
-from charrnn.data.records import Row, read_rows, record_format
+from charrnn.data.records import read_rows, table_suffix
+from charrnn.data.records.delimited import CSV_DELIMITERS, TSV_DELIMITERS
+from charrnn.data.records.row import Row
 from charrnn.data.survey.reading import MOST_BYTES
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
@@ -18,9 +20,9 @@ MOST_ROWS = 100_000
 """Rows looked at, of all files together."""
 PARQUET = "Parquet"
 _NAMES = {".csv": "CSV", ".tsv": "TSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": PARQUET}
-DELIMITERS = {"CSV": ",", "TSV": "\t"}
-"""What stands between cells, by format; the first row of these has the names of the columns."""
-_POSSIBLE_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = {"CSV": CSV_DELIMITERS, "TSV": TSV_DELIMITERS}
+"""What may stand between cells, by format; the first row of these has the names of the columns."""
+_POSSIBLE_DELIMITERS = f"{CSV_DELIMITERS}|"
 _LONGEST_NAME = 60  # characters; a longer cell is no name of a column
 _AUTO = DataParams(encoding=AUTO)
 
@@ -85,7 +87,7 @@ class Table:
 def table_format(files: Sequence[TextFile]) -> str | None:
     """Return the format of records that the names of all `files` have; None where they do not have one."""
     try:
-        formats = {_NAMES[record_format(file.name)] for file in files}
+        formats = {_NAMES[table_suffix(file.name)] for file in files}
     except CorpusError:
         return None
     return formats.pop() if len(formats) == 1 else None
@@ -118,10 +120,10 @@ def _explained(error: CorpusError, form: str, start: str) -> CorpusError:
     """Return `error` with what the first line has instead of the delimiter of the format, if it has."""
     line, usual = start.partition("\n")[0], DELIMITERS.get(form, "")
     other = next((delimiter for delimiter in _POSSIBLE_DELIMITERS if delimiter in line), "")
-    if not usual or not other or usual in line:
+    if not usual or not other or any(delimiter in line for delimiter in usual):
         return error
     return CorpusError(
-        f"{error}; its first line has {other!r} and no {usual!r}: cells of CSV are separated by ',', of TSV by '\\t'"
+        f"{error}; its first line has {other!r}, and cells of {form} are separated by {' or '.join(map(repr, usual))}"
     )
 
 

@@ -307,13 +307,13 @@ def test_sizes_are_those_of_the_whole_text_where_a_part_was_looked_at(
     assert "below" not in " ".join(Advice(tmp_path, {"a.csv": kinds.table(kinds.rows(100))}).facts)
 
 
-@pytest.mark.parametrize(("delimiter", "remedy"), [(";", "save it with commas as .csv"), ("\t", "end in .tsv")])
+@pytest.mark.parametrize(("delimiter", "remedy"), [("|", "save it with commas, as .csv"), (";", "end in .csv")])
 def test_another_delimiter_than_that_of_the_format_is_mentioned(tmp_path: Path, delimiter: str, remedy: str) -> None:
-    why = Advice(tmp_path, {"a.csv": kinds.table(kinds.rows(), delimiter)}).reasons["data.documents"]
-    assert "seem to separate its cells, but CSV files are read with commas" in why
+    why = Advice(tmp_path, {"a.tsv": kinds.table(kinds.rows(), delimiter)}).reasons["data.documents"]
+    assert "seem to separate its cells, but TSV files are read with tabs" in why
     assert remedy in why
-    with pytest.raises(CorpusError, match="has 2 cells, and there are 1 columns; its first line has ';' and no ','"):
-        Advice(tmp_path, {"a.csv": "id;text\n1;one, two\n" * 100})
+    with pytest.raises(CorpusError, match=r"its first line has '\|', and cells of CSV are separated by ',' or ';'"):
+        Advice(tmp_path, {"a.csv": "id|text\n1|one, two\n" * 100})
 
 
 @pytest.mark.parametrize(

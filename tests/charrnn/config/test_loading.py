@@ -401,6 +401,47 @@ def test_an_override_of_a_text_that_may_be_null_is_that_text(text: str) -> None:
     assert load_params([], [f"sampling.stop={text}"]).sampling.stop == text
 
 
+SEPARATORS = ["data.join", "data.documents", "sampling.stop"]
+
+
+@pytest.mark.parametrize("key", SEPARATORS)
+@pytest.mark.parametrize("text", ["\n\n", '"\\n\\n"', '"\n\n"', "'\n\n'", '"\\x0a\\u000A"', ' "\\n\\n" '])
+def test_a_line_end_may_be_typed_as_it_is_or_in_quotes(key: str, text: str) -> None:
+    section, name = key.split(".")
+    assert getattr(getattr(load_params([], [f"{key}={text}"]), section), name) == "\n\n"
+
+
+def test_a_template_may_be_typed_in_quotes(overlay: Path) -> None:
+    for text in ('"{a}\\n{b}"', "{a}\n{b}", "'{a}\n{b}'"):
+        assert load_params([], ["data.documents=records", f"data.template={text}"]).data.template == "{a}\n{b}"
+    overlay.write_text(r'data: {documents: records, template: "{a}\n{b}"}')
+    assert load_params([overlay]).data.template == "{a}\n{b}"
+
+
+@pytest.mark.parametrize("key", [*SEPARATORS, "data.template"])
+@pytest.mark.parametrize("text", [r"\n", r"a\tb", r"{a}\n{b}", r'"\n" and "\n"', r"\\n"])
+def test_a_backslash_and_a_letter_that_may_be_meant_as_a_line_end_are_refused(key: str, text: str) -> None:
+    escape = r"\t" if r"\t" in text else r"\n"
+    assert refusal([], [f"{key}={text}"]) == (
+        f"--set: {key}: has {escape}, a backslash and a letter; what it stands for is $'{escape}' in bash, or "
+        f"'\"{escape}\"', in double quotes inside the single ones; '\"\\{escape}\"' keeps the backslash"
+    )
+    assert load_params([], ["data.documents=" + r'"\\newline"']).data.documents == r"\newline"
+
+
+@pytest.mark.parametrize("text", ['"Yes."', "'tis'", r'"\n"', r"a\nb"])
+def test_texts_that_options_take_as_they_are_keep_their_quotes(text: str) -> None:
+    overrides = [f"{key}={text}" for key in ("sampling.prime", "tracking.run_name", "tracking.experiment")]
+    params = load_params([], overrides)
+    assert (params.sampling.prime, params.tracking.run_name, params.tracking.experiment) == (text, text, text)
+
+
+def test_other_texts_lose_the_quotes_around_them(elsewhere: Path) -> None:
+    params = load_params([], ['data.directory="a b"', "data.encoding='utf-8'", 'tracking.registered_model="null"'])
+    assert (params.data.directory, params.data.encoding) == (f"{elsewhere}/a b", "utf-8")
+    assert params.tracking.registered_model == "null"
+
+
 @pytest.mark.parametrize("text", ["null", "~", "", " ", "NULL"])
 def test_an_override_of_a_text_that_may_be_null_may_say_so(text: str) -> None:
     assert load_params([], [f"tracking.registered_model={text}"]).tracking.registered_model is None
@@ -478,6 +519,11 @@ WRONG = [
     ("training.seed=&a [*a]", "--set: training.seed: is not valid YAML: "),
     ("training.seed=" + "[" * 1000, "--set: training.seed: is not valid YAML: "),
     ("training.seed=" + "9" * 5000, "--set: training.seed: is not valid YAML: "),
+    (
+        "tracking.tags={a: 1, b: 2, a: 3}",
+        "--set: tracking.tags:1: is not valid YAML: the key a is there twice, first in",
+    ),
+    ('data.documents=""', 'data.documents: must not be empty, got ""'),
     ("training.seed=\x01", "--set: training.seed: is not valid YAML: unreadable character"),
 ]
 
@@ -529,6 +575,13 @@ def test_what_is_found_is_cut_and_shown_without_credentials() -> None:
         ("training:\n  seed: [1\n", ":3: is not valid YAML: "),
         ("training:\n  seed: a: b\n", ":2: is not valid YAML: mapping values are not allowed here"),
         ("training:\n\tseed: 1\n", ":2: is not valid YAML: "),
+        (
+            "training: {seed: 1}\n\ntraining: {epochs: 2}\n",
+            ":3: is not valid YAML: the key training is there twice, first",
+        ),
+        ("data:\n  join: a\n  'join': b\n", ":3: is not valid YAML: the key join is there twice, first in line 2"),
+        ("tracking: {tags: {1: a, '1': b}}", ":1: is not valid YAML: the key 1 is there twice, first in line 1"),
+        ("tracking: {tags: {" + "k" * 1000 + ": a, " + "k" * 1000 + ": b}}", ":1: is not valid YAML: the key kkk"),
         ("training: \x01", ": is not valid YAML: unreadable character"),
         ("- training", ": must be a map of sections such as 'training:', got [\"training\"]"),
         ("training", ": must be a map of sections such as 'training:', got \"training\""),
@@ -543,6 +596,26 @@ def test_what_is_found_is_cut_and_shown_without_credentials() -> None:
 def test_a_wrong_file_is_told_with_its_line_or_key(overlay: Path, text: str, message: str) -> None:
     overlay.write_text(text)
     assert refusal([overlay], []).startswith(f"{overlay}{message}")
+
+
+def test_keys_are_the_texts_that_they_are(overlay: Path) -> None:
+    overlay.write_text(
+        "tracking: {tags: {yes: a, true: b, 1.50: c, 2001-12-14: d, ~: e, na\xefve: f}}", encoding="utf-8"
+    )
+    assert load_params([overlay]).tracking.tags == {
+        "yes": "a",
+        "true": "b",
+        "1.50": "c",
+        "2001-12-14": "d",
+        "~": "e",
+        "na\xefve": "f",
+    }
+
+
+def test_a_map_that_is_merged_into_another_is_overridden_by_it(overlay: Path) -> None:
+    overlay.write_text("training: &x {seed: 5, epochs: 2}\nsampling: {<<: {seed: 7}, seed: 8}\n")
+    params = load_params([overlay])
+    assert (params.training.seed, params.training.epochs, params.sampling.seed) == (5, 2, 8)
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, overlay: Path) -> None:

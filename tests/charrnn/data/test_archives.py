@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.data.archives import Member, archive_format, members, members_of, read_pieces, wheel_members
+from charrnn.data.archives import Member, archive_format, members, members_of, read_bytes, wheel_members
 from charrnn.errors import SourceError
 from tests.source_fixtures import OTHER, TEXT, one_line, zipped
 
@@ -41,7 +41,7 @@ def read(members: Iterator[Member]) -> dict[str, bytes]:
 def texts_of(path: Path) -> dict[str, bytes]:
     """Return the text of each member of an archive by its name in messages; plain text has one member."""
     found = members_of(path, path.name, "x")
-    return read(found) if found else {"x": b"".join(read_pieces(path))}
+    return read(found) if found else {"x": b"".join(read_bytes(path))}
 
 
 def of_wheel(path: Path, max_bytes: int = MOST) -> dict[str, bytes]:
@@ -88,7 +88,7 @@ def test_a_large_text_comes_in_pieces(tmp_path: Path, pack: Callable[[bytes], by
     large = random.Random(0).randbytes(1_500_000)
     (tmp_path / "text").write_bytes(pack(large))
     found = members_of(tmp_path / "text", "text", "x")
-    (pieces,) = [list(member.pieces) for member in found] if found else [list(read_pieces(tmp_path / "text"))]
+    (pieces,) = [list(member.pieces) for member in found] if found else [list(read_bytes(tmp_path / "text"))]
     assert b"".join(pieces) == large
     assert max(map(len, pieces)) <= 2**20
 

@@ -493,6 +493,39 @@ def test_rare_characters_leave_documents_and_their_ends_where_they_are(tmp_path:
         encode_files(["aabb\nx\ny\n"], tmp_path, documents="lines", min_count=2)
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "ab", "ba", "aab"]), st.booleans()), min_size=20, max_size=60),
+    st.booleans(),
+    st.integers(0, 9),
+)
+@example([(one, mark) for one in ("a", "b", "ab", "ba", "aab") for mark in (False, True)] * 2, True, 1)
+def test_documents_that_become_equal_as_rare_characters_are_dropped_are_on_one_side(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[tuple[str, bool]], unique: bool, seed: int
+) -> None:
+    # A mark is a character that occurs once.
+    marked = [one + chr(0x4E00 + number) * mark for number, (one, mark) in enumerate(documents)]
+    folder = tmp_path_factory.mktemp("equal")
+    params = SplitParams(seed=seed, val_fraction=0.3, test_fraction=0.3)
+    try:
+        dataset = encode_files(["\n".join(marked)], folder, documents="lines", unique=unique, min_count=2)
+        splits = dataset.splits(params)
+    except CorpusError:  # so many are equal that they cannot be divided, or too few are left
+        return
+    found = documents_of(dataset)
+    if not unique and dataset.dropped == sum(mark for _, mark in documents):
+        assert found == [one for one, _ in documents]
+    assert splits.documents is not None
+    sides = [{found[number] for number in splits.documents[name]} for name in ("train", "val", "test")]
+    assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
+
+
+def test_documents_are_judged_with_their_rare_characters(tmp_path: Path) -> None:
+    limits = {"min_length": 2, "max_length": 3, "unique": True}
+    dataset = encode_files(["ab\nxab\nyzab\nab\nb\nvb\naab\n"], tmp_path, documents="lines", min_count=2, **limits)
+    assert documents_of(dataset) == ["ab", "ab", "b", "aab"]
+    assert dataset.left_out == {"longer": 1, "repeated": 1, "shorter": 1}
+
+
 @pytest.mark.parametrize(
     ("join", "expected"),
     [("\n\n", "Anna\nBob\n\nCarl\n\nDora"), ("", "Anna\nBobCarl\nDora"), ("\n", "Anna\nBob\nCarl\nDora")],

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.generation.formats import default_format, listed, one_line, shown
+from charrnn.generation.formats import as_line, default_format, listed, shown
 from charrnn.generation.writer import Written
 from tests.charrnn.generation.test_writer import LINES, STREAM
 
@@ -45,12 +45,12 @@ def test_lines_are_a_plain_list() -> None:
     ],
 )
 def test_a_line_end_at_the_end_is_not_repeated_and_what_ends_a_line_in_it_is_escaped(text: str, line: str) -> None:
-    assert one_line(text) == line
+    assert as_line(text) == line
 
 
 @given(HOSTILE)
 def test_whatever_a_text_holds_it_is_one_line_that_no_terminal_obeys(text: str) -> None:
-    line = one_line(text)
+    line = as_line(text)
     assert line.splitlines() in ([line], [])
     assert not {unicodedata.category(character) for character in line.replace("\t", "")} & {"Cc", "Cs"}
 

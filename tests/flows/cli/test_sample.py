@@ -243,11 +243,15 @@ def test_what_the_model_cannot_write_is_refused_when_asked_to(checkpoint: str) -
 
 
 def test_a_backslash_and_n_are_no_line_end_which_is_said(checkpoint: str) -> None:
-    answer = call_sample("--checkpoint", checkpoint, "--length", str(LENGTH), "--until", "\\n")
-    assert (answer.code, answer.out) == (0, written(checkpoint) + "\n")
-    (line,) = answer.err.splitlines()
-    assert line.startswith("warning: stop (--until): the model never writes '\\' (REVERSE SOLIDUS)")
-    assert "$'\\n' in bash" in line
+    answer = call_sample("--checkpoint", checkpoint, "--until", "\\n")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(
+        "error: --until: has \\n, a backslash and a letter; what it stands for is $'\\n' in bash"
+    )
+
+
+def test_a_line_end_may_be_typed_in_quotes(checkpoint: str) -> None:
+    assert written(checkpoint, "--until", '"\\n"') == written(checkpoint, "--until", "\n")
 
 
 def test_a_prime_file_is_read_as_a_text_is_without_its_mark_and_with_its_line_ends(

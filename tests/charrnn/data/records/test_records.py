@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import DataParams
-from charrnn.data.records import Template, read_records, record_format
+from charrnn.data.records import headers_taken, read_records, table_suffix
+from charrnn.data.records.delimited import CSV_DELIMITERS, TSV_DELIMITERS, delimiter_of
+from charrnn.data.records.template import Template
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CharrnnError, CorpusError, ParamsError
 from tests.charrnn.data.text_files import text_file
@@ -85,6 +89,23 @@ def test_json_values_that_are_no_text_are_written_as_json_and_null_is_nothing(
     assert found == [f"{shown(record['a'])}|{shown(record['b'])}" for record in records]
 
 
+NUMBERS = ["1.50", "1e3", "1E+03", "-0", "-0.0", "0.1000000000000000055", "1e999", "9" * 5000]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=[number[:30] for number in NUMBERS])
+def test_a_number_is_written_as_the_file_has_it(tmp_path: Path, number: str) -> None:
+    lines = f'{{"a": {number}, "b": {{"c": [{number}, "{number}"]}}}}\n'
+    expected = [f'{number} {{"c": [{number}, "{number}"]}}']
+    assert read(table(tmp_path, "t.jsonl", lines), "{a} {b}") == expected
+    assert read(table(tmp_path, "t.csv", f"a\n{number}\n")) == [number]
+    assert read(table(tmp_path, "t.tsv", f"a\tb\n{number}\tx\n"), "{a}") == [number]
+
+
+def test_true_false_and_null_of_json_are_words_and_nothing(tmp_path: Path) -> None:
+    lines = '{"a": true, "b": false, "c": null, "d": [true, false, null]}\n'
+    assert read(table(tmp_path, "t.jsonl", lines), "{a}|{b}|{c}|{d}") == ["true|false||[true, false, null]"]
+
+
 def test_a_surrogate_pair_of_escapes_is_one_character_and_a_lone_one_stays(tmp_path: Path) -> None:
     file = table(tmp_path, "t.ndjson", '{"a": "\\ud83d\\ude00 \\ud83d"}\n')
     assert read(file) == ["😀 \ud83d"]
@@ -111,6 +132,26 @@ def test_a_parquet_file_is_read_with_the_values_of_its_columns(tmp_path: Path) -
         'é\n|1|1.0|2020-01-02 00:00:00|true|["a", "é"]|ü|x',
         "||0.5|2020-01-03 00:00:00|false|[]||y",
         "|3|2.25||true|||z",
+    ]
+
+
+def test_a_number_of_a_parquet_file_has_the_digits_that_its_type_tells_apart(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "half": np.array([0.1, 1.0, None], dtype=np.float16),
+            "short": np.array([0.1, 1e10, 16777216], dtype=np.float32),
+            "long": np.array([0.1, 1e22, 1 / 3]),
+            "big": np.array([2**63 - 1, -1, 0]),
+            "decimal": [Decimal("1.50"), Decimal("10.00"), None],
+            "nested": [[{"a": b"x", "b": Decimal("1.50")}], None, []],
+        }
+    )
+    path = tmp_path / "t.parquet"
+    frame.to_parquet(path)
+    assert read(TextFile(str(path), path, "", 0), "{half}|{short}|{long}|{big}|{decimal}|{nested}") == [
+        '0.1|0.1|0.1|9223372036854775807|1.50|[{"a": "x", "b": 1.50}]',
+        "1.0|10000000000.0|1e+22|-1|10.00|",
+        "|16777216.0|0.3333333333333333|0||[]",
     ]
 
 
@@ -159,13 +200,13 @@ def test_a_record_of_100_megabytes_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_says_what_a_table_is(name: str, expected: str) -> None:
-    assert record_format(name) == expected
+    assert table_suffix(name) == expected
 
 
 @pytest.mark.parametrize("name", ["text.txt", "csv", ".csv", "t.csv.txt", "t.json", "t.gz", "https://host/x?a=.csv"])
 def test_another_name_is_an_error_that_names_the_file_and_what_is_read(name: str) -> None:
     with pytest.raises(CorpusError) as caught:
-        record_format(name)
+        table_suffix(name)
     assert one_line(caught.value) == (
         f"{name}: is no table that data.documents = records reads; its name must end in one of "
         ".csv, .tsv, .jsonl, .ndjson, .parquet (packed: .gz, .xz, .zip after it)"
@@ -222,25 +263,83 @@ def test_a_column_that_is_not_there_is_an_error_with_the_nearest(tmp_path: Path,
     else:
         path.write_text(content)
     where = f"{path}: line 1" if name == "t.jsonl" else str(path)
+    told = " (as line 1 names them, separated by ',')" if name == "t.csv" else ""
     assert failure(TextFile(str(path), path, "", 0), f"{{{wanted}}}") == (
         f"{where}: has no column {wanted!r}, which data.template names; the nearest is 'title'; "
-        "columns: 'title', 'text'"
+        f"columns: 'title', 'text'{told}"
     )
 
 
 def test_without_a_template_several_columns_are_an_error_that_lists_them(tmp_path: Path) -> None:
     file = table(tmp_path, "t.csv", ",".join(f"c{number}" for number in range(25)) + "\n")
     assert failure(file) == (
-        f"{file.name}: has 25 columns ({', '.join(repr(f'c{number}') for number in range(20))} and 5 more); "
-        "set data.template to the text of a record, with columns in braces"
+        f"{file.name}: has 25 columns: {', '.join(repr(f'c{number}') for number in range(20))} and 5 more "
+        "(as line 1 names them, separated by ','); set data.template to the text of a record, with columns in braces"
     )
-    assert "has 0 columns (none)" in failure(table(tmp_path, "t.jsonl", "{}\n"))
+    assert "has 0 columns: none; set data.template" in failure(table(tmp_path, "t.jsonl", "{}\n"))
 
 
 def test_a_column_that_is_there_twice_can_be_left_alone_and_not_named(tmp_path: Path) -> None:
     file = table(tmp_path, "t.csv", "a,a,b\n1,2,3\n")
     assert read(file, "{b}") == ["3"]
-    assert failure(file, "{a}") == f"{file.name}: has 2 columns 'a', which data.template names"
+    assert (
+        failure(file, "{a}")
+        == f"{file.name}: has 2 columns 'a', which data.template names (as line 1 names them, separated by ',')"
+    )
+
+
+# What separates cells
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("name,text", ","),
+        ("name;text", ";"),
+        ("name\ttext", "\t"),
+        ("name", ","),
+        ("Name;Gr\u00f6\u00dfe, cm;Text", ";"),
+        ("a,b;c", ","),
+        ('id,"a;b;c"', ","),
+        ('"a,b,c";id', ";"),
+        ('"a ""b,c"" d";id', ";"),
+        ('id;"a,b,c', ";"),
+    ],
+)
+def test_of_what_may_separate_cells_the_header_says_which(tmp_path: Path, header: str, delimiter: str) -> None:
+    assert delimiter_of(header + "\n", CSV_DELIMITERS) == delimiter
+    assert delimiter_of(header + "\n", TSV_DELIMITERS) == "\t"
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n\n"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_a_table_as_excel_writes_it_in_europe_is_read(tmp_path: Path, before: str, line_end: str) -> None:
+    lines = ["Titel;Preis", 'Anna;"1,50"', '"Bert; ""B""";2,00', ""]
+    file = table(tmp_path, "t.csv", before + line_end.join(lines))
+    for chunk_bytes in (1, 5, 2**18):
+        assert read(file, "{Titel}: {Preis}", chunk_bytes) == ["Anna: 1,50", 'Bert; "B": 2,00']
+
+
+def test_only_the_header_says_what_separates_cells(tmp_path: Path) -> None:
+    assert read(table(tmp_path, "t.csv", "text\na;b;c\nd\te\n")) == ["a;b;c", "d\te"]
+    assert read(table(tmp_path, "t.tsv", "a;b\tc\n1\t2\n"), "{a;b}") == ["1"]
+
+
+def test_what_was_taken_for_the_header_is_told(tmp_path: Path) -> None:
+    contents = {
+        "a.csv": "\nAnna;x\nBert;y\n",
+        "b.tsv": "a\tb\n",
+        "c.csv": "",
+        "d.csv": "n\n",
+        "e.csv": "n\n",
+    }
+    files = [table(tmp_path, name, content) for name, content in contents.items()]
+    assert headers_taken(files, params_of(None)) == (
+        f"{tmp_path}/a.csv: columns 'Anna', 'x' (as line 2 names them, separated by ';')",
+        f"{tmp_path}/d.csv: columns 'n' (as line 1 names them, separated by ',')",
+        "and 1 more CSV files",
+    )
+    assert headers_taken(files, DataParams(documents="lines")) == ()
 
 
 # Damage
@@ -252,7 +351,8 @@ def test_a_column_that_is_there_twice_can_be_left_alone_and_not_named(tmp_path: 
         ('a,b\n1,2\n\n"3,4\n5,6\n', "line 4: the row that begins there is damaged: unexpected end of data (line 5)"),
         ('a,b\n"1"x,2\n', "line 2: the row that begins there is damaged: ',' expected after '\"' (line 2)"),
         ('a,b\n"1\n2",3,4\n', "line 2: has 3 cells, and there are 2 columns"),
-        ("a,b\n1\n", "line 2: has 1 cells, and there are 2 columns"),
+        ("a,b\n1\n", "line 2: has 1 cell, and there are 2 columns"),
+        ("\n\na;b\n1\n", "line 4: has 1 cell, and there are 2 columns (as line 3 names them, separated by ';')"),
     ],
 )
 def test_a_damaged_row_is_an_error_with_its_line(tmp_path: Path, content: str, message: str) -> None:
@@ -260,8 +360,31 @@ def test_a_damaged_row_is_an_error_with_its_line(tmp_path: Path, content: str, m
     assert failure(file, "{a}").startswith(f"{file.name}: {message}")
 
 
+def test_a_cr_alone_ends_a_row_or_is_an_error_that_says_so(tmp_path: Path) -> None:
+    file = table(tmp_path, "t.csv", 'a\n"x\ry"\nu\rv\n')
+    assert read(file) == ["x\ny", "u", "v"]
+    with pytest.raises(CorpusError) as caught:
+        read(file, newline="keep")
+    assert one_line(caught.value) == (
+        f"{file.name}: line 3: the row that begins there is damaged: it has a CR without a line feed (line 3); "
+        "data.newline = unix takes it for a line end"
+    )
+
+
+@pytest.mark.parametrize("wanted", ["b", "b" * 5000])
+def test_a_column_is_missed_in_one_line_however_long_names_are(tmp_path: Path, wanted: str) -> None:
+    file = table(tmp_path, "t.csv", "x" * 10_000_000 + "\n")
+    assert len(failure(file, f"{{{wanted}}}")) < 400 + len(file.name)
+
+
+@pytest.mark.parametrize("length", [200, 201])
+def test_a_name_that_takes_long_to_compare_is_not_the_nearest(tmp_path: Path, length: int) -> None:
+    file = table(tmp_path, "t.csv", "x" * length + "\n")
+    assert ("the nearest is" in failure(file, "{x}")) == (length == 200)
+
+
 def test_a_cell_that_never_ends_is_an_error_before_memory_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.data.records._MAX_CELL", 100)
+    monkeypatch.setattr("charrnn.data.records.delimited._MAX_CELL", 100)
     file = table(tmp_path, "t.csv", 'a\nx\n"' + "y\n" * 100)
     assert failure(file).startswith(
         f"{file.name}: line 3: the row that begins there is damaged: field larger than field limit (100)"
@@ -275,7 +398,9 @@ def test_a_cell_that_never_ends_is_an_error_before_memory_does(tmp_path: Path, m
         ("nope", "is not JSON: Expecting value at column 1"),
         ('{"a": NaN}', "is not JSON: NaN is no JSON value"),
         ("[" * 100_000, "is not JSON: maximum recursion depth exceeded"),
-        ('{"a": ' + "1" * 5000 + "}", "is not JSON: Exceeds the limit (4300 digits) for integer string conversion"),
+        ('{"a": 01}', "is not JSON: Expecting ',' delimiter at column 8"),
+        ('{"a": "1", "b": 2, "a": "3"}', "has the key 'a' 2 times in one object"),
+        ('{"a": {"b": [{"' + "c" * 5000 + '": 1, "' + "c" * 5000 + '": 2}]}}', "has the key 'ccc"),
         ('["a"]', "must be a JSON object, in braces, got '[\"a\"]'"),
         ('"\x7f' + "b" * 50 + '"', "must be a JSON object, in braces, got '\"\\x7f" + "b" * 37 + "…'"),
     ],
@@ -307,6 +432,7 @@ def test_bytes_in_a_parquet_file_that_are_no_text_are_an_error(tmp_path: Path) -
 
 WITHOUT_PYARROW = """
 import sys
+from decimal import Decimal
 from pathlib import Path
 sys.modules["pyarrow"] = None
 from charrnn.config.schema import DataParams

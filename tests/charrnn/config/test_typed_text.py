@@ -1,0 +1,35 @@
+import pytest
+
+from charrnn.config.typed_text import typed_text
+from charrnn.errors import ParamsError
+from tests.source_fixtures import one_line
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("---", "---"),
+        ("\n\n", "\n\n"),
+        (r'"\n\n"', "\n\n"),
+        ('"---"', "---"),
+        ("'---'", "---"),
+        (r"'\n'", r"\n"),
+        (r'"\\n"', r"\n"),
+        (r'"\x1e"', "\x1e"),
+        ('"Yes," he said, "no"', '"Yes," he said, "no"'),
+        (r"\section", r"\section"),
+        ("", ""),
+    ],
+)
+def test_a_text_is_what_was_typed_or_what_is_in_quotes(typed: str, meant: str) -> None:
+    assert typed_text(typed, "--until", separates=True) == meant
+
+
+def test_a_line_end_that_is_typed_as_two_characters_is_refused_where_it_is_likely_to_be_meant() -> None:
+    assert typed_text(r"\n", "data.directory", separates=False) == r"\n"
+    with pytest.raises(ParamsError) as caught:
+        typed_text(r"\n\n", "--until", separates=True)
+    assert one_line(caught.value) == (
+        r"--until: has \n, a backslash and a letter; what it stands for is $'\n' in bash, or '"
+        r""""\n"', in double quotes inside the single ones; '"\\n"' keeps the backslash"""
+    )
