@@ -20,6 +20,7 @@ from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.outbox.queue import STORE_FILE
 from tests.limits import largest_file, permissions_that_bind
+from tests.source_fixtures import zipped
 from tests.workplace import Called, Finished, Workplace, call, call_sample
 
 NO_RUN = "0123456789abcdef0123456789abcdef"
@@ -55,8 +56,9 @@ def refused(finished: Finished) -> Refuse:
         assert place.runs() == runs
         assert place.unfinished_files() == []
         assert {name: after[name] for name in before} == before
-        # A text that turns out too short was encoded, and that is whole.
-        assert all(re.fullmatch(r"the data/encoded/\w+/\w+\.\w+", name) for name in after.keys() - before.keys())
+        # A text that turns out too short was encoded, one that does not decode was unpacked, and that is whole.
+        kept = r"the data/(encoded/\w+|corpora|corpora/sources)/\w+\.\w+"
+        assert all(re.fullmatch(kept, name) for name in after.keys() - before.keys())
         return line
 
     return refused
@@ -139,6 +141,19 @@ def test_a_wrong_parameter_is_named(refused: Refuse, files: Path, arguments: str
 def test_a_text_that_cannot_be_used_is_refused(refused: Refuse, tmp_path: Path, text: bytes, message: str) -> None:
     (tmp_path / "a text").write_bytes(text)
     assert message in refused("--set", f"data.sources=['{tmp_path}/a text']", "--set", "data.max_vocabulary=2000")
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_of_several_files_the_one_that_does_not_decode_is_named(refused: Refuse, tmp_path: Path, archive: bool) -> None:
+    contents = {"a.txt": b"To be, " * 99, "b.txt": "To be at a café".encode("cp1252"), "c.txt": b"or not " * 99}
+    if archive:
+        source, name = zipped(tmp_path / "texts.zip", **contents), f"{tmp_path}/texts.zip: b.txt"
+    else:
+        source, name = tmp_path / "?.txt", f"{tmp_path}/b.txt"
+        for file, content in contents.items():
+            (tmp_path / file).write_bytes(content)
+    found = refused("--set", f"data.sources=['{source}']")
+    assert found.startswith(f"{name}: is not utf-8 text: unexpected end of data at byte offset 14 (0xe9); set data.enc")
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,9 @@ def test_how_the_splits_compare_with_train_is_logged_before_the_training(finishe
 def test_a_text_that_ends_in_another_language_is_told_and_goes_on(
     workplace: Workplace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    workplace.text.write_text(made_up_play(30_000) + "Мой дядя самых честных правил. " * 60, encoding="utf-8")
-    options = ["splits.val_fraction=0.03", "training.max_steps=20"]
+    workplace.text.write_text(made_up_play(30_000), encoding="utf-8")
+    workplace.text.with_name("b play.txt").write_text("Мой дядя самых честных правил. " * 60, encoding="utf-8")
+    options = [f"data.sources=['{workplace.folder}/*.txt']", "splits.val_fraction=0.03", "training.max_steps=20"]
     command = [*workplace.options, *(part for text in options for part in ("--set", text)), "--quiet"]
     answer = call(*command)
     assert answer.code == 0, answer.err

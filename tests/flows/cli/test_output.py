@@ -130,11 +130,12 @@ def screen_of(master: int) -> Iterator[bytes]:
         return
 
 
+@pytest.mark.parametrize(("name", "environment"), ENCODINGS[1:], ids=["cp1252", "LC_ALL=C"])
 def test_the_pipeline_ends_well_in_a_terminal_without_unicode(
-    workplace: Workplace, russian: Path, monkeypatch: pytest.MonkeyPatch
+    workplace: Workplace, russian: Path, monkeypatch: pytest.MonkeyPatch, name: str, environment: dict[str, str]
 ) -> None:
-    for name, value in {**NO_UTF8, "TERM": "xterm", "COLUMNS": "120"}.items():
-        monkeypatch.setenv(name, value)
+    for variable, value in {**environment, "TERM": "xterm", "COLUMNS": "120"}.items():
+        monkeypatch.setenv(variable, value)
     master, slave = pty.openpty()
     command = [sys.executable, "flows/pipeline.py", *workplace.options, "--set", f"data.sources=['{russian}']"]
     with subprocess.Popen(
@@ -143,8 +144,9 @@ def test_the_pipeline_ends_well_in_a_terminal_without_unicode(
         os.close(slave)
         screen = b"".join(screen_of(master))
     os.close(master)
-    assert process.returncode == 0, screen.decode()
+    assert process.returncode == 0, screen.decode(name)
     assert screen.isascii()
+    assert b"\\u0432 " in screen
     assert screen.count(b"characters were replaced; set PYTHONIOENCODING=utf-8") == 1
     assert b"-m mlflow ui" in screen
     assert len(workplace.runs()) == 1

@@ -189,6 +189,12 @@ def test_lines_of_a_stream_do_not_repeat_the_line_end_that_ended_them(checkpoint
     assert written(checkpoint, "--format", "lines") == written(checkpoint).replace("\n", "\\n")
 
 
+def test_three_hundred_lines_of_a_stream_are_a_plain_list(checkpoint: str) -> None:
+    lines = written(checkpoint, "--num-samples", "300", "--until", "\n", "--format", "lines").split("\n")
+    assert len(lines) == 300
+    assert not [line for line in lines if line.startswith("---")]
+
+
 def test_json_lines_have_seed_text_and_log_probability_and_do_not_know_what_is_new_in_a_stream(
     checkpoint: str,
 ) -> None:

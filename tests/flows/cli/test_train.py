@@ -74,6 +74,24 @@ def test_a_dry_run_refuses_what_a_run_would_refuse() -> None:
     assert answer.err == "error: --set: training.seed: must be >= 0, got -1\n"
 
 
+def test_a_text_is_looked_for_beside_the_overlay_that_names_it_from_whatever_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text("data: {sources: [story.txt]}\n")
+    (tmp_path / "story.txt").write_text("Once upon a time")
+    (tmp_path / "elsewhere").mkdir()
+    for folder, overlay in ((tmp_path, "mine.yaml"), (tmp_path / "elsewhere", "../mine.yaml")):
+        monkeypatch.chdir(folder)
+        answer = call("--params", str(SMOKE), "--params", overlay, "--dry-run")
+        assert (answer.code, answer.err) == (0, "")
+        assert yaml.safe_load(answer.out)["data"]["sources"] == [f"{tmp_path}/story.txt"]
+    (tmp_path / "story.txt").rename(tmp_path / "elsewhere" / "story.txt")
+    answer = call("--params", "../mine.yaml", "--dry-run")
+    assert (answer.code, answer.out) == (2, "")
+    (line,) = answer.err.splitlines()
+    assert f"nothing is at {tmp_path}/story.txt, but {tmp_path}/elsewhere/story.txt is there" in line
+
+
 def test_a_dry_run_shows_no_credentials() -> None:
     answer = call("--set", "data.sources=['https://me:hunter2@host/a.txt']", "--dry-run")
     assert "hunter2" not in answer.out
