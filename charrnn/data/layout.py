@@ -1,16 +1,14 @@
 """Lays a split out as windows: one long text as parallel streams, documents or parts of a text as pieces."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from charrnn.data.pieces import Pieces
+from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
 from charrnn.data.windows import Windows
 from charrnn.errors import CorpusError
-
-Positions = npt.NDArray[np.int64]
 
 # Parts that the spans of a stream are cut into, for each of the streams side by side: the more, the more evenly they
 # are filled, and the more often one begins without context.
@@ -51,7 +49,7 @@ def lay_out(
         starts, ends = _sample(spans[:, 0] - 1, spans[:, 1], most)
         return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
     if len(spans) == 1:
-        return Streams(splits.ids(name), batch_size, seq_length, device, padding_id)
+        return Streams(splits.ids(name)[:], batch_size, seq_length, device, padding_id)
     starts, ends = cut(spans, PARTS * batch_size, seq_length)
     if not len(starts):
         raise CorpusError(f"a split needs at least 2 characters in a row, and {name} has none")

@@ -1,4 +1,5 @@
 from collections import Counter
+from copy import copy
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.pieces import Pieces
+from charrnn.data.pieces import LENGTH_STEP, Pieces
 from charrnn.data.windows import IGNORED
 
 CPU = torch.device("cpu")
@@ -92,6 +93,34 @@ def test_pieces_of_about_the_same_length_share_a_window() -> None:
     laid_out = pieces(lengths, 32, 16)
     windows = [laid_out.window(index) for index in range(laid_out.num_windows)]
     assert sum(window.targets.numel() for window in windows) < 1.3 * sum(lengths)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=120), st.integers(1, 8), st.integers(1, 50), st.integers(0, 3))
+def test_lengths_in_a_turn_differ_by_less_than_a_step_but_where_there_are_too_few(
+    lengths: list[int], batch_size: int, seq_length: int, epoch: int
+) -> None:
+    laid_out = pieces(lengths, batch_size, seq_length)
+    ends = np.cumsum(np.array(lengths) + 1)
+    length_at = dict(zip([0, *ends[:-1].tolist()], lengths, strict=True))
+    taken: list[list[int]] = [[] for _ in range(laid_out.batch_size)]
+    for index in range(laid_out.num_windows):
+        window = laid_out.window(index, epoch)
+        for number in np.flatnonzero((window.offsets == 0) & (window.targets[0] != IGNORED).numpy()):
+            taken[number].append(length_at[window.begins[number]])
+    groups = {(-(-length // seq_length), length // LENGTH_STEP) for length in lengths}
+    # The turn that is not full may stand anywhere: the streams that it leaves out have one piece less.
+    full = list(zip(*taken, strict=True)) if len({len(one) for one in taken}) == 1 else []
+    mixed = [turn for turn in full if max(turn) - min(turn) >= LENGTH_STEP]
+    assert len(mixed) < len(groups)
+
+
+def test_reading_two_epochs_in_turn_by_a_copy_changes_neither() -> None:
+    laid_out = pieces([5, 9, 3, 30, 7] * 9, 4, 8)
+    other = copy(laid_out)
+    for index in range(laid_out.num_windows):
+        for one, epoch in ((laid_out, 2), (other, 0)):
+            expected = pieces([5, 9, 3, 30, 7] * 9, 4, 8).window(index, epoch)
+            assert torch.equal(one.window(index, epoch).inputs, expected.inputs)
 
 
 def test_a_window_that_is_not_there_is_refused() -> None:

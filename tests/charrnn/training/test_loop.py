@@ -2,6 +2,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from charrnn.config.schema import Params
 from charrnn.data.pieces import Pieces
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.data.windows import IGNORED, Windows
+from charrnn.data.windows import IGNORED, Window, Windows
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.scores import evaluate
 from charrnn.generation.sampling import sample
@@ -153,6 +154,28 @@ def test_the_order_of_documents_is_another_in_each_epoch() -> None:
     _, streams, _ = start_on_documents(params)
     begins = [[streams.window(index, epoch).begins.tolist() for index in range(3)] for epoch in range(3)]
     assert begins[0] != begins[1] != begins[2] != begins[0]
+
+
+class Watched(Pieces):
+    """Pieces that note which epochs are asked of each of their copies."""
+
+    asked: ClassVar[dict[int, list[int]]]
+
+    def window(self, index: int, epoch: int = 0) -> Window:
+        self.asked.setdefault(id(self), []).append(epoch)
+        return super().window(index, epoch)
+
+
+@pytest.mark.parametrize("probe", ["null", "2"])
+def test_evaluations_in_a_later_epoch_do_not_deal_its_documents_out_again(probe: str) -> None:
+    Watched.asked = {}
+    params = changed(params_for("lstm", "adam", "cosine"), "training.max_steps=40", "evaluation.every_steps=3")
+    params = changed(params, f"evaluation.probe_window={probe}")
+    state, _, _ = start_on_documents(params)
+    list(train(state, Watched(DOCUMENTS, STARTS[:30], ENDS[:30], 4, 10, CPU), None, params))
+    # An epoch that is left is not asked for again.
+    assert all(epochs == sorted(epochs) for epochs in Watched.asked.values())
+    assert max(max(epochs) for epochs in Watched.asked.values()) == 2
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "min_gru"])
