@@ -169,7 +169,7 @@ def compare_with_train(splits: Splits, vocabulary: Vocabulary) -> SplitCompariso
         vocabulary: its vocabulary.
     """
     parts = {name: splits.ids(name) for name in splits.sizes if name != "train"}
-    stop_id = None if splits.documents is None else vocabulary.padding_id
+    stop_id = None if splits.documents is None else vocabulary.stop_id
     return compare_splits(splits.ids("train"), parts, vocabulary.size, stop_id)
 
 

@@ -120,8 +120,8 @@ def test_resuming_gives_the_same_curve_and_weights(
 # Documents of 1 to 25 characters, up to three windows of 10 each; an epoch of 30 of them is about 15 windows.
 ENDS = np.cumsum(np.random.default_rng(1).integers(1, 26, 40) + 1) + 1
 STARTS = np.concatenate([[0], ENDS[:-1] - 1])
-DOCUMENTS = np.random.default_rng(2).integers(0, VOCABULARY.padding_id, ENDS[-1]).astype(np.uint8)
-DOCUMENTS[[0, *ENDS - 1]] = VOCABULARY.padding_id
+DOCUMENTS = np.random.default_rng(2).integers(0, VOCABULARY.stop_id, ENDS[-1]).astype(np.uint8)
+DOCUMENTS[[0, *ENDS - 1]] = VOCABULARY.stop_id
 
 
 def start_on_documents(params: Params) -> tuple[TrainState, Windows, Windows]:
@@ -464,13 +464,13 @@ def test_the_hidden_state_is_carried_over_and_starts_anew_with_each_epoch(cell: 
 
 def test_a_padded_text_is_trained_on_to_its_last_character() -> None:
     ids = IDS[:287]
-    streams = Streams(ids, 4, 10, CPU, padding_id=VOCABULARY.padding_id)
+    streams = Streams(ids, 4, 10, CPU, stop_id=VOCABULARY.stop_id)
     params = still("training.epochs=1", "training.max_steps=null")
     state = new_state(params.model, params.training, VOCABULARY.size, 4, CPU)
     losses, _ = figures(list(train(state, streams, None, params)))
     assert streams.dropped == 0
     targets = torch.cat([streams.window(index).targets for index in range(streams.num_windows)]).t().flatten()
-    assert targets.tolist() == [*ids[1:].tolist(), *[VOCABULARY.padding_id] * 2]
+    assert targets.tolist() == [*ids[1:].tolist(), *[VOCABULARY.stop_id] * 2]
     assert losses == pytest.approx(read(state.model, streams, streams.num_windows)[0], rel=1e-5)
 
 
