@@ -51,7 +51,7 @@ def use(text: Path, documents: str) -> None:
     dataset = encode_corpus(fetch_corpus(params.data), params.data)
     if params.data.has_documents:
         return
-    ids, cpu = dataset.splits(params.splits).ids("train"), torch.device("cpu")
+    ids, cpu = dataset.splits(params.splits).ids("train")[:], torch.device("cpu")
     streams = Streams(ids, params.training.batch_size, params.training.seq_length, cpu)
     state = new_state(params.model, params.training, dataset.vocabulary().size, streams.batch_size, cpu)
     for _ in train(state, streams, None, params):

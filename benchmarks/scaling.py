@@ -32,7 +32,7 @@ def training_speed(text: Path, **changes: int) -> float:
         {"data": params.data, "model": model, "training": {**training, **limits}, "evaluation": {"every_seconds": None}}
     )
     dataset = encode_corpus(fetch_corpus(params.data), params.data)
-    cpu, ids = torch.device("cpu"), dataset.splits(params.splits).ids("train")
+    cpu, ids = torch.device("cpu"), dataset.splits(params.splits).ids("train")[:]
     streams = Streams(ids, params.training.batch_size, params.training.seq_length, cpu)
     state = new_state(params.model, params.training, dataset.vocabulary().size, streams.batch_size, cpu)
     for _ in train(state, streams, None, params):

@@ -51,7 +51,7 @@ def _times(
         "training.log_every=1000",
     )
     cpu, steps = torch.device("cpu"), STEPS[hidden_size]
-    ids = dataset.splits(params.splits).ids("train")
+    ids = dataset.splits(params.splits).ids("train")[:]
     streams, size = Streams(ids, batch_size, seq_length, cpu), dataset.vocabulary().size
     state = new_state(params.model, params.training, size, streams.batch_size, cpu)
     products = _Products(layers, hidden_size, batch_size, seq_length, params.model.embedding_size or size, size)

@@ -22,7 +22,7 @@ def _compare(
     bench: Bench, layers: int, hidden_size: int, batch_size: int, seq_length: int, long_enough: float, times: int
 ) -> Figure:
     params, dataset = encoded(bench)
-    ids = torch.from_numpy(dataset.splits(params.splits).ids("train"))
+    ids = torch.from_numpy(dataset.splits(params.splits).ids("train")[:])
     pieces, size = windows(ids, batch_size, seq_length), dataset.vocabulary().size
 
     def bare(steps: int) -> float:

@@ -93,6 +93,6 @@ def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion:
 def _split_losses(checkpoint: Checkpoint, vocabulary: Vocabulary, splits: Splits, part: str) -> Losses:
     """Return the losses of the model in `checkpoint` on the split `part`, whose ids are of `vocabulary`."""
     if splits.documents is None:
-        return text_losses(checkpoint.model(), checkpoint.vocabulary, vocabulary.decode(splits.ids(part)))
+        return text_losses(checkpoint.model(), checkpoint.vocabulary, vocabulary.decode(splits.ids(part)[:]))
     documents = [vocabulary.decode(splits.text[start:end]) for start, end in splits.spans[part].tolist()]
     return document_losses(checkpoint.model(), checkpoint.vocabulary, documents)

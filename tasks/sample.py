@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.evaluation.novelty import longest_passages, novelty_table, passages_table
+from charrnn.evaluation.novelty import MOST_SEARCHED, longest_passages, novelty_table, passages_table
 from charrnn.generation.formats import default_format, listed
 from charrnn.generation.options import with_seeds
 from charrnn.generation.writer import Writer, Written
@@ -64,7 +64,8 @@ def _report_novelty(tracker: Tracker, dataset: Dataset, params: Params, groups: 
     splits = dataset.splits(params.splits)
     if splits.documents is None:
         texts = [one for group in groups for one in group]
-        passages = longest_passages([one.continuation for one in texts], splits.ids("train"), dataset.vocabulary())
+        train_ids = splits.ids("train")[-MOST_SEARCHED:]
+        passages = longest_passages([one.continuation for one in texts], train_ids, dataset.vocabulary())
         temperatures = [one.options.temperature for one in texts]
         tracker.table(passages_table(temperatures, passages), "samples/longest_passages.json")
         return

@@ -4,10 +4,8 @@ Metrics, samples and checkpoints go to the run, a bar to the terminal, a progres
 a checkpoint already (a retry, a resume) training goes on from it, else from the trained model it keeps, if any.
 """
 
-import itertools
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -24,8 +22,8 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.data.windows import Windows
 from charrnn.errors import CheckpointError, DivergedError
 from charrnn.evaluation.metrics import bits_per_char
-from charrnn.generation.formats import default_format, listed
-from charrnn.generation.writer import Writer, Written
+from charrnn.generation.formats import default_format, fitting, listed
+from charrnn.generation.writer import Writer
 from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
@@ -168,12 +166,6 @@ def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
             training.batch_size,
             streams.batch_size,
         )
-
-
-def fitting(texts: Sequence[Written], length: int) -> list[Written]:
-    """Return the first of `texts`, and those after it that together have at most `length` characters."""
-    ends = itertools.accumulate(len(one.text) for one in texts)
-    return [one for number, (one, end) in enumerate(zip(texts, ends, strict=True)) if number == 0 or end <= length]
 
 
 class _Watcher:

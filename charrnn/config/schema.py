@@ -170,7 +170,7 @@ class TrainingParams(Section):
     batch_size: PositiveInt = 16
     """Parallel streams through the text; more is faster per character, fewer gives more steps."""
     padding: bool = False
-    """Fill the last stream with the padding symbol instead of dropping the remainder of the text."""
+    """Fill the last stream with stop symbols instead of dropping the remainder of the text."""
     epochs: PositiveInt | None = None
     """Passes through the training text; null for no limit."""
     max_steps: PositiveInt | None = None

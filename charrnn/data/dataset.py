@@ -21,11 +21,12 @@ from filelock import FileLock
 from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data.corpus import Corpus
 from charrnn.data.counting import count_characters, too_many
-from charrnn.data.documents import Piece, Positions, read_pieces
+from charrnn.data.documents import Piece, read_pieces
 from charrnn.data.filters import Selection, first_of_each, limited
 from charrnn.data.folder import DataFolder
 from charrnn.data.hashing import Hashes
 from charrnn.data.ids_writer import open_writer
+from charrnn.data.positions import Positions
 from charrnn.data.records import table_suffix
 from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from charrnn.config.schema import NO_DOCUMENTS, DataParams
 from charrnn.data.decoding import CHUNK_BYTES, read_file
 from charrnn.data.normalisation import normal_forms, normalise
+from charrnn.data.positions import Positions
 from charrnn.data.records import read_records
 from charrnn.data.separator import Splitter
 from charrnn.data.text_file import TextFile
 from charrnn.data.vocabulary import NOTHING, CodePoints, code_points
 from charrnn.errors import CorpusError
 
-Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 FILLER = "\n"

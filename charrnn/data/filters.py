@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.config.schema import DataParams
-from charrnn.data.documents import Mask, Piece, Positions
+from charrnn.data.documents import Mask, Piece
 from charrnn.data.hashing import hash_code_points
+from charrnn.data.positions import Positions
 from charrnn.errors import CorpusError
 
 RANGE = 2**22

@@ -36,7 +36,7 @@ class IdsWriter:
         self._hashed: Future[None] = worker.submit(lambda: None)
         self.length = self.documents = 0
         if "ends" in opened:
-            self._append(np.array([vocabulary.padding_id], dtype=vocabulary.dtype))
+            self._append(np.array([vocabulary.stop_id], dtype=vocabulary.dtype))
         # A file that nothing is taken from ends where the one before it does; the first, where the text begins.
         self._file_ends = np.full(files, self.length, dtype=np.int64)
 
@@ -49,7 +49,7 @@ class IdsWriter:
             kept = lengths >= (0 if with_empty else 1)
             ids = self._vocabulary.encode_points(piece.points, piece.ends[~kept])
             past = np.cumsum(lengths[kept] + 1)
-            ids[past - 1] = self._vocabulary.padding_id
+            ids[past - 1] = self._vocabulary.stop_id
             self._opened["ends"].write((past + self.length).data)
             self.documents += len(past)
             self._append(ids, piece, kept)

@@ -1,16 +1,14 @@
 """Lays a split out as windows: one long text as parallel streams, documents or parts of a text as pieces."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from charrnn.data.pieces import Pieces
+from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
 from charrnn.data.windows import Windows
 from charrnn.errors import CorpusError
-
-Positions = npt.NDArray[np.int64]
 
 # Parts that the spans of a stream are cut into, for each of the streams side by side: the more, the more evenly they
 # are filled, and the more often one begins without context.
@@ -26,7 +24,7 @@ def lay_out(
     seq_length: int,
     device: torch.device,
     *,
-    padding_id: int | None = None,
+    stop_id: int | None = None,
     seed: int = 0,
     most: int | None = None,
 ) -> Windows:
@@ -38,7 +36,7 @@ def lay_out(
         batch_size: streams wanted (count).
         seq_length: most characters in a window (count).
         device: where windows are wanted.
-        padding_id: for one long text, fills the last stream instead of dropping the remainder; None drops it.
+        stop_id: of the stop symbol, which fills the last streams of one long text; None drops the remainder instead.
         seed: random seed of the order of pieces.
         most: of pieces, a random sample of whole ones that has at most so many characters, or one piece; None for all.
 
@@ -51,7 +49,7 @@ def lay_out(
         starts, ends = _sample(spans[:, 0] - 1, spans[:, 1], most)
         return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
     if len(spans) == 1:
-        return Streams(splits.ids(name), batch_size, seq_length, device, padding_id)
+        return Streams(splits.ids(name)[:], batch_size, seq_length, device, stop_id)
     starts, ends = cut(spans, PARTS * batch_size, seq_length)
     if not len(starts):
         raise CorpusError(f"a split needs at least 2 characters in a row, and {name} has none")

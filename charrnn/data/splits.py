@@ -6,16 +6,17 @@ Equal units are always drawn together, so that no split has in it what the model
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.config.schema import SplitParams, TrainingParams
 from charrnn.data.hashing import Hashes, mix
+from charrnn.data.positions import Positions, position_dtype
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError
 
-Positions = npt.NDArray[np.int64]
 Sides = npt.NDArray[np.uint8]
 
 # A split that was asked for has at least this many characters, or a tenth of a text too small for that. So has a block.
@@ -23,6 +24,7 @@ SMALLEST_SPLIT = 65
 # Blocks of each of val and test, spread evenly over the text.
 BLOCKS = 10
 NAMES = ("train", "val", "test")
+_BLOCK = 1 << 16  # hashes that are looked at together: their arrays stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,43 @@ class Splits:
     @property
     def sizes(self) -> dict[str, int]:
         """Split -> characters in it, stop symbols included."""
-        return {name: int((spans[:, 1] - spans[:, 0]).sum()) for name, spans in self.spans.items()}
+        return {name: int(spans[:, 1].sum() - spans[:, 0].sum()) for name, spans in self.spans.items()}
 
-    def ids(self, split: str) -> Ids:
-        """Return the ids of `split`, span after span: (sizes[split],), a view of `text` where it is one span."""
-        spans = self.spans[split]
-        if len(spans) == 1:
-            return self.text[spans[0, 0] : spans[0, 1]]
-        if not len(spans):
-            return self.text[:0]
-        chosen = np.zeros(len(self.text) + 1, dtype=np.int8)
-        np.add.at(chosen, spans[:, 0], 1)
-        np.add.at(chosen, spans[:, 1], -1)
-        return np.asarray(self.text[np.cumsum(chosen[:-1], dtype=np.int8).view(bool)])
+    def ids(self, split: str) -> "SplitIds":
+        """Return the ids of `split`, span after span, to be read in slices."""
+        return SplitIds(self.text, self.spans[split])
+
+
+class SplitIds:
+    """The ids of spans of a text, one span after the other. Only what is sliced out of them is read and copied."""
+
+    def __init__(self, text: Ids, spans: Positions) -> None:
+        """Read the `spans`, (spans, 2), of `text` as one."""
+        self._text = text
+        # Those that touch are read as one.
+        apart = spans[1:, 0] != spans[:-1, 1]
+        self._starts = spans[np.flatnonzero(np.concatenate([[len(spans) > 0], apart])), 0]
+        self._ends = spans[np.flatnonzero(np.concatenate([apart, [len(spans) > 0]])), 1]
+        self._until = np.cumsum(self._ends - self._starts, dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of ids."""
+        return int(self._until[-1]) if len(self._until) else 0
+
+    def __getitem__(self, wanted: slice) -> Ids:
+        """Return a slice without a step: (characters,), a view of the text where it lies in one span."""
+        start, stop, _ = wanted.indices(len(self))
+        if start >= stop:
+            return self._text[:0]
+        first, last = np.searchsorted(self._until, [start, stop - 1], side="right").tolist()
+        starts, ends = self._starts[first : last + 1].tolist(), self._ends[first : last + 1].tolist()
+        starts[0] = ends[0] - int(self._until[first]) + start
+        ends[-1] = ends[-1] - int(self._until[last]) + stop
+        if first == last:
+            return self._text[starts[0] : ends[0]]
+        # Slices of a plain array are made many times as fast as those of a memory map.
+        text = np.asarray(self._text)
+        return np.concatenate([text[begin:end] for begin, end in zip(starts, ends, strict=True)])
 
 
 def split(ids: Ids, units: Units, params: SplitParams) -> Splits:
@@ -85,10 +111,14 @@ def split(ids: Ids, units: Units, params: SplitParams) -> Splits:
     by = params.by or ("position" if units.ends is None else "documents")
     if units.ends is None and by != "files":
         return Splits(ids, _stream(len(ids), params, blocks=by == "blocks"), documents=None)
-    ends = units.file_ends if units.ends is None else units.ends
-    starts = np.concatenate([[0 if units.ends is None else 1], ends[:-1]])
-    sides = _sides(by, units, params)
-    found = {name: np.flatnonzero((sides == number) & (starts < ends)) for number, name in enumerate(NAMES)}
+    dtype = position_dtype(len(ids))
+    ends = (units.file_ends if units.ends is None else units.ends).astype(dtype)
+    starts = np.concatenate([[0 if units.ends is None else 1], ends[:-1]], dtype=dtype)
+    sides, used = _sides(by, units, params), starts < ends
+    found = {
+        name: np.flatnonzero(used & (sides == number)).astype(position_dtype(len(ends)))
+        for number, name in enumerate(NAMES)
+    }
     for name, share in {"train": 1.0, **_fractions(params)}.items():
         if share and not len(found[name]):
             raise CorpusError(f"splits.by {by}: nothing is left for {name}; use another splits.seed or splits.by")
@@ -104,12 +134,14 @@ def _sides(by: str, units: Units, params: SplitParams) -> Sides:
         # A file may have nothing in it that is used, such as a table without rows.
         used = np.diff(units.file_ends, prepend=0 if units.ends is None else 1) > 0
         files = np.zeros(len(used), dtype=np.uint8)
-        files[used] = _draw(mix(units.file_hashes[used], params.seed), params, "files")
-        return files if units.ends is None else files[np.searchsorted(units.file_ends, units.ends)]
+        files[used] = _draw(units.file_hashes[used], params, "files")
+        if units.ends is None:
+            return files
+        return np.repeat(files, np.diff(np.searchsorted(units.ends, units.file_ends, side="right"), prepend=0))
     assert units.ends is not None
     assert units.hashes is not None
     if by == "documents":
-        return _draw(mix(units.hashes, params.seed), params, "documents")
+        return _draw(units.hashes, params, "documents")
     count, counts = len(units.ends), _counts(len(units.ends), params, "documents")
     if by == "blocks":
         ranges = _spread(count, counts, params.seed, smallest=1)
@@ -174,9 +206,13 @@ def _spread(length: int, sizes: Mapping[str, int], seed: int, smallest: int) -> 
     count = max(1, min(BLOCKS, min(asked, default=0) // smallest))
     random = np.random.default_rng(seed)
     found: dict[str, list[tuple[int, int]]] = {name: [] for name in NAMES}
-    for part in range(count):
-        start, end = (length * number // count for number in (part, part + 1))
-        block = {name: size * (part + 1) // count - size * part // count for name, size in sizes.items()}
+    parts = np.arange(count + 1)
+    until = {name: size * parts // count for name, size in sizes.items()}
+    in_blocks = sum(until.values())
+    # As even as it can be: the blocks of each part must fit into it, however few documents there are.
+    free = np.minimum(np.maximum.accumulate(length * parts // count - in_blocks), length - sum(sizes.values()))
+    for part, (start, end) in enumerate(pairwise((in_blocks + free).tolist())):
+        block = {name: int(ends[part + 1] - ends[part]) for name, ends in until.items()}
         gaps = np.sort(random.integers(0, end - start - sum(block.values()) + 1, size=len(block)))
         at, before = start, 0
         for name, gap in zip(random.permutation(list(block)), gaps.tolist(), strict=True):
@@ -210,8 +246,8 @@ def _counts(length: int, params: SplitParams, what: str) -> dict[str, int]:
     return counts
 
 
-def _draw(keys: Hashes, params: SplitParams, what: str) -> Sides:
-    """Return the split of each unit, (units,) 0 to 2 as in NAMES, drawn in the order of the keys.
+def _draw(hashes: Hashes, params: SplitParams, what: str) -> Sides:
+    """Return the split of each unit, (units,) 0 to 2 as in NAMES, drawn in the order of keys made of `hashes`.
 
     Equal units have equal keys and go together; so many equal ones that they alone are more than a split has are in
     train.
@@ -219,7 +255,44 @@ def _draw(keys: Hashes, params: SplitParams, what: str) -> Sides:
     Raises:
         CorpusError: there are too few units, or too many of them are equal.
     """
-    counts = _counts(len(keys), params, what)
+    counts = _counts(len(hashes), params, what)
+    # Only the smallest keys are sorted: of all numbers twice the share that is drawn; more, if many units are equal.
+    share = sum(counts.values()) / len(hashes)
+    while True:
+        share *= 2
+        units, keys = _smallest(hashes, params.seed, share)
+        drawn = _draw_keys(keys, counts, others=len(units) < len(hashes))
+        if drawn is not None:
+            sides = np.zeros(len(hashes), dtype=np.uint8)
+            sides[units] = drawn
+            return sides
+        if len(units) == len(hashes):
+            raise CorpusError(
+                f"splits.by {params.by or what}: equal {what} are on one side, and so many of these {len(hashes)} are "
+                "equal that they cannot be divided as asked; use larger splits, or set data.unique"
+            )
+
+
+def _smallest(hashes: Hashes, seed: int, share: float) -> tuple[Positions, Hashes]:
+    """Return the units whose keys are in the lowest `share` of all numbers, and these keys: (units,) each."""
+    limit = np.uint64(min(int(share * 2**64), 2**64 - 1))
+    units, keys = [], []
+    for start in range(0, len(hashes), _BLOCK):
+        block = mix(hashes[start : start + _BLOCK], seed)
+        near = np.flatnonzero(block <= limit)
+        units.append(near + start)
+        keys.append(block[near])
+    return np.concatenate(units), np.concatenate(keys)
+
+
+def _draw_keys(keys: Hashes, counts: Mapping[str, int], *, others: bool) -> Sides | None:
+    """Return the split of each unit of `keys`, (units,); None where they do not tell.
+
+    Args:
+        keys: of the units, or of those with the smallest ones.
+        counts: split -> units that are wanted at most.
+        others: whether there are units with larger keys.
+    """
     _, group_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     sides = np.zeros(len(sizes), dtype=np.uint8)
     for name in ("test", "val"):
@@ -227,11 +300,10 @@ def _draw(keys: Hashes, params: SplitParams, what: str) -> Sides:
             continue
         candidates = np.flatnonzero((sides == 0) & (sizes <= counts[name]))
         taken = candidates[np.cumsum(sizes[candidates]) <= counts[name]]
-        if not len(taken) or len(taken) == np.count_nonzero(sides == 0):
-            raise CorpusError(
-                f"splits.by {params.by or what}: equal {what} are on one side, and so many of these {len(keys)} are "
-                "equal that they cannot be divided as asked; use larger splits, or set data.unique"
-            )
+        # One that is left shows that those with larger keys are not wanted; and train must have something.
+        most = len(candidates) if others else np.count_nonzero(sides == 0)
+        if not len(taken) or len(taken) == most:
+            return None
         sides[taken] = NAMES.index(name)
     drawn: Sides = sides[group_of]
     return drawn

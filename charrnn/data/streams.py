@@ -28,7 +28,7 @@ class Streams:
     """
 
     def __init__(
-        self, ids: Ids, batch_size: int, seq_length: int, device: torch.device, padding_id: int | None = None
+        self, ids: Ids, batch_size: int, seq_length: int, device: torch.device, stop_id: int | None = None
     ) -> None:
         """Lay out `ids`.
 
@@ -37,7 +37,7 @@ class Streams:
             batch_size: streams wanted (count).
             seq_length: characters in a window (count).
             device: where windows are wanted.
-            padding_id: fills the last streams instead of dropping the remainder; None drops it.
+            stop_id: of the stop symbol, which fills the last streams; None drops the remainder instead.
 
         Raises:
             CorpusError: fewer than two characters.
@@ -47,12 +47,12 @@ class Streams:
             raise CorpusError(f"a split needs at least 2 characters, got {len(ids)}")
         self.batch_size = max(1, min(batch_size, predictions // seq_length))
         self.seq_length = seq_length
-        if padding_id is None:
+        if stop_id is None:
             self.stream_length = predictions // self.batch_size
         else:
             self.stream_length = -(-predictions // self.batch_size)
             missing = self.batch_size * self.stream_length - predictions
-            ids = np.concatenate([ids, np.full(missing, padding_id, dtype=ids.dtype)])
+            ids = np.concatenate([ids, np.full(missing, stop_id, dtype=ids.dtype)])
         self.dropped = len(ids) - 1 - self.batch_size * self.stream_length
         self.num_windows = -(-self.stream_length // seq_length)
         self.device = device

@@ -56,7 +56,7 @@ class Vocabulary:
             raise VocabularyError("vocabulary: must have one count and one first position for each character")
 
     @property
-    def padding_id(self) -> int:
+    def stop_id(self) -> int:
         """The id of the stop symbol, which is no character, after all that are.
 
         It has two uses: it ends each document, and it fills up the last streams of a text (`training.padding`). The
@@ -77,7 +77,7 @@ class Vocabulary:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest of uint8, uint16 and uint32 that holds every id."""
-        return np.min_scalar_type(self.padding_id)
+        return np.min_scalar_type(self.stop_id)
 
     @cached_property
     def table(self) -> npt.NDArray[np.uint32]:
@@ -135,10 +135,10 @@ class Vocabulary:
             VocabularyError: an id that is neither a character's nor the stop symbol's.
         """
         array = np.asarray(ids, dtype=np.int64)
-        if array.size and not (array.min() >= 0 and array.max() <= self.padding_id):
-            raise VocabularyError(f"ids must be 0 to {self.padding_id}, got {array.min()} to {array.max()}")
+        if array.size and not (array.min() >= 0 and array.max() <= self.stop_id):
+            raise VocabularyError(f"ids must be 0 to {self.stop_id}, got {array.min()} to {array.max()}")
         points = np.frombuffer(self.characters.encode("utf-32-le", errors="surrogatepass"), dtype="<u4")
-        found: bytes = points[array[array != self.padding_id]].tobytes()
+        found: bytes = points[array[array != self.stop_id]].tobytes()
         return found.decode("utf-32-le", errors="surrogatepass")
 
     def to_frame(self) -> pd.DataFrame:

@@ -77,7 +77,7 @@ def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[
     Returns:
         Losses in nats, (characters and stop symbols,) float64, in the order of the documents.
     """
-    stop = np.array([vocabulary.padding_id], dtype=vocabulary.dtype)
+    stop = np.array([vocabulary.stop_id], dtype=vocabulary.dtype)
     parts = [part for document in documents for part in (_known_ids(vocabulary, document), stop)]
     ids = np.concatenate([stop, *parts])
     ends = 1 + np.cumsum([len(document) + 1 for document in documents])
@@ -91,7 +91,7 @@ def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[
 def _known_ids(vocabulary: Vocabulary, text: str) -> Ids:
     """Return the ids of `text`, (len(text),), with that of the stop symbol for characters without one."""
     ids = vocabulary.table[code_points(text)]
-    return np.minimum(ids, vocabulary.padding_id).astype(vocabulary.dtype)
+    return np.minimum(ids, vocabulary.stop_id).astype(vocabulary.dtype)
 
 
 def _losses(
@@ -110,7 +110,7 @@ def _losses(
         windows: of `ids`.
         characters: (length,) which ids are characters; None for all.
     """
-    unknown = ids == vocabulary.padding_id
+    unknown = ids == vocabulary.stop_id
     if characters is not None:
         unknown &= characters
     losses = np.full(len(ids), np.nan)

@@ -24,7 +24,8 @@ class Predictions:
         losses: (characters,) float32, the cross-entropy of each target (nats).
         logits: (characters, vocabulary_size) float32.
         targets: (characters,) int64, the ids that were to be predicted.
-        contexts: (characters,) how many characters before each the model has seen, but one, since its state was zero.
+        contexts: (characters,) the place of each since the state was zero: 0 for the first that was to be predicted
+            then, before which the model has read one character.
         places: (characters,) the position of each target in the ids of the split.
     """
 

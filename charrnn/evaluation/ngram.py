@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError, ParamsError, VocabularyError
 
@@ -96,7 +97,11 @@ class NgramModel:
 
 
 def compute_baselines(
-    train_ids: Ids, eval_ids: Ids, vocabulary_size: int, order: int = 5, max_characters: int = 20_000_000
+    train_ids: Ids | SplitIds,
+    eval_ids: Ids,
+    vocabulary_size: int,
+    order: int = 5,
+    max_characters: int = 20_000_000,
 ) -> Baselines:
     """Count both baselines on `train_ids` and return their mean losses on `eval_ids`, in nats per character.
 
@@ -118,15 +123,15 @@ def compute_baselines(
     for name, number in (("order", order), ("max_characters", max_characters)):
         if number < 1:
             raise ParamsError(f"{name}: {number} is below 1, the least the baselines can use")
-    train_ids = np.asarray(train_ids[-max_characters:])
-    for name, ids in (("training", train_ids), ("evaluation", eval_ids)):
+    counted = np.asarray(train_ids[-max_characters:])
+    for name, ids in (("training", counted), ("evaluation", eval_ids)):
         if len(ids) == 0:
             raise CorpusError(f"the {name} text is empty; the baselines need at least 1 character")
         if ids.max() >= vocabulary_size:
             raise VocabularyError(f"the {name} text has id {ids.max()}; the vocabulary has {vocabulary_size}")
-    counts = np.bincount(train_ids, minlength=vocabulary_size)
-    unigram_losses = -np.log((counts + 1) / (len(train_ids) + vocabulary_size))
-    model = NgramModel(train_ids, vocabulary_size, order)
+    counts = np.bincount(counted, minlength=vocabulary_size)
+    unigram_losses = -np.log((counts + 1) / (len(counted) + vocabulary_size))
+    model = NgramModel(counted, vocabulary_size, order)
     unigram_sum = ngram_sum = 0.0
     for start in range(0, len(eval_ids), BLOCK_CHARACTERS):
         before = min(start, order - 1)

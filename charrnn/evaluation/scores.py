@@ -94,7 +94,7 @@ def _costliest_characters(
 ) -> pd.DataFrame:
     """Return the table of the ids with the largest summed loss `cost`, [vocabulary_size], of `count` occurrences."""
     worst = [int(index) for index in np.argsort(-cost, kind="stable")[:most] if count[index]]
-    names = [vocabulary.characters[index] if index != vocabulary.padding_id else "" for index in worst]
+    names = [vocabulary.characters[index] if index != vocabulary.stop_id else "" for index in worst]
     return pd.DataFrame(
         {
             "character": [printable(name) if name else "(stop)" for name in names],

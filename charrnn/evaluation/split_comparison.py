@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from charrnn.data.hashing import hash_batch
-from charrnn.data.splits import Splits
+from charrnn.data.splits import SplitIds, Splits
 from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.evaluation.ngram import NgramModel
 
@@ -138,8 +138,9 @@ class SplitComparison:
         return {key: value for row in self.rows for key, value in row.metrics.items()}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each split, with the fields of `ComparedSplit` and whether it differs; None: unknown."""
-        rows = [{**asdict(row), "gap": row.gap, "differs": row.differs} for row in self.rows]
+        """Return one row for each split, with what `ComparedSplit` says, in words whether it differs."""
+        words = {True: "yes", False: "no", None: "too little text to tell"}
+        rows = [{**asdict(row), "gap": row.gap, "differs": words[row.differs]} for row in self.rows]
         return pd.DataFrame(rows)
 
     def warning(self, by: str | None) -> str:
@@ -168,12 +169,12 @@ def compare_with_train(splits: Splits, vocabulary: Vocabulary) -> SplitCompariso
         vocabulary: its vocabulary.
     """
     parts = {name: splits.ids(name) for name in splits.sizes if name != "train"}
-    stop_id = None if splits.documents is None else vocabulary.padding_id
+    stop_id = None if splits.documents is None else vocabulary.stop_id
     return compare_splits(splits.ids("train"), parts, vocabulary.size, stop_id)
 
 
 def compare_splits(
-    train_ids: Ids, parts: Mapping[str, Ids], vocabulary_size: int, stop_id: int | None = None
+    train_ids: Ids | SplitIds, parts: Mapping[str, Ids | SplitIds], vocabulary_size: int, stop_id: int | None = None
 ) -> SplitComparison:
     """Compare each of `parts` with the training text.
 
@@ -181,7 +182,7 @@ def compare_splits(
     of which has an equal in what is counted. It is a twentieth of what is counted.
 
     Args:
-        train_ids: uint8, uint16 or uint32 (characters,), may be a memmap.
+        train_ids: uint8, uint16 or uint32 (characters,), may be a memmap; it is read in slices.
         parts: name of a split -> its ids, the same.
         vocabulary_size: number of ids.
         stop_id: the id that ends each document; None for one stream.
@@ -233,7 +234,7 @@ class _Loss:
     error: float
 
 
-def _stretches(ids: Ids, most: int, stop_id: int | None, count: int | None = None) -> list[Ids]:
+def _stretches(ids: Ids | SplitIds, most: int, stop_id: int | None, count: int | None = None) -> list[Ids]:
     """Return stretches spread evenly over `ids`, views of at most `most` characters in all.
 
     They are `count`, or else one where it is not longer than that and STRETCHES where it is. Of documents, they hold
@@ -247,7 +248,7 @@ def _stretches(ids: Ids, most: int, stop_id: int | None, count: int | None = Non
     return [ids[start:end] for start, end in spans if end > start]
 
 
-def _whole_documents(ids: Ids, start: int, end: int, stop_id: int) -> tuple[int, int]:
+def _whole_documents(ids: Ids | SplitIds, start: int, end: int, stop_id: int) -> tuple[int, int]:
     """Return where the first document that is whole in ids[start:end] starts, and where the last ends.
 
     Where none is whole, the stretch is taken as it is: long documents must not go unseen.
@@ -259,7 +260,7 @@ def _whole_documents(ids: Ids, start: int, end: int, stop_id: int) -> tuple[int,
     return (first, last) if first < last else (start, end)
 
 
-def _hold_out(ids: Ids) -> tuple[Ids, list[_Piece]]:
+def _hold_out(ids: Ids | SplitIds) -> tuple[Ids, list[_Piece]]:
     """Return what is counted of a stream, and the pieces of it that are not."""
     looked_at = min(len(ids), MOST_COUNTED)
     count = min(max(int(looked_at * HELD_OUT_SHARE) // BLOCK_CHARACTERS, 1), STRETCHES)
@@ -273,7 +274,7 @@ def _hold_out(ids: Ids) -> tuple[Ids, list[_Piece]]:
     return np.concatenate(counted), held_out
 
 
-def _hold_out_documents(ids: Ids, stop_id: int) -> tuple[Ids, list[_Piece]]:
+def _hold_out_documents(ids: Ids | SplitIds, stop_id: int) -> tuple[Ids, list[_Piece]]:
     """Return the documents that are counted, and those that are not: equal ones are on the same side."""
     stretches = [_ended(stretch, stop_id) for stretch in _stretches(ids, MOST_COUNTED, stop_id)]
     text = np.concatenate([ids[:0], *stretches])
@@ -318,7 +319,7 @@ def _loss(model: NgramModel, pieces: list[_Piece], stop_id: int | None) -> _Loss
     return _Loss(mean, squares**0.5 / total)
 
 
-def _counts(texts: Iterable[Ids], vocabulary_size: int, stop_id: int | None) -> Counts:
+def _counts(texts: Iterable[Ids | SplitIds], vocabulary_size: int, stop_id: int | None) -> Counts:
     """Return how often each id occurs in `texts`, (vocabulary_size,); the stop symbol is no character."""
     counts = np.zeros(vocabulary_size, dtype=np.int64)
     for ids in texts:

@@ -1,5 +1,6 @@
 """How texts that were written are shown: as they are, one a line, or as JSON. Writes to no file and no terminal."""
 
+import itertools
 import json
 import unicodedata
 from collections.abc import Sequence
@@ -49,3 +50,9 @@ def shown(written: Written, form: Format, *, alone: bool = True, new: bool | Non
 def listed(texts: Sequence[Written], form: Format) -> str:
     """Return several texts one after the other, each with a line end after it."""
     return "".join(shown(one, form, alone=False) + "\n" for one in texts)
+
+
+def fitting(texts: Sequence[Written], length: int) -> list[Written]:
+    """Return the first of `texts`, and those after it that together have at most `length` characters."""
+    ends = itertools.accumulate(len(one.text) for one in texts)
+    return [one for number, (one, end) in enumerate(zip(texts, ends, strict=True)) if number == 0 or end <= length]

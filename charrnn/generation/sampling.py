@@ -74,9 +74,9 @@ def stream_many(
         DivergedError: the model's logits are not finite.
         VocabularyError: a prime has characters the vocabulary lacks.
     """
-    draws = _Draws(options, forbidden=None if documents else vocabulary.padding_id)
+    draws = _Draws(options, forbidden=None if documents else vocabulary.stop_id)
     primes = [
-        (vocabulary.padding_id, *vocabulary.encode(one.prime).tolist())
+        (vocabulary.stop_id, *vocabulary.encode(one.prime).tolist())
         if documents
         else tuple(vocabulary.encode(one.prime or _first_character(vocabulary, generator)).tolist())
         for one, generator in zip(options, draws.generators, strict=True)

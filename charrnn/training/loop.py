@@ -6,6 +6,7 @@ be saved, unless a `Steps` says `diverged`, and training goes on from it as if n
 least about every second.
 """
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ def train(state: TrainState, streams: Windows, val_streams: Windows | None, para
     _check_probe(params, streams)
     at = state.progress
     pending: PendingSteps | None = None
+    # What evaluations read of the training split is always of epoch 0; a copy shares its ids, not its place in them.
+    probed = copy.copy(streams)
     resumed_at = time.monotonic() - at.elapsed
     while True:
         due = what_is_due(params, at, streams.num_windows, pending.age if pending else None)
@@ -56,7 +59,7 @@ def train(state: TrainState, streams: Windows, val_streams: Windows | None, para
                 raise diverged
         elif due.evaluation:
             counted_to = time.monotonic()
-            for evaluated in _evaluate(state, streams, val_streams, params, resumed_at):
+            for evaluated in _evaluate(state, probed, val_streams, params, resumed_at):
                 counted_to = _count_evaluation(at, counted_to)
                 yield evaluated
             _count_evaluation(at, counted_to)  # what the consumer did with it counts, too

@@ -40,9 +40,9 @@ def new_session(dataset: Dataset, params: Params, device: torch.device) -> Sessi
         VocabularyError: the vocabulary is damaged.
     """
     vocabulary, splits, training = dataset.vocabulary(), dataset.splits(params.splits), params.training
-    padding = vocabulary.padding_id if training.padding else None
+    padding = vocabulary.stop_id if training.padding else None
     streams = lay_out(
-        splits, "train", training.batch_size, training.seq_length, device, padding_id=padding, seed=training.seed
+        splits, "train", training.batch_size, training.seq_length, device, stop_id=padding, seed=training.seed
     )
     val_streams = None
     if splits.sizes["val"]:

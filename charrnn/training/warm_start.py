@@ -37,7 +37,7 @@ def warm_start(checkpoint: Checkpoint, vocabulary: Vocabulary, fresh: CharRNN) -
         raise CheckpointError(
             f"the trained model is of another shape: model.{name} is {before[name]} there and {now[name]} here"
         )
-    ids = torch.tensor([*vocabulary.encode(checkpoint.vocabulary.characters).tolist(), vocabulary.padding_id])
+    ids = torch.tensor([*vocabulary.encode(checkpoint.vocabulary.characters).tolist(), vocabulary.stop_id])
     axes = character_axes(fresh.params)
     weights = {name: tensor.cpu() for name, tensor in fresh.state_dict().items()}
     for name, trained in checkpoint.model().state_dict().items():

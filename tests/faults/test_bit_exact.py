@@ -110,7 +110,7 @@ class Trainee:
     def __init__(self, params: Params) -> None:
         self.params = params
         settings = params.training
-        padding = VOCABULARY.padding_id if settings.padding else None
+        padding = VOCABULARY.stop_id if settings.padding else None
         self.streams: Windows = Streams(TRAIN_IDS, settings.batch_size, settings.seq_length, CPU, padding)
         self.val_streams: Windows = Streams(VAL_IDS, params.evaluation.batch_size, settings.seq_length, CPU)
         if params.data.has_documents:

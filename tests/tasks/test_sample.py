@@ -7,16 +7,13 @@ import mlflow
 import pandas as pd
 import pytest
 
-from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import DOCUMENT_SAMPLES, Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.hashing import hash_documents
-from charrnn.generation.writer import Written
 from tasks.sample import sample
 from tasks.tracking.runs import BEST, RunRef
 from tasks.tracking.tracker import Tracker
-from tasks.train import fitting
 from tests.documents_model import save_documents_model
 from tests.workplace import start_run
 
@@ -84,15 +81,6 @@ def test_what_the_model_cannot_use_is_said_once(store: Params, caplog: pytest.Lo
         "warning   sampling.prime: the model has never seen 'X' (LATIN CAPITAL LETTER X); dropped",
         "warning   sampling.stop (--until): the model never writes '\\n' (LINE FEED); it ends no text",
     ]
-
-
-@pytest.mark.parametrize(("length", "kept"), [(1, 1), (3, 1), (5, 2), (7, 2), (8, 3), (100, 4)])
-def test_the_sample_in_training_has_as_many_documents_as_fit_and_at_least_one(length: int, kept: int) -> None:
-    texts = [Written(SamplingOptions(), text, None) for text in ("abc", "de", "fgh", "")]
-    found = fitting(texts, length)
-    assert found[:kept] == texts[:kept]
-    assert sum(len(one.text) for one in found[1:]) + 3 <= max(length, 3)
-    assert len(found) == kept + (kept == 3)
 
 
 def test_the_last_text_has_a_seed_before_anything_is_computed() -> None:

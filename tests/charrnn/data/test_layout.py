@@ -31,7 +31,7 @@ def splits(spans: list[list[int]], documents: bool = False) -> Splits:
 
 
 def test_a_text_in_one_span_is_cut_into_parallel_streams() -> None:
-    laid_out = lay_out(splits([[100, 900]]), "train", 4, 10, CPU, padding_id=7)
+    laid_out = lay_out(splits([[100, 900]]), "train", 4, 10, CPU, stop_id=7)
     assert isinstance(laid_out, Streams)
     assert laid_out.window(0).inputs[0].tolist() == [100, 300, 500, 700]
 

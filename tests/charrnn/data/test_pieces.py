@@ -1,4 +1,5 @@
 from collections import Counter
+from copy import copy
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.pieces import Pieces
+from charrnn.data.pieces import LENGTH_STEP, Pieces
 from charrnn.data.windows import IGNORED
 
 CPU = torch.device("cpu")
@@ -92,6 +93,32 @@ def test_pieces_of_about_the_same_length_share_a_window() -> None:
     laid_out = pieces(lengths, 32, 16)
     windows = [laid_out.window(index) for index in range(laid_out.num_windows)]
     assert sum(window.targets.numel() for window in windows) < 1.3 * sum(lengths)
+
+
+@given(st.integers(1, 8), st.integers(1, 40), st.integers(1, 20), st.integers(0, 3))
+def test_pieces_of_a_turn_differ_in_length_by_less_than_a_step_but_where_two_groups_meet(
+    batch_size: int, turns: int, seq_length: int, epoch: int
+) -> None:
+    lengths = np.random.default_rng(turns).integers(1, 13, turns * batch_size).tolist()
+    laid_out = pieces(lengths, batch_size, seq_length)
+    length_at = dict(zip(np.cumsum([0, *(length + 1 for length in lengths)]).tolist(), lengths, strict=False))
+    taken: list[list[int]] = [[] for _ in range(batch_size)]
+    for index in range(laid_out.num_windows):
+        window = laid_out.window(index, epoch)
+        for number in np.flatnonzero((window.offsets == 0) & (window.targets[0] != IGNORED).numpy()):
+            taken[number].append(length_at[window.begins[number]])
+    groups = {(-(-length // seq_length), length // LENGTH_STEP) for length in lengths}
+    mixed = [turn for turn in zip(*taken, strict=True) if max(turn) - min(turn) >= LENGTH_STEP]
+    assert len(mixed) < len(groups)
+
+
+def test_reading_two_epochs_in_turn_by_a_copy_changes_neither() -> None:
+    laid_out = pieces([5, 9, 3, 30, 7] * 9, 4, 8)
+    other = copy(laid_out)
+    for index in range(laid_out.num_windows):
+        for one, epoch in ((laid_out, 2), (other, 0)):
+            expected = pieces([5, 9, 3, 30, 7] * 9, 4, 8).window(index, epoch)
+            assert torch.equal(one.window(index, epoch).inputs, expected.inputs)
 
 
 def test_a_window_that_is_not_there_is_refused() -> None:

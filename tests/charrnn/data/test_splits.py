@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import SplitParams, TrainingParams
-from charrnn.data.hashing import hash_documents
-from charrnn.data.splits import SMALLEST_SPLIT, Splits, Units, check_length
+from charrnn.data.hashing import hash_documents, mix
+from charrnn.data.splits import SMALLEST_SPLIT, SplitIds, Splits, Units, check_length
 from charrnn.data.splits import split as split_units
 from charrnn.data.vocabulary import Ids
 from charrnn.errors import CorpusError
@@ -53,7 +53,7 @@ def test_splits_follow_each_other_in_the_text() -> None:
     ids = np.arange(100, dtype=np.uint8)
     splits = split(ids, SplitParams(val_fraction=0.2, test_fraction=0.1))
     assert splits.sizes == {"train": 70, "val": 20, "test": 10}
-    parts = [splits.ids(name) for name in ("train", "val", "test")]
+    parts = [splits.ids(name)[:] for name in ("train", "val", "test")]
     assert np.concatenate(parts).tolist() == ids.tolist()
     assert all(np.shares_memory(part, ids) for part in parts)
 
@@ -126,7 +126,7 @@ def test_documents_are_divided_whole_by_their_number(by: str | None) -> None:
     for name, texts in found.items():
         assert [NAMES[number] for number in splits.documents[name]] == texts
         assert splits.sizes[name] == sum(len(text) + 1 for text in texts)
-        assert "".join(map(chr, splits.ids(name))) == "".join(f"{text}\0" for text in texts)
+        assert "".join(map(chr, splits.ids(name)[:])) == "".join(f"{text}\0" for text in texts)
     if by == "position":
         assert found["train"] == NAMES[:170]
         assert found["test"] == NAMES[190:]
@@ -159,6 +159,35 @@ def test_a_document_that_is_added_leaves_most_others_where_they_are() -> None:
     assert len(before & after) >= 18
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), max_size=8), st.integers(-70, 70), st.integers(-70, 70)
+)
+def test_a_slice_of_a_split_is_that_of_its_spans_one_after_the_other(
+    gaps: list[tuple[int, int]], start: int, stop: int
+) -> None:
+    bounds = np.cumsum(np.array(gaps, dtype=np.int64).reshape(-1, 2)).reshape(-1, 2)
+    ids = np.arange(100, dtype=np.uint8)
+    expected = [at for first, past in bounds.tolist() for at in range(first, past)]
+    found = SplitIds(ids, bounds)
+    assert len(found) == len(expected)
+    assert found[start:stop].tolist() == expected[start:stop]
+    assert found[:].dtype == np.uint8
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("equal", "others"), [(0, 900), (300, 600), (700, 200)])
+def test_documents_are_drawn_in_the_order_of_keys_that_the_seed_makes_of_them(
+    equal: int, others: int, seed: int
+) -> None:
+    texts = ["the same"] * equal + [f"text {number}" for number in range(others)]
+    splits = split_units(*documents(texts), SplitParams(val_fraction=0.1, test_fraction=0.05, seed=seed))
+    keys = dict(zip(texts, mix(hash_documents(texts), seed).tolist(), strict=True))
+    # The equal ones are too many for each of them.
+    drawn = sorted(texts[equal:], key=keys.__getitem__)
+    assert set(texts_of(splits, "test")) == set(drawn[:45])
+    assert set(texts_of(splits, "val")) == set(drawn[45:135])
+
+
 def test_files_are_divided_with_all_their_documents() -> None:
     ids, units = documents(NAMES, files=[20] * 10)
     splits = split_units(ids, units, SHARES.model_copy(update={"by": "files"}))
@@ -189,6 +218,19 @@ def test_blocks_cover_the_text_and_have_the_sizes_that_positions_have(
         for start, end in spans.tolist():
             covered[start:end] += 1
     assert (covered == 1).all()
+
+
+@given(st.integers(2, 60), st.floats(0.01, 0.45), st.floats(0, 0.45), st.integers(0, 9))
+@example(12, 0.25, 0.25, 1)
+def test_blocks_of_few_documents_have_as_many_as_documents_that_are_drawn(
+    count: int, val: float, test: float, seed: int
+) -> None:
+    params = SplitParams(val_fraction=val, test_fraction=test, seed=seed)
+    expected = {"val": max(1, int(count * val)), "test": max(1, int(count * test)) if test else 0}
+    assume(sum(expected.values()) < count)
+    for by in ("blocks", "documents"):
+        splits = split_units(*documents(NAMES[:count]), params.model_copy(update={"by": by}))
+        assert {name: len(splits.spans[name]) for name in expected} == expected
 
 
 def test_blocks_are_spread_over_the_text() -> None:

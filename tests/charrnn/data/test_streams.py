@@ -34,8 +34,8 @@ def rows(streams: Streams) -> tuple[list[list[int]], list[list[int]]]:
 def test_every_character_is_predicted_once_from_the_one_before_it(
     length: int, batch_size: int, seq_length: int, padding: bool, dtype: type
 ) -> None:
-    ids, padding_id = ids_of(length, dtype), 200 if padding else None
-    streams = Streams(ids, batch_size, seq_length, CPU, padding_id)
+    ids, stop_id = ids_of(length, dtype), 200 if padding else None
+    streams = Streams(ids, batch_size, seq_length, CPU, stop_id)
 
     # Stream b reads on from where b lengths of a stream end; its targets are one further.
     expected = min(batch_size, (length - 1) // seq_length) or 1
@@ -84,7 +84,7 @@ def test_a_small_text_laid_out_by_hand() -> None:
     # Where each stream is in the text, and how far from its beginning.
     assert (first.begins.tolist(), second.begins.tolist()) == ([0, 5], [3, 8])
     assert (first.offsets.tolist(), second.offsets.tolist()) == ([0, 0], [3, 3])
-    padded = Streams(ids_of(12), 2, 3, CPU, padding_id=99)
+    padded = Streams(ids_of(12), 2, 3, CPU, stop_id=99)
     assert (padded.stream_length, padded.dropped, padded.characters) == (6, 0, 12)
     assert padded.window(1).targets.tolist() == [[4, 10], [5, 11], [6, 99]]
 
@@ -109,11 +109,11 @@ def test_there_are_no_other_windows(index: int) -> None:
         Streams(ids_of(12), 2, 3, CPU).window(index)
 
 
-@pytest.mark.parametrize("padding_id", [None, 99])
-def test_memory_mapped_ids_are_read_and_never_written_to(tmp_path: Path, padding_id: int | None) -> None:
+@pytest.mark.parametrize("stop_id", [None, 99])
+def test_memory_mapped_ids_are_read_and_never_written_to(tmp_path: Path, stop_id: int | None) -> None:
     ids_of(60, np.uint8).tofile(tmp_path / "ids.bin")
     ids = np.memmap(tmp_path / "ids.bin", dtype=np.uint8, mode="c", shape=(60,))
-    streams = Streams(ids[20:52], 2, 5, CPU, padding_id)
+    streams = Streams(ids[20:52], 2, 5, CPU, stop_id)
     assert rows(streams)[0][0] == list(range(20, 20 + streams.stream_length))
     window = streams.window(0)
     for tensor in (window.inputs, window.targets):

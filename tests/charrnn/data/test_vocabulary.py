@@ -45,8 +45,8 @@ def test_an_id_is_the_place_among_the_code_points_and_none_is_the_stop_symbol(te
     vocabulary = vocabulary_of(text)
     ids = vocabulary.encode(text)
     assert [sorted(set(map(ord, text)))[i] for i in ids] == list(map(ord, text))
-    assert vocabulary.padding_id not in ids
-    assert vocabulary.size == vocabulary.padding_id + 1 == len(set(text)) + 1
+    assert vocabulary.stop_id not in ids
+    assert vocabulary.size == vocabulary.stop_id + 1 == len(set(text)) + 1
 
 
 @given(ANY_TEXT, ANY_TEXT)
@@ -66,7 +66,7 @@ def test_what_has_no_id_is_left_out_of_what_is_known(characters: str, text: str)
 
 def test_the_stop_symbol_vanishes_and_an_underscore_stays() -> None:
     vocabulary = vocabulary_of("a_b")
-    a_padded_text = [*vocabulary.encode("a_b"), vocabulary.padding_id, 1, vocabulary.padding_id]
+    a_padded_text = [*vocabulary.encode("a_b"), vocabulary.stop_id, 1, vocabulary.stop_id]
     assert vocabulary.decode(a_padded_text) == f"a_b{vocabulary.characters[1]}"
 
 
@@ -76,7 +76,7 @@ def test_the_stop_symbol_vanishes_and_an_underscore_stays() -> None:
 def test_ids_take_the_smallest_type_that_holds_the_stop_symbol_too(characters: int, dtype: str) -> None:
     vocabulary = of_size(characters)
     assert vocabulary.dtype == np.dtype(dtype)
-    assert np.array([vocabulary.padding_id]).astype(vocabulary.dtype)[0] == characters
+    assert np.array([vocabulary.stop_id]).astype(vocabulary.dtype)[0] == characters
     last = vocabulary.characters[-1]
     assert vocabulary.decode(vocabulary.encode(last)) == last
 

@@ -106,7 +106,7 @@ def test_the_loss_of_a_document_alone_is_its_loss_in_any_company(
     alone = [document_losses(model, vocabulary, [one]) for one in DOCUMENTS_TEXT]
     assert [len(losses) for losses in alone] == [len(one) + 1 for one in DOCUMENTS_TEXT]
     assert together == pytest.approx(np.concatenate(alone), abs=1e-5)
-    stop = vocabulary.padding_id
+    stop = vocabulary.stop_id
     for one, losses in zip(DOCUMENTS_TEXT, alone, strict=True):
         ids = torch.tensor([stop, *vocabulary.encode(one).tolist(), stop])
         with torch.no_grad():

@@ -77,8 +77,8 @@ def test_the_costliest_are_twenty_at_most_and_the_stop_symbol_has_a_name() -> No
     vocabulary = Vocabulary(characters, (1,) * 26, tuple(range(26)))
     model = CharRNN(ModelParams(hidden_size=4, embedding_size=None), vocabulary.size)
     with torch.no_grad():
-        model.decoder.bias[vocabulary.padding_id] = -50
-    padded = Streams(np.arange(26, dtype=np.uint8), 2, 5, CPU, padding_id=vocabulary.padding_id)
+        model.decoder.bias[vocabulary.stop_id] = -50
+    padded = Streams(np.arange(26, dtype=np.uint8), 2, 5, CPU, stop_id=vocabulary.stop_id)
     table = evaluate(model, padded, vocabulary).costliest_characters
     assert len(table) == 20
     assert (table["character"][0], table["name"][0], table["count"][0]) == ("(stop)", "STOP SYMBOL", 1)
@@ -98,7 +98,7 @@ def test_a_model_that_is_always_certain_and_right_costs_nothing() -> None:
 def test_a_lost_model_has_infinite_perplexity_and_no_error(streams: Streams) -> None:
     model = CharRNN(ModelParams(hidden_size=4, embedding_size=None), VOCABULARY.size)
     with torch.no_grad():
-        model.decoder.bias[VOCABULARY.padding_id] = 1e6
+        model.decoder.bias[VOCABULARY.stop_id] = 1e6
     assert evaluate(model, streams, VOCABULARY).metrics["perplexity"] == math.inf
 
 

@@ -80,6 +80,11 @@ def test_too_little_text_says_nothing_of_the_loss(train: list[int], val: list[in
     assert set(comparison.metrics) <= {"splits/val_unseen_share"}
 
 
+def test_the_table_says_so_where_there_is_too_little_text_to_tell() -> None:
+    assert list(compare_streams("abc" * 300, val="abc").to_frame()["differs"]) == ["too little text to tell"]
+    assert list(compare_streams("abc" * 300, val="x" * 100).to_frame()["differs"]) == ["yes"]
+
+
 def test_eight_blocks_on_both_sides_say_something_of_the_loss() -> None:
     text = made_up_play(20_000)
     for train, val, told in ((16_000, 800, True), (15_999, 800, False), (16_000, 799, False)):
@@ -117,7 +122,7 @@ def test_a_text_that_goes_on_as_before_resembles_train() -> None:
     assert [row.split for row in comparison.rows] == ["val", "test"]
     assert all(row.gap is not None and abs(row.gap) < 0.1 for row in comparison.rows)
     assert comparison.warning("position") == ""
-    assert not comparison.to_frame()["differs"].any()
+    assert list(comparison.to_frame()["differs"]) == ["no", "no"]
 
 
 def test_another_language_at_the_end_is_told_with_both_figures_and_what_to_set() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.generation.formats import as_line, default_format, listed, shown
+from charrnn.generation.formats import as_line, default_format, fitting, listed, shown
 from charrnn.generation.writer import Written
 from tests.charrnn.generation.test_writer import LINES, STREAM
 
@@ -64,3 +64,12 @@ def test_json_is_one_line_of_ascii_that_reads_back_exactly(text: str, new: bool 
     assert list(values) == ["seed", "text", "logprob", "new"]
     expected = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     assert values == {"seed": 2**63 - 1, "text": expected, "logprob": -12.5, "new": new}
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1, 1), (3, 1), (5, 2), (7, 2), (8, 3), (100, 4)])
+def test_as_many_texts_are_taken_as_fit_and_at_least_one(length: int, kept: int) -> None:
+    texts = [written(text) for text in ("abc", "de", "fgh", "")]
+    found = fitting(texts, length)
+    assert found[:kept] == texts[:kept]
+    assert sum(len(one.text) for one in found[1:]) + 3 <= max(length, 3)
+    assert len(found) == kept + (kept == 3)

@@ -46,7 +46,7 @@ def build(cell: str, stop_bias: float = 30, **params: object) -> CharRNN:
         for weights in model.rnns.parameters():
             weights.mul_(2)
         model.decoder.weight.mul_(12)
-        model.decoder.bias[VOCABULARY.padding_id] = stop_bias
+        model.decoder.bias[VOCABULARY.stop_id] = stop_bias
     return model.double()
 
 
@@ -270,7 +270,7 @@ def test_padding_is_never_drawn_though_it_is_the_likeliest(model: CharRNN) -> No
     ids = torch.tensor(VOCABULARY.encode("ab").astype("int64"))[:, None]
     logits, _ = model.eval()(ids, model.initial_state(1))
     model.train()
-    assert int(logits[-1, 0].argmax()) == VOCABULARY.padding_id
+    assert int(logits[-1, 0].argmax()) == VOCABULARY.stop_id
     for temperature in (0.0, 1.0, 1e6):
         assert len(sample(model, VOCABULARY, SamplingOptions(prime="ab", length=200, temperature=temperature))) == 200
 
@@ -341,11 +341,11 @@ def test_documents_end_by_themselves_at_different_lengths_and_at_the_latest_afte
 def test_a_document_starts_from_the_stop_symbol_and_ends_where_it_is_the_likeliest() -> None:
     model = build("gru", stop_bias=0.0)
     with torch.no_grad():
-        model.decoder.bias[VOCABULARY.padding_id] = 4
+        model.decoder.bias[VOCABULARY.stop_id] = 4
     for prime in ("", "ab"):
-        ids = [VOCABULARY.padding_id, *VOCABULARY.encode(prime).tolist()]
+        ids = [VOCABULARY.stop_id, *VOCABULARY.encode(prime).tolist()]
         text = ""
-        while (symbol := int(all_logits(model, ids)[-1].argmax())) != VOCABULARY.padding_id and len(text) < 30:
+        while (symbol := int(all_logits(model, ids)[-1].argmax())) != VOCABULARY.stop_id and len(text) < 30:
             ids.append(symbol)
             text += CHARACTERS[symbol]
         options = SamplingOptions(prime=prime, length=30, temperature=0)
@@ -355,7 +355,7 @@ def test_a_document_starts_from_the_stop_symbol_and_ends_where_it_is_the_likelie
 def test_the_filters_see_the_stop_symbol_as_any_other(with_logits: Callable[..., CharRNN]) -> None:
     model = with_logits([0, 9, 8, 0, 0, 0, 0, 0, 0, 0])
     with torch.no_grad():
-        model.decoder.bias[VOCABULARY.padding_id] = 7.0  # third of all
+        model.decoder.bias[VOCABULARY.stop_id] = 7.0  # third of all
     two, three = (
         [
             sample(model, VOCABULARY, SamplingOptions(length=50, top_k=top_k, seed=seed), documents=True)
@@ -388,10 +388,10 @@ def test_the_log_probability_is_what_the_network_gives_to_the_text_that_is_read_
     texts = sample_many(model, VOCABULARY, options, documents=documents, logprobs=logprobs)
     assert texts == sample_many(model, VOCABULARY, options, documents=documents)
     for one, text, logprob in zip(options, texts, logprobs.tolist(), strict=True):
-        start = [VOCABULARY.padding_id] * documents + VOCABULARY.encode(one.prime).tolist()
+        start = [VOCABULARY.stop_id] * documents + VOCABULARY.encode(one.prime).tolist()
         written = VOCABULARY.encode(text).tolist()
         if documents and len(text) < one.length and not (one.stop and text.endswith(one.stop)):
-            written.append(VOCABULARY.padding_id)
+            written.append(VOCABULARY.stop_id)
         log_softmax = all_logits(model, start + written).double().log_softmax(1)[len(start) - 1 : -1]
         expected = log_softmax[range(len(written)), written].sum().item()
         assert logprob == pytest.approx(expected, rel=1e-5, abs=1e-4)

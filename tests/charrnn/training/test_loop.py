@@ -2,6 +2,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from charrnn.config.schema import Params
 from charrnn.data.pieces import Pieces
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.data.windows import IGNORED, Windows
+from charrnn.data.windows import IGNORED, Window, Windows
 from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.scores import evaluate
 from charrnn.generation.sampling import sample
@@ -119,8 +120,8 @@ def test_resuming_gives_the_same_curve_and_weights(
 # Documents of 1 to 25 characters, up to three windows of 10 each; an epoch of 30 of them is about 15 windows.
 ENDS = np.cumsum(np.random.default_rng(1).integers(1, 26, 40) + 1) + 1
 STARTS = np.concatenate([[0], ENDS[:-1] - 1])
-DOCUMENTS = np.random.default_rng(2).integers(0, VOCABULARY.padding_id, ENDS[-1]).astype(np.uint8)
-DOCUMENTS[[0, *ENDS - 1]] = VOCABULARY.padding_id
+DOCUMENTS = np.random.default_rng(2).integers(0, VOCABULARY.stop_id, ENDS[-1]).astype(np.uint8)
+DOCUMENTS[[0, *ENDS - 1]] = VOCABULARY.stop_id
 
 
 def start_on_documents(params: Params) -> tuple[TrainState, Windows, Windows]:
@@ -153,6 +154,28 @@ def test_the_order_of_documents_is_another_in_each_epoch() -> None:
     _, streams, _ = start_on_documents(params)
     begins = [[streams.window(index, epoch).begins.tolist() for index in range(3)] for epoch in range(3)]
     assert begins[0] != begins[1] != begins[2] != begins[0]
+
+
+class Watched(Pieces):
+    """Pieces that note which epochs are asked of each of their copies."""
+
+    asked: ClassVar[dict[int, list[int]]]
+
+    def window(self, index: int, epoch: int = 0) -> Window:
+        self.asked.setdefault(id(self), []).append(epoch)
+        return super().window(index, epoch)
+
+
+@pytest.mark.parametrize("probe", ["null", "2"])
+def test_evaluations_in_a_later_epoch_do_not_deal_its_documents_out_again(probe: str) -> None:
+    Watched.asked = {}
+    params = changed(params_for("lstm", "adam", "cosine"), "training.max_steps=40", "evaluation.every_steps=3")
+    params = changed(params, f"evaluation.probe_window={probe}")
+    state, _, _ = start_on_documents(params)
+    list(train(state, Watched(DOCUMENTS, STARTS[:30], ENDS[:30], 4, 10, CPU), None, params))
+    # An epoch that is left is not asked for again.
+    assert all(epochs == sorted(epochs) for epochs in Watched.asked.values())
+    assert max(max(epochs) for epochs in Watched.asked.values()) == 2
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "min_gru"])
@@ -441,13 +464,13 @@ def test_the_hidden_state_is_carried_over_and_starts_anew_with_each_epoch(cell: 
 
 def test_a_padded_text_is_trained_on_to_its_last_character() -> None:
     ids = IDS[:287]
-    streams = Streams(ids, 4, 10, CPU, padding_id=VOCABULARY.padding_id)
+    streams = Streams(ids, 4, 10, CPU, stop_id=VOCABULARY.stop_id)
     params = still("training.epochs=1", "training.max_steps=null")
     state = new_state(params.model, params.training, VOCABULARY.size, 4, CPU)
     losses, _ = figures(list(train(state, streams, None, params)))
     assert streams.dropped == 0
     targets = torch.cat([streams.window(index).targets for index in range(streams.num_windows)]).t().flatten()
-    assert targets.tolist() == [*ids[1:].tolist(), *[VOCABULARY.padding_id] * 2]
+    assert targets.tolist() == [*ids[1:].tolist(), *[VOCABULARY.stop_id] * 2]
     assert losses == pytest.approx(read(state.model, streams, streams.num_windows)[0], rel=1e-5)
 
 

@@ -61,7 +61,7 @@ def started(checkpoint: Checkpoint, vocabulary: Vocabulary) -> CharRNN:
 
 def rows_of(model: CharRNN, vocabulary: Vocabulary, character: str | None) -> list[torch.Tensor]:
     """Everything in the weights that belongs to one character; None: to the padding id."""
-    index = vocabulary.padding_id if character is None else vocabulary.characters.index(character)
+    index = vocabulary.stop_id if character is None else vocabulary.characters.index(character)
     inputs = (
         model.rnns[0].get_parameter("weight_ih_l0")[:, index]
         if model.embedding is None
@@ -110,7 +110,7 @@ def test_known_text_is_read_as_before(
         ids = torch.from_numpy(vocabulary.encode(text).astype("int64"))[:, None]
         state = tuple(part.double() for part in model.initial_state(1))
         logits, _ = model.double()(ids, state)
-        places = [*vocabulary.encode(before.characters).tolist(), vocabulary.padding_id]
+        places = [*vocabulary.encode(before.characters).tolist(), vocabulary.stop_id]
         found.append(logits[:, 0, places])
     torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-12)
     # Among the old characters, then, the probabilities are the same too.
