@@ -13,9 +13,11 @@ from charrnn.data.folder import DataFolder
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
 from charrnn.generation.options import read_options, with_seeds
+from charrnn.undecodable import decoded
 from flows.cli.command import Overlays, Overrides
-from flows.cli.derived import with_fields
+from flows.cli.derived import flags, with_fields
 from flows.cli.errors import interruptible
+from flows.cli.output import with_escapes
 from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
@@ -96,18 +98,19 @@ def sample(
         raise ParamsError(f"--num-samples: must be >= 1, got {num_samples}")
     if stream and form not in (None, "text"):
         raise ParamsError(f"--stream: not allowed with --format {form}, only with --format text")
-    if options["stop"] == "":
-        raise ParamsError("--until: must not be empty")
+    for name in ("prime", "stop"):
+        options[name] = options[name] and decoded(options[name])
     if prime_file is not None:
         if options["prime"]:
             raise ParamsError("--prime-file: not allowed with --prime")
         options["prime"] = _read_prime(prime_file)
     # The last seed, too, is checked before anything is written. The prime is not: bytes of it that do not
     # decode are characters that no model has seen.
-    first, *_ = numbered = with_seeds(read_options({**options, "prime": ""}), num_samples)
+    names = flags(SamplingOptions)
+    first, *_ = numbered = with_seeds(read_options({**options, "prime": ""}, names), num_samples, names)
     params = load_params(overlays, overrides)
     with interruptible():
-        from charrnn.generation.formats import default_format, shown
+        from charrnn.generation.formats import default_format, json_escape, shown
         from charrnn.generation.writer import Writer
     trained = _load(params, wanted=wanted, run=run, checkpoint=checkpoint, model=model)
     writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
@@ -129,7 +132,7 @@ def sample(
     if form == "jsonl":
         texts = list(writer.write(several, logprobs=True))
         for written, new in zip(texts, _are_new(texts, params, trained), strict=True):
-            print(shown(written, form, new=new))
+            print(with_escapes(shown(written, form, new=new), json_escape))
     else:
         for written in writer.write(several):
             print(shown(written, form, alone=alone))
