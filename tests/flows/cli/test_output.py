@@ -131,7 +131,7 @@ def test_json_lines_read_back_the_same_whatever_the_encoding(
     assert (done.returncode, done.stderr) == (0, b"")
     text = json.loads(done.stdout.decode(name))["text"]
     assert set(text) <= set("в начале было слово\n")
-    assert (text.rstrip("\n") in done.stdout.decode(name)) is (name == "utf-8")
+    assert (text.split()[0] in done.stdout.decode(name)) is (name == "utf-8")
 
 
 def test_a_prime_is_utf8_where_the_locale_is_not(checkpoint: Path) -> None:
