@@ -60,7 +60,7 @@ def api_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> "Params":
-    """Parameters that point to one SQLite store, which is there, for all tests that only need runs of their own in it."""
+    """Parameters that point to one SQLite store, which is there, for tests that only need runs of their own in it."""
     from charrnn.config.loading import load_params
     from tasks.tracking.mlflow import Experiment
 
