@@ -57,20 +57,24 @@ class Model:
         shape = self.params.model
         return f"<charrnn.Model {shape.cell} {shape.num_layers}x{shape.hidden_size}, step {self.step:,}>"
 
-    def sample(self, prime: str = "", **options: Any) -> str:
+    def sample(self, prime: str = "", *, strict: bool = False, **options: Any) -> str:
         """Return `prime`, read as the training text was, and the text that the model continues it with.
 
         Args:
             prime: text to continue; '' starts a document, or a stream from a line break, or from a random character
                 where there is none.
+            strict: refuse a prime, or a stop, with characters that the model has never seen; else those of the prime
+                are dropped, such a stop ends no text, and a warning is logged, as everywhere.
             **options: the other fields of `SamplingOptions`: length, temperature, top_k, top_p, min_p, seed, stop.
 
         Raises:
             ParamsError: an option is unknown or out of range.
-            VocabularyError: the prime, or the stop, has characters that the model has never seen.
+            VocabularyError: `strict`, and the prime, or the stop, has characters that the model has never seen.
             DivergedError: the model's logits are not finite.
         """
-        prepared, _ = self._writer.prepare(read_options({"prime": prime, **options}), strict=True)
+        prepared, warnings = self._writer.prepare(read_options({"prime": prime, **options}), strict=strict)
+        for warning in warnings:
+            logger.warning(warning)
         (written,) = self._writer.write([prepared])
         return written.text
 

@@ -8,6 +8,7 @@ import re
 
 # Those that stand for no byte.
 _OTHERS = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_BYTES = re.compile("[\udc80-\udcff]+")
 # Private characters that nobody uses, one for each byte.
 _PORTABLE = {0xDC80 + offset: 0x10FE80 + offset for offset in range(128)}
 _ORIGINAL = {private: surrogate for surrogate, private in _PORTABLE.items()}
@@ -22,6 +23,19 @@ def escaped(text: str) -> str:
     ('zy\\xef.txt', 'naïve')
     """
     return _OTHERS.sub("\ufffd", text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def decoded(text: str) -> str:
+    r"""Return `text` with bytes that together are UTF-8 as what they mean; others stay as they are.
+
+    For text, which is UTF-8 whatever the locale is; not for a path, whose bytes must stay.
+
+    >>> decoded("na\udcc3\udcafve \udcef")
+    'naïve \udcef'
+    """
+    return _BYTES.sub(
+        lambda found: found[0].encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"), text
+    )
 
 
 def portable(text: str) -> str:

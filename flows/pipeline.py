@@ -34,7 +34,7 @@ from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
 from charrnn.data.encodings import encodings_taken
-from charrnn.data.splits import Splits
+from charrnn.data.splits import Splits, divided_by
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.evaluation.split_comparison import compare_with_train
@@ -198,7 +198,8 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
     tracker.text(to_yaml(params), PARAMS_FILE)  # first: what a resume needs
-    tracker.params(flatten(params))
+    by = divided_by(params.splits, dataset.documents is not None)
+    tracker.params({**flatten(params), "splits.by": by})  # what was used, where the parameter is null
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
@@ -207,13 +208,16 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
-    for name, size in splits.sizes.items():
+    for name, size in splits.characters.items():
         if size:
+            profile = {"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256}
+            if splits.documents is not None:
+                profile["documents"] = len(splits.documents[name])
             tracker.dataset(
                 name=_text_name(corpus),
                 digest=f"{corpus.sha256[:12]}-{name}",
                 source=corpus.source,
-                profile={"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256},
+                profile=profile,
                 context=name,
             )
     _compare(tracker, params, splits, vocabulary)

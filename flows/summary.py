@@ -9,6 +9,7 @@ from charrnn.config.redaction import redact
 from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
+from charrnn.data.splits import divided_by
 from charrnn.evaluation.metrics import METRICS
 from charrnn.evaluation.scores import Scores
 from charrnn.generation.formats import as_line
@@ -49,6 +50,7 @@ class Summary:
         lines = [
             f"**Text** {self.corpus.label}, {self.dataset.characters:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
+            f"**Splits** by {self._splits()}",
             *self._started_from(ui),
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
             f"{training.seconds:.0f} s on {training.device}, {training.precision}; "
@@ -60,6 +62,7 @@ class Summary:
 
     def text(self) -> str:
         """Return the summary for a terminal, with the beginning of a sample and the command that opens the UI."""
+        sample, part = self._sample()
         rows = [
             ("corpus", f"{self.corpus.label}, {self.corpus.size / 1e6:.2f} MB"),
             *([("init from", self.origin.words())] if self.origin else []),
@@ -67,17 +70,23 @@ class Summary:
             *([("model", f"version {self.model_version}, {self.promotion.reason}")] if self.promotion else []),
             ("time", f"{self.seconds:.0f} s, of which training {self.training.seconds:.0f} s"),
             ("run", self.run.run_id),
+            ("sample", part),
         ]
         width = max(len(name) for name, _ in rows) + 2
         table = "\n".join(f"{name:<{width}}{value}" for name, value in rows)
-        return f"{table}\n\n{self._sample()}\n\n{self.ui_command()}"
+        return f"{table}\n\n{sample}\n\n{self.ui_command()}"
 
-    def _sample(self) -> str:
-        """Return the beginning of what the middle temperature wrote: of its text, or of its list of documents."""
-        texts = self.samples[len(self.samples) // 2]
+    def _sample(self) -> tuple[str, str]:
+        """Return the beginning of what the middle temperature wrote, and in words which part of it that is."""
+        middle = len(self.samples) // 2
+        texts = self.samples[middle]
         if self.params.data.has_documents:
-            return "\n".join(as_line(text[:LINE]) for text in texts[:LINES])
-        return texts[0][:SHOWN].strip("\n")
+            part = f"the first {min(len(texts), LINES)} of {len(texts):,} documents"
+            sample = "\n".join(as_line(text[:LINE]) for text in texts[:LINES])
+        else:
+            part = f"the first {min(len(texts[0]), SHOWN):,} of {len(texts[0]):,} characters"
+            sample = texts[0][:SHOWN].strip("\n")
+        return sample, f"temperature {self.params.sampling.temperatures[middle]:g}, {part}"
 
     def ui_command(self) -> str:
         """Return the command that starts the MLflow UI, and the address of this run in it."""
@@ -116,6 +125,14 @@ class Summary:
             window, steps = self.params.evaluation.probe_window, self.params.training.seq_length
             results.append(f"probe: {self.training.probe_loss:.1f} nats over the {steps} steps of window {window}")
         return results or ["loss: not evaluated, there is no validation or test split"]
+
+    def _splits(self) -> str:
+        splits = self.dataset.splits(self.params.splits)
+        sizes = {name: f"{count:,} characters" for name, count in splits.characters.items()}
+        if splits.documents is not None:
+            sizes = {name: f"{len(splits.documents[name]):,} documents, {size}" for name, size in sizes.items()}
+        by = divided_by(self.params.splits, splits.documents is not None)
+        return f"{by}: {'; '.join(f'{name} {size}' for name, size in sizes.items() if splits.sizes[name])}"
 
     def _rollbacks(self) -> str:
         times = self.training.rollbacks

@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import DataParams
 from charrnn.data.corpus import Corpus, fetch_corpus
+from charrnn.data.sources import parse_source
 from charrnn.terminal import bar
 
 logger = logging.getLogger("charrnn")
@@ -22,6 +23,7 @@ def download(params: DataParams) -> Corpus:
         )
     for warning in corpus.warnings:
         logger.warning("warning   %s", warning)
-    where = "cached" if corpus.cached else "fetched"
-    logger.info("download  %s: %.2f MB, %s", corpus.label, corpus.size / 1e6, where)
+    is_local = any(source.is_local for source in map(parse_source, params.sources) if source.name == corpus.source)
+    how = "read" if is_local else "cached" if corpus.cached else "fetched"
+    logger.info("download  %s: %.2f MB, %s", corpus.label, corpus.size / 1e6, how)
     return corpus

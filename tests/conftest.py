@@ -60,11 +60,14 @@ def api_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> "Params":
-    """Parameters that point to one SQLite store for all tests that only need runs of their own in it."""
+    """Parameters that point to one SQLite store, which is there, for tests that only need runs of their own in it."""
     from charrnn.config.loading import load_params
+    from tasks.tracking.mlflow import Experiment
 
     folder = tmp_path_factory.mktemp("a store")
-    return load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db", f"data.directory={folder}/data"])
+    params = load_params([], [f"tracking.uri=sqlite:///{folder}/mlflow.db", f"data.directory={folder}/data"])
+    Experiment(params.tracking, params.data).open()
+    return params
 
 
 @pytest.fixture

@@ -17,12 +17,16 @@ from charrnn.config.schemes import split_scheme
 from charrnn.config.typed_text import typed_text
 from charrnn.config.types import PathText
 from charrnn.config.yaml_text import parse_yaml
+from charrnn.undecodable import decoded
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE_FILE = PROJECT / "params.yaml"
 
 NULLS = ("", "~", "null", "Null", "NULL")
 """What YAML reads as null."""
+
+PATHS = ("data.sources", "data.directory", "tracking.uri")
+"""Parameters that name files, whose bytes are kept as they are."""
 
 LISTS = ("[", "- ", '"', "'")
 """What YAML begins a list with, or a text in quotes."""
@@ -133,6 +137,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     section, dot, name = key.strip().partition(".")
+    if key.strip() not in PATHS:
+        value = decoded(value)
     if not (separator and dot and section and name):
         raise params_error(f"--set: must be section.name=value, such as training.learning_rate=0.002, got {show(text)}")
     head, *rest = name.split(".", 1)

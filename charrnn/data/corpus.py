@@ -77,14 +77,46 @@ def fetch_corpus(params: DataParams, on_progress: OnProgress | None = None) -> C
             return replace(cache.fetch(source), warnings=tuple(warnings))
         except UnreachableError as error:
             warnings.append(f"{source.name}: {error}")
-    raise SourceError(f"no source of text answers: {'; '.join(warnings)}")
+    raise _no_answer(warnings)
+
+
+def check_local_sources(params: DataParams) -> tuple[str, ...]:
+    """Check that a source may answer, as far as that can be told without asking any other machine.
+
+    Returns:
+        A line for each local source that does not answer, before the first source that may, credentials redacted.
+
+    Raises:
+        SourceError: all are local and none answers, or one is malformed or no file of text.
+        CorpusError: a file is empty.
+    """
+    limits = _limits(params)
+    problems: list[str] = []
+    for source in map(parse_source, params.sources):
+        if not source.is_local:
+            return tuple(problems)
+        try:
+            source.fetch(Path(os.devnull), limits, None)  # finds its files; reads none
+        except UnreachableError as error:
+            problems.append(f"{source.name}: {error}")
+        else:
+            return tuple(problems)
+    raise _no_answer(problems)
+
+
+def _no_answer(problems: Sequence[str]) -> SourceError:
+    return SourceError(f"no source of text answers: {'; '.join(problems)}")
+
+
+def _limits(params: DataParams) -> Limits:
+    return Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
 
 
 class _Cache:
     """The texts that are kept in `params.directory`: finds them by their source, fetches those that are missing."""
 
     def __init__(self, params: DataParams, on_progress: OnProgress | None) -> None:
-        self.limits = Limits(int(params.max_megabytes * MEGABYTE), params.timeout_seconds)
+        self.limits = _limits(params)
         self.on_progress = on_progress
         self.folder = DataFolder(Path(params.directory))
 

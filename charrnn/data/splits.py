@@ -65,6 +65,13 @@ class Splits:
         """Split -> characters in it, stop symbols included."""
         return {name: int(spans[:, 1].sum() - spans[:, 0].sum()) for name, spans in self.spans.items()}
 
+    @property
+    def characters(self) -> dict[str, int]:
+        """Split -> characters in it, without stop symbols."""
+        if self.documents is None:
+            return self.sizes
+        return {name: size - len(self.documents[name]) for name, size in self.sizes.items()}
+
     def ids(self, split: str) -> "SplitIds":
         """Return the ids of `split`, span after span, to be read in slices."""
         return SplitIds(self.text, self.spans[split])
@@ -102,13 +109,18 @@ class SplitIds:
         return np.concatenate([text[begin:end] for begin, end in zip(starts, ends, strict=True)])
 
 
+def divided_by(params: SplitParams, has_documents: bool) -> str:
+    """Return what is divided, where `splits.by` leaves it open, too."""
+    return params.by or ("documents" if has_documents else "position")
+
+
 def split(ids: Ids, units: Units, params: SplitParams) -> Splits:
     """Divide `ids`, (length,), of a text.
 
     Raises:
         CorpusError: the text is too short, or has too few documents or files, to be split as asked.
     """
-    by = params.by or ("position" if units.ends is None else "documents")
+    by = divided_by(params, units.ends is not None)
     if units.ends is None and by != "files":
         return Splits(ids, _stream(len(ids), params, blocks=by == "blocks"), documents=None)
     dtype = position_dtype(len(ids))

@@ -34,7 +34,7 @@ def shown(written: Written, form: Format, *, alone: bool = True, new: bool | Non
     Args:
         written: the text.
         form: text has a header with the seed where there are several; lines is one line; jsonl is an object with seed,
-            text, logprob and new, in ASCII.
+            text, logprob and new; what lines escape is escaped there, too, as JSON does.
         alone: whether it is the only text.
         new: whether it stands nowhere in the text that the model has learnt; None where that is not known.
     """
@@ -42,9 +42,16 @@ def shown(written: Written, form: Format, *, alone: bool = True, new: bool | Non
     if form == "lines":
         return as_line(written.text)
     if form == "jsonl":
-        line = json.dumps({"seed": seed, "text": written.text, "logprob": written.logprob, "new": new})
-        return line.replace("\x7f", "\\u007f")  # the one control character that JSON leaves as it is
+        values = {"seed": seed, "text": written.text, "logprob": written.logprob, "new": new}
+        line = json.dumps(values, ensure_ascii=False)
+        return "".join(json_escape(c) if unicodedata.category(c) in ESCAPED else c for c in line)
     return written.text if alone else f"--- seed {seed} ---\n{written.text}"
+
+
+def json_escape(character: str) -> str:
+    """Return the escape of JSON for any character in one of its strings."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def listed(texts: Sequence[Written], form: Format) -> str:

@@ -8,9 +8,15 @@ from pydantic import ValidationError
 from charrnn.config.messages import dotted, explain, params_error
 from charrnn.config.sampling_options import SamplingOptions
 
+NO_NAMES: Mapping[str, str] = {}
 
-def read_options(values: Mapping[str, Any]) -> SamplingOptions:
+
+def read_options(values: Mapping[str, Any], names: Mapping[str, str] = NO_NAMES) -> SamplingOptions:
     """Return the options that `values` give by name; what is left out takes its default.
+
+    Args:
+        values: option -> value.
+        names: option -> what messages call it, such as its flag; one that is not there goes by its own name.
 
     Raises:
         ParamsError: names the option, what was found and what is allowed.
@@ -22,13 +28,14 @@ def read_options(values: Mapping[str, Any]) -> SamplingOptions:
         return SamplingOptions.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise params_error(f"{dotted(first['loc'])}: {explain(first)}") from None
+        name = dotted(first["loc"])
+        raise params_error(f"{names.get(name, name)}: {explain(first)}") from None
 
 
-def with_seeds(options: SamplingOptions, count: int) -> list[SamplingOptions]:
-    """Return the options of `count` texts, whose seeds are seed, seed + 1, and so on.
+def with_seeds(options: SamplingOptions, count: int, names: Mapping[str, str] = NO_NAMES) -> list[SamplingOptions]:
+    """Return the options of `count` texts, whose seeds are seed, seed + 1, and so on; `names` as for `read_options`.
 
     Raises:
         ParamsError: the last of them is too large for a seed.
     """
-    return [read_options({**options.model_dump(), "seed": options.seed + number}) for number in range(count)]
+    return [read_options({**options.model_dump(), "seed": options.seed + number}, names) for number in range(count)]

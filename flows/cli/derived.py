@@ -41,6 +41,11 @@ def flag(name: str, field: FieldInfo) -> str:
     return str(extra.get("flag", f"--{name.replace('_', '-')}"))
 
 
+def flags(model: type[BaseModel]) -> dict[str, str]:
+    """Return field -> option of all fields of `model`."""
+    return {name: flag(name, field) for name, field in model.model_fields.items()}
+
+
 def _option(name: str, field: FieldInfo, metavar: str | None) -> inspect.Parameter:
     kind = _plain(field.annotation)
     default = field.get_default()

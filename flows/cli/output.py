@@ -3,7 +3,7 @@
 import codecs
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 
@@ -23,6 +23,23 @@ def any_character() -> Iterator[None]:
         with suppress(OSError):
             if replaced:
                 print(f"warning: {replaced}; set PYTHONIOENCODING=utf-8", file=sys.stderr)
+
+
+def with_escapes(text: str, escape: Callable[[str], str]) -> str:
+    """Return `text` with what the encoding of standard output does not have as `escape` of it.
+
+    For text with escapes of its own, such as JSON: nothing is lost, so nothing counts as replaced.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text if _can_encode(text, encoding) else "".join(c if _can_encode(c, encoding) else escape(c) for c in text)
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Stream:

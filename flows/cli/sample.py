@@ -14,9 +14,11 @@ from charrnn.data.folder import DataFolder
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
 from charrnn.generation.options import read_options, with_seeds
+from charrnn.undecodable import decoded
 from flows.cli.command import Overlays, Overrides
-from flows.cli.derived import with_fields
+from flows.cli.derived import flags, with_fields
 from flows.cli.errors import interruptible
+from flows.cli.output import with_escapes
 from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ def sample(
         raise ParamsError(f"--num-samples: must be >= 1, got {num_samples}")
     if stream and form not in (None, "text"):
         raise ParamsError(f"--stream: not allowed with --format {form}, only with --format text")
+    for name in ("prime", "stop"):
+        options[name] = options[name] and decoded(options[name])
     if options["stop"] is not None:
         options["stop"] = typed_text(options["stop"], "--until", separates=True)
     if options["stop"] == "":
@@ -107,10 +111,11 @@ def sample(
         options["prime"] = _read_prime(prime_file)
     # The last seed, too, is checked before anything is written. The prime is not: bytes of it that do not
     # decode are characters that no model has seen.
-    first, *_ = numbered = with_seeds(read_options({**options, "prime": ""}), num_samples)
+    names = flags(SamplingOptions)
+    first, *_ = numbered = with_seeds(read_options({**options, "prime": ""}, names), num_samples, names)
     params = load_params(overlays, overrides)
     with interruptible():
-        from charrnn.generation.formats import default_format, shown
+        from charrnn.generation.formats import default_format, json_escape, shown
         from charrnn.generation.writer import Writer
     trained = _load(params, wanted=wanted, run=run, checkpoint=checkpoint, model=model)
     writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
@@ -132,7 +137,7 @@ def sample(
     if form == "jsonl":
         texts = list(writer.write(several, logprobs=True))
         for written, new in zip(texts, _are_new(texts, params, trained), strict=True):
-            print(shown(written, form, new=new))
+            print(with_escapes(shown(written, form, new=new), json_escape))
     else:
         for written in writer.write(several):
             print(shown(written, form, alone=alone))

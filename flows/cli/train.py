@@ -1,6 +1,7 @@
 """`charrnn train`: run the pipeline here."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError, TimeLimitError
 from charrnn.terminal import configure_logging
-from charrnn.undecodable import portable
+from charrnn.undecodable import escaped, portable
 from flows.cli.command import Overlays, Overrides
 from flows.cli.dry_run import dry_run as planned
 from flows.cli.errors import interruptible
@@ -68,6 +69,10 @@ def train(
         overrides.append("tracking.promote=false")
     params = load_params(overlays, overrides)
     if dry_run:
+        with interruptible():
+            from charrnn.data.corpus import check_local_sources
+        for problem in check_local_sources(params.data):
+            print(f"warning: {escaped(problem)}", file=sys.stderr)
         print(planned(params, resume, init_from), end="")
         return 0
     prepare(quiet=quiet)

@@ -90,8 +90,8 @@ def test_a_sample_begins_with_its_prime_and_takes_the_sampling_options(model: Mo
     [
         ({"lenght": 5}, ParamsError, "unknown option 'lenght'; there are prime, length"),
         ({"length": 0}, ParamsError, "length: must be >= 1, got 0"),
-        ({"prime": "ßß"}, VocabularyError, "prime: the model has never seen 'ß'"),
-        ({"stop": "ß"}, VocabularyError, r"stop \(--until\): the model never writes 'ß'"),
+        ({"prime": "ßß", "strict": True}, VocabularyError, "prime: the model has never seen 'ß'"),
+        ({"stop": "ß", "strict": True}, VocabularyError, r"stop \(--until\): the model never writes 'ß'"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(
@@ -99,6 +99,16 @@ def test_an_option_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(error, match=words):
         model.sample(**call)
+
+
+def test_what_the_model_cannot_use_is_said_as_everywhere_and_left_out(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert model.sample("QßUEEN:", stop="ß", length=9) == model.sample("QUEEN:", length=9)
+    assert caplog.messages == [
+        "prime: the model has never seen 'ß' (LATIN SMALL LETTER SHARP S); dropped",
+        "stop (--until): the model never writes 'ß' (LATIN SMALL LETTER SHARP S); it ends no text",
+    ]
 
 
 def test_a_text_of_its_kind_scores_better_than_noise(model: Model) -> None:

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.undecodable import escaped, original, portable
+from charrnn.undecodable import decoded, escaped, original, portable
 
 ANY = st.text() | st.binary().map(lambda name: name.decode("utf-8", "surrogateescape"))
 
@@ -32,6 +32,12 @@ def test_bytes_that_a_process_without_utf8_got_are_what_they_mean() -> None:
 
 def test_surrogates_that_are_no_bytes_are_replaced() -> None:
     assert escaped("a\ud800b\udc7fc\udd00") == "a�b�c�"
+
+
+def test_text_that_a_process_without_utf8_got_is_what_it_means_and_other_bytes_stay() -> None:
+    got = "a дом é".encode().decode("ascii", "surrogateescape")
+    assert decoded(f"{got}\udcef b\ud800") == "a дом é\udcef b\ud800"
+    assert decoded("дом") == "дом"
 
 
 @given(ANY)

@@ -55,7 +55,8 @@ def history(finished: Finished, key: str) -> dict[int, float]:
 
 def test_a_run_ends_finished_with_its_parameters_flattened(finished: Finished, run: Run) -> None:
     assert run.info.status == "FINISHED"
-    assert run.data.params == flatten(finished.summary.params)
+    # What `splits.by` null means is recorded.
+    assert run.data.params == flatten(finished.summary.params) | {"splits.by": "position"}
     assert run.data.params["model.hidden_size"] == "48"
 
 
@@ -261,7 +262,7 @@ def test_a_second_run_re_uses_the_encoding_and_says_so(finished: Finished, caplo
         answer = call(*finished.workplace.options, "--set", "training.max_steps=5", "--name", "second")
     assert answer.code == 0, answer.err
     assert any("encoding re-used" in message for message in caplog.messages)
-    assert any("a play.txt: 0.06 MB, cached" in message for message in caplog.messages)
+    assert any("a play.txt: 0.06 MB, read" in message for message in caplog.messages)
 
 
 def test_the_summary_says_what_came_of_it(workplace: Workplace) -> None:

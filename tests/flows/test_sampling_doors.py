@@ -81,10 +81,42 @@ def test_the_form_of_the_flow_has_each_option_with_its_default_its_range_and_its
             assert properties[name].get(key) == documented[name].get(key)
 
 
-def test_the_served_schema_has_a_column_for_each_option_and_only_the_prime_is_required(served: PyFuncModel) -> None:
-    inputs = served.metadata.signature.inputs
-    assert inputs.input_names() == OPTIONS
-    assert inputs.required_input_names() == ["prime"]
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"dataframe_records": [{"prime": "a"}, {"prime": "b", "lenght": 5}]},
+        {"dataframe_split": {"columns": ["prime", "lenght"], "data": [["a", 5]]}},
+        {"inputs": [{"prime": "a", "lenght": 5}]},
+        {"inputs": {"prime": "a", "lenght": 5}},
+        {"instances": [{"prime": "a", "lenght": 5}]},
+    ],
+)
+def test_an_unknown_option_of_a_served_row_is_refused_by_name(served: PyFuncModel, table: dict[str, Any]) -> None:
+    response = ask(served, table)
+    assert response.status_code == 400
+    assert response.json()["message"].endswith(f"Error: unknown option 'lenght'; there are {', '.join(OPTIONS)}")
+
+
+def test_rows_may_have_different_options_and_none(served: PyFuncModel, finished: Finished) -> None:
+    rows: list[dict[str, Any]] = [{"prime": "QUEEN:", "length": 9}, {"seed": 5, "temperature": 2, "length": None}, {}]
+    expected = [
+        written(finished, prime="QUEEN:", length=9),
+        written(finished, seed=5, temperature=2),
+        written(finished),
+    ]
+    assert answer(served, {"dataframe_records": rows}) == expected
+
+
+def test_rows_may_come_in_each_form_that_mlflow_has(served: PyFuncModel, finished: Finished) -> None:
+    row, expected = {"prime": "QUEEN:", "length": 9}, written(finished, prime="QUEEN:", length=9)
+    columns = {name: [value, value] for name, value in row.items()}
+    assert answer(served, {"instances": [row, row]}) == [expected] * 2
+    assert answer(served, {"inputs": columns}) == [expected] * 2
+    assert answer(served, {"inputs": [row, {"prime": "QUEEN:"}]}) == [expected, written(finished, prime="QUEEN:")]
+    assert answer(served, {"inputs": row}) == [expected]
+    response = ask(served, {"inputs": 5})
+    assert response.status_code == 400
+    assert "Error: the input is no table: " in response.json()["message"]
 
 
 def test_a_served_row_has_its_text_and_what_the_model_cannot_use(served: PyFuncModel, finished: Finished) -> None:

@@ -1,9 +1,13 @@
 import math
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from charrnn.config.loading import load_params
+from charrnn.data.corpus import fetch_corpus
+from charrnn.data.dataset import encode_corpus
 from flows.summary import LINE, LINES, SHOWN, Summary
 from tests.workplace import Finished
 
@@ -55,6 +59,30 @@ def test_of_documents_the_first_of_the_middle_temperature_are_shown_each_on_a_li
     )
     shown = of_documents.text().split("\n\n")[1].split("\n")
     assert shown == ["a\\x1b[2J\\nb" + "c" * (LINE - 7), *names[:-1]]
+
+
+def test_it_says_at_which_temperature_the_sample_was_written_and_which_part_of_it_is_shown(summary: Summary) -> None:
+    temperatures = summary.params.sampling.model_copy(update={"temperatures": (0.2, 0.7, 1.5)})
+    params = summary.params.model_copy(update={"sampling": temperatures})
+    long = replace(summary, params=params, samples=[["cold"], ["x" * 5 * SHOWN], ["wild"]])
+    assert rows(long)["sample"] == f"temperature 0.7, the first {SHOWN} of {5 * SHOWN:,} characters"
+    data = params.data.model_copy(update={"documents": "lines"})
+    for count, part in ((3 * LINES, LINES), (2, 2)):
+        several = replace(
+            long, params=params.model_copy(update={"data": data}), samples=[["cold"], ["Anna"] * count, ["wild"]]
+        )
+        assert rows(several)["sample"] == f"temperature 0.7, the first {part} of {count} documents"
+
+
+def test_the_description_has_what_is_in_each_split(summary: Summary, tmp_path: Path) -> None:
+    of_stream = "- **Splits** by position: train 56,400 characters; val 1,800 characters; test 1,800 characters"
+    assert of_stream in summary.markdown().splitlines()
+    (tmp_path / "names.txt").write_text("".join(f"{number:04}\n" for number in range(1000)))
+    overrides = [f"data.sources={tmp_path}/names.txt", f"data.directory={tmp_path}/data", "data.documents=lines"]
+    params = load_params([], [*overrides, "splits.val_fraction=0.1", "splits.test_fraction=0"])
+    dataset = encode_corpus(fetch_corpus(params.data), params.data)
+    of_documents = "- **Splits** by documents: train 900 documents, 3,600 characters; val 100 documents, 400 characters"
+    assert of_documents in replace(summary, params=params, dataset=dataset).markdown().splitlines()
 
 
 def test_without_validation_and_test_split_it_says_that_nothing_was_evaluated(summary: Summary) -> None:

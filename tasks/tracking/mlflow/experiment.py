@@ -41,7 +41,7 @@ class Experiment:
 
     @cached_property
     def store(self) -> Store:
-        """Made at the first use, see `Store.of`."""
+        """Made at the first use; no request is made."""
         return Store.of(self._params)
 
     def open(self) -> str:
@@ -67,13 +67,12 @@ class Experiment:
 
         Raises:
             TrackingError: there is none, it was deleted, or the store does not answer.
-            FileError: as `open` does.
         """
-        experiment_id = self.open()
         if wanted == NEWEST:
-            runs = self._newest(experiment_id, 1)
+            runs = self._newest(self.store.experiment_id(self._params.experiment), 1)
             problem = f"last: experiment '{self._params.experiment}' in {self._address} has no run yet"
         elif FLOW_RUN_ID.fullmatch(wanted):
+            experiment_id = self.store.experiment_id(self._params.experiment)
             runs = self._newest(experiment_id, 1, f"tags.`{FLOW_RUN_TAG}` = '{wanted}'")
             problem = f"flow run {wanted}: had not come to a run in {self._address}; there is nothing to go on with"
         else:
@@ -109,6 +108,8 @@ class Experiment:
         return redact(self.store.uri)
 
     def _newest(self, experiment_id: str, number: int, where: str = "") -> list[RunRef]:
+        if not experiment_id:
+            return []
         runs = self.store.ask(
             MlflowClient.search_runs, [experiment_id], where, order_by=NEWEST_FIRST, max_results=number
         )

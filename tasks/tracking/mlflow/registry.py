@@ -11,12 +11,11 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import AnyType, ColSpec, Schema
+from mlflow.types.schema import ColSpec, Schema
 from mlflow.utils import get_results_from_paginated_fn
 
 import charrnn
 from charrnn.config.redaction import redact
-from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox.messages import Register
@@ -26,9 +25,6 @@ from tasks.tracking.runs import SHA256_TAG, RunRef
 SERVED = Path(__file__).with_name("charrnn_served.py")
 # Models asked for at once.
 PAGE = 100
-# MLflow's type of a column, for the JSON type of an option. A whole number may be missing from a row: MLflow makes no
-# "long" of null, and no "double" of a column of whole numbers.
-COLUMN_TYPES: dict[str, str | AnyType] = {"string": "string", "number": "double", "integer": AnyType()}
 
 
 def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
@@ -166,10 +162,9 @@ def _set_process_wide(uri: str) -> Iterator[None]:
 
 
 def _signature() -> ModelSignature:
-    """Return a column for each sampling option; only the prime is required, so that a table has its rows."""
-    properties = SamplingOptions.model_json_schema()["properties"]
-    kinds = {name: schema.get("anyOf", [schema])[0]["type"] for name, schema in properties.items()}
-    return ModelSignature(
-        inputs=Schema([ColSpec(COLUMN_TYPES[kind], name, required=name == "prime") for name, kind in kinds.items()]),
-        outputs=Schema([ColSpec("string", "text"), ColSpec("string", "warnings")]),
-    )
+    """Return the columns of the answer. Those of the input are not in it.
+
+    MLflow drops every column that a signature does not name before the model is called: a misspelt option would be
+    ignored. Without them, the model gets what was sent and refuses it by name.
+    """
+    return ModelSignature(outputs=Schema([ColSpec("string", "text"), ColSpec("string", "warnings")]))

@@ -24,6 +24,11 @@ def one_at_a_time(uri: str) -> AbstractContextManager[object]:
     return FileLock(folder / ".mlflow.lock") if folder else nullcontext()
 
 
+def is_missing(uri: str) -> bool:
+    """Whether `uri` is a SQLite store whose file is not there."""
+    return uri.startswith(PREFIX) and not _file(uri).exists()
+
+
 def make_if_missing(uri: str) -> None:
     """Make a SQLite store that is not there yet; do nothing for another kind of store.
 
@@ -37,12 +42,16 @@ def make_if_missing(uri: str) -> None:
     if folder is None:
         return
     _check_writable(folder)
-    path = Path(uri.removeprefix(PREFIX).partition("?")[0])
+    path = _file(uri)
     with one_at_a_time(uri):
         if not path.exists():
             sweep(path.parent)
             with atomic_file(path) as temporary:
                 MlflowClient(tracking_uri=f"{PREFIX}{temporary}")
+
+
+def _file(uri: str) -> Path:
+    return Path(uri.removeprefix(PREFIX).partition("?")[0])
 
 
 def _check_writable(folder: Path) -> None:

@@ -16,7 +16,7 @@ from charrnn.config.redaction import one_line, redact
 from charrnn.config.schema import TrackingParams
 from charrnn.errors import TrackingError
 from tasks.tracking.address import tracking_uri
-from tasks.tracking.mlflow.sqlite import make_if_missing, one_at_a_time, sqlite_folder
+from tasks.tracking.mlflow.sqlite import is_missing, make_if_missing, one_at_a_time, sqlite_folder
 
 # It logs every "database is locked" with a traceback; here each is waited out, or reported in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -57,20 +57,19 @@ class Store:
 
     @classmethod
     def of(cls, params: TrackingParams) -> "Store":
-        """Return the store that the parameters name; a SQLite store is made if it is not there.
-
-        Raises:
-            FileError: the folder of a SQLite store cannot be made or written.
-            StoreError: the tables of a SQLite store cannot be made.
-        """
-        store = cls(tracking_uri(params))
-        with store.translating():
-            make_if_missing(store.uri)
-        return store
+        """Return the store that the parameters name; no request is made. Raises TrackingError as `tracking_uri`."""
+        return cls(tracking_uri(params))
 
     @cached_property
     def client(self) -> MlflowClient:
-        """Made at the first use: that of a SQLite store opens the file."""
+        """Made at the first use: that of a SQLite store opens the file, which must be there.
+
+        Raises:
+            StoreError: it is not. MLflow would make it, for a question as well; only `open_experiment` makes it.
+        """
+        if is_missing(self.uri):
+            why = "is not there yet; the first run that is recorded in it makes it"
+            raise StoreError(f"tracking.uri {redact(self.uri)}: {why}", why)
         return MlflowClient(tracking_uri=self.uri)
 
     def ask(self, request: Callable[Concatenate[MlflowClient, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -112,15 +111,28 @@ class Store:
         return self.ask(_get_experiment, self.uri, name)
 
     def open_experiment(self, name: str) -> str:
-        """Return the id of the experiment `name`, which is made if it is not there.
+        """Return the id of the experiment `name`; it is made if it is not there, and so is a SQLite store.
+
+        Raises:
+            TrackingError: the store does not answer, or the experiment was deleted.
+            FileError: the folder of a SQLite store cannot be made or written.
+        """
+        with self.translating():
+            make_if_missing(self.uri)
+        if found := self.experiment_id(name):
+            return found
+        folder = sqlite_folder(self.uri)
+        return self.ask(_create_experiment, name, (folder / "artifacts").as_uri() if folder else None)
+
+    def experiment_id(self, name: str) -> str:
+        """Return the id of the experiment `name`; '' where there is none.
 
         Raises:
             TrackingError: the store does not answer, or the experiment was deleted.
         """
         experiment = self.find_experiment(name)
         if experiment is None:
-            folder = sqlite_folder(self.uri)
-            return self.ask(_create_experiment, name, (folder / "artifacts").as_uri() if folder else None)
+            return ""
         if experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"tracking.experiment: '{name}' was deleted in {redact(self.uri)}; restore it or name another"

@@ -383,6 +383,13 @@ def test_names_that_only_people_read_have_escapes() -> None:
     assert found.tags == {r"a\xef": r"t\xef"}
 
 
+def test_an_override_of_a_text_is_utf8_where_the_locale_is_not_and_that_of_a_path_stays_as_it_is() -> None:
+    got = "дом".encode().decode("ascii", "surrogateescape")
+    overrides = ["sampling.prime=дом", "sampling.stop=дом", "tracking.tags={дом: дом}", "tracking.experiment=дом"]
+    assert load_params([], [text.replace("дом", got) for text in overrides]) == load_params([], overrides)
+    assert load_params([], [f"data.directory=/{got}"]).data.directory == f"/{got}"
+
+
 def test_a_message_shows_such_bytes_as_escapes() -> None:
     assert r'got "m\xef"' in refusal([], ["training.seed=m\udcef"])
 

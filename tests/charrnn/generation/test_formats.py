@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.generation.formats import as_line, default_format, fitting, listed, shown
+from charrnn.generation.formats import as_line, default_format, fitting, json_escape, listed, shown
 from charrnn.generation.writer import Written
 from tests.charrnn.generation.test_writer import LINES, STREAM
 
@@ -55,11 +55,21 @@ def test_whatever_a_text_holds_it_is_one_line_that_no_terminal_obeys(text: str) 
     assert not {unicodedata.category(character) for character in line.replace("\t", "")} & {"Cc", "Cs"}
 
 
+def test_letters_of_every_writing_system_are_readable_in_json() -> None:
+    assert '"text": "дом é 中 👩\u200d🚀\\n\\u009b"' in shown(written("дом é 中 👩\u200d🚀\n\x9b"), "jsonl")
+
+
+@given(st.characters())
+def test_the_escape_of_any_character_reads_back_as_it(character: str) -> None:
+    assert json_escape(character).isascii()
+    assert json.loads(f'"{json_escape(character)}"') == character
+
+
 @given(text=HOSTILE | st.text(st.characters(categories=["Cs"])), new=st.sampled_from([True, False, None]))
-def test_json_is_one_line_of_ascii_that_reads_back_exactly(text: str, new: bool | None) -> None:
+def test_json_is_one_line_that_no_terminal_obeys_and_reads_back_exactly(text: str, new: bool | None) -> None:
     line = shown(written(text, seed=2**63 - 1, logprob=-12.5), "jsonl", new=new)
-    assert line.isascii()
-    assert line.isprintable()
+    assert line.splitlines() == [line]
+    assert not {unicodedata.category(character) for character in line} & {"Cc", "Cs"}
     values = json.loads(line)
     assert list(values) == ["seed", "text", "logprob", "new"]
     expected = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -44,6 +44,14 @@ def test_an_option_out_of_range_is_refused_in_one_line(values: dict[str, object]
     assert refused(**values) == message
 
 
+def test_a_message_calls_an_option_by_the_name_that_was_given() -> None:
+    names = {"top_p": "--top-p", "seed": "--seed"}
+    with pytest.raises(ParamsError, match=r"^--top-p: must be <= 1, got 2$"):
+        read_options({"top_p": 2}, names)
+    with pytest.raises(ParamsError, match=r"^--seed: must be < 2\^63"):
+        with_seeds(SamplingOptions(seed=2**63 - 1), 2, names)
+
+
 def test_an_unknown_option_is_named_with_those_there_are() -> None:
     assert refused(lenght=5) == f"unknown option 'lenght'; there are {', '.join(SamplingOptions.model_fields)}"
     assert "\n" not in refused(**{"a\nb": 5})

@@ -144,7 +144,7 @@ def test_help_is_answered_by_the_script_from_any_folder_before_anything_slow(
         (["train", "--resume", "last", "--init-from", "last"], "--resume: not allowed with --init-from"),
         (["sample"], "MODEL: exactly one of MODEL, --run, --checkpoint and --model must be given, got none"),
         (["sample", "last", "--length", "many"], '--length: must be a whole number, got "many"'),
-        (["sample", "last", "--length", "0"], "length: must be >= 1, got 0"),
+        (["sample", "last", "--length", "0"], "--length: must be >= 1, got 0"),
         (["sample", "last", "--prime", "a", "--prime-file", "b"], "--prime-file: not allowed with --prime"),
         (["compare", "--last", "1.5"], '--last: must be a whole number, got "1.5"'),
         (["prune", "--older-than", "-5"], "--older-than: must be a number of days >= 0, got -5"),

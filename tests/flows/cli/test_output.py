@@ -1,5 +1,6 @@
 """Output in processes of their own, whose streams have encodings that lack what is written."""
 
+import json
 import os
 import pty
 import subprocess
@@ -120,6 +121,26 @@ def test_a_sample_is_written_whatever_the_encoding(
     assert len(done.stdout.decode(name).encode().decode("unicode_escape").rstrip("\n")) >= 59
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(f"warning: standard output is {name}: ")
+
+
+@pytest.mark.parametrize(("name", "environment"), [*ENCODINGS, ("utf-8", {"PYTHONIOENCODING": "utf-8"})])
+def test_json_lines_read_back_the_same_whatever_the_encoding(
+    checkpoint: Path, name: str, environment: dict[str, str]
+) -> None:
+    done = script("sample", str(checkpoint), "--length", "60", "--format", "jsonl", **environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = json.loads(done.stdout.decode(name))["text"]
+    assert set(text) <= set("в начале было слово\n")
+    assert (text.split()[0] in done.stdout.decode(name)) is (name == "utf-8")
+
+
+def test_a_prime_is_utf8_where_the_locale_is_not(checkpoint: Path) -> None:
+    options = ["--length", "30", "--format", "jsonl", "--prime", "слово", "--until", "в"]
+    expected = script("sample", str(checkpoint), *options, PYTHONUTF8="1")
+    assert (expected.returncode, expected.stderr) == (0, b"")
+    done = script("sample", str(checkpoint), *options, **NO_UTF8)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout) == json.loads(expected.stdout)
 
 
 def screen_of(master: int) -> Iterator[bytes]:

@@ -44,7 +44,7 @@ def test_a_dry_run_prints_parameters_that_read_back_and_a_line_for_each_task(tmp
 @pytest.mark.parametrize(
     ("override", "task", "words"),
     [
-        ("data.sources=['a','b','c']", "download", "the first of 3 sources"),
+        ("data.sources=['http://a/','http://b/','c']", "download", "the first of 3 sources"),
         ("data.directory=/some/where", "download", "kept in /some/where"),
         ("model.cell=gru", "train", "gru 1x48 until 60 steps"),
         ("training.max_minutes=2.5", "train", "until 60 steps, or 2.5 minutes"),
@@ -90,6 +90,20 @@ def test_a_text_is_looked_for_beside_the_overlay_that_names_it_from_whatever_fol
     assert (answer.code, answer.out) == (2, "")
     (line,) = answer.err.splitlines()
     assert f"nothing is at {tmp_path}/story.txt, but {tmp_path}/elsewhere/story.txt is there" in line
+
+
+def test_a_dry_run_refuses_a_text_that_is_not_there(tmp_path: Path) -> None:
+    answer = call("--set", f"data.sources=['{tmp_path}/a.txt', '{tmp_path}/*.text']", "--dry-run")
+    problems = f"{tmp_path}/a.txt: No such file or directory; {tmp_path}/*.text: no file matches"
+    assert (answer.code, answer.out, answer.err) == (2, "", f"error: no source of text answers: {problems}\n")
+    (tmp_path / "a.txt").touch()
+    answer = call("--set", f"data.sources=['{tmp_path}/a.txt']", "--dry-run")
+    assert (answer.code, answer.out, answer.err) == (2, "", f"error: {tmp_path}/a.txt: is empty\n")
+
+
+def test_a_dry_run_names_a_text_that_is_not_there_before_one_that_may_be(tmp_path: Path) -> None:
+    answer = call("--set", f"data.sources=['{tmp_path}/a.txt', 'http://host.invalid/a.txt']", "--dry-run")
+    assert (answer.code, answer.err) == (0, f"warning: {tmp_path}/a.txt: No such file or directory\n")
 
 
 def test_a_dry_run_shows_no_credentials() -> None:

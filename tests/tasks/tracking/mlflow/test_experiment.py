@@ -64,6 +64,15 @@ def test_there_is_no_last_run_before_the_first(store: Params) -> None:
     assert one_line(caught.value).startswith("last: experiment 'empty' in sqlite:///")
 
 
+def test_looking_for_runs_makes_no_experiment(store: Params, client: MlflowClient) -> None:
+    experiment = experiment_of(of_experiment(store, "only looked for"))
+    for wanted in ("last", "0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdef"):
+        with pytest.raises(TrackingError):
+            experiment.find_run(wanted)
+    assert experiment.last_runs(5) == []
+    assert client.get_experiment_by_name("only looked for") is None
+
+
 def ended_process() -> str:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()

@@ -68,11 +68,16 @@ def test_an_error_says_why_without_the_address_and_whether_it_is_final(reached: 
     assert (failed.value.reason, failed.value.refused) == ("connection refused", False)
 
 
-def test_a_store_is_not_opened_before_it_is_asked(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path}/mlflow.db")
+def test_only_an_experiment_that_is_opened_makes_a_store(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/new/mlflow.db")
+    with pytest.raises(StoreError) as caught:
+        store.find_experiment("mine")
+    assert one_line(caught.value).startswith(f"tracking.uri {store.uri}: is not there yet; ")
+    assert not caught.value.refused  # what waits for it is kept
     assert list(tmp_path.iterdir()) == []
-    assert store.find_experiment("nobody's") is None
-    assert (tmp_path / "mlflow.db").exists()
+    opened = store.open_experiment("mine")
+    assert store.experiment_id("mine") == opened
+    assert store.experiment_id("nobody's") == ""
 
 
 def test_an_experiment_is_made_once_beside_its_artifacts(store: Params, client: MlflowClient) -> None:
