@@ -39,6 +39,10 @@ class CorpusError(CharrnnError):
     """The text itself cannot be used: empty, too short, not in the encoding it should be in."""
 
 
+class UndecodedError(CorpusError):
+    """A file of the text is not in the encoding it should be in, or its encoding cannot be told."""
+
+
 class VocabularyError(CharrnnError):
     """A character is not in the vocabulary, or the vocabulary is too large or damaged."""
 

@@ -10,17 +10,19 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from charrnn.config.schema import DataParams, SplitParams
 from charrnn.data.corpus import Corpus
 from charrnn.data.counting import count_characters, too_many
+from charrnn.data.decoding import undecoded
 from charrnn.data.documents import Piece, read_pieces
 from charrnn.data.filters import Selection, first_of_each, limited
 from charrnn.data.folder import DataFolder
@@ -30,7 +32,7 @@ from charrnn.data.positions import Positions
 from charrnn.data.records import table_suffix
 from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
-from charrnn.errors import CorpusError, FileError
+from charrnn.errors import CorpusError, FileError, UndecodedError
 from charrnn.files import atomic_directory, explain, sweep
 
 ENCODING_VERSION = 3
@@ -184,14 +186,39 @@ def encode_corpus(
     directory = DataFolder(Path(params.directory)).encoded / _key(corpus, params, known)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory.with_suffix(".lock")):
-            sweep(directory.parent)
-            if directory.exists():
-                return _load(directory, params, known)
-            dataset = _encode(corpus, params, known, directory, on_progress or (lambda _: None))
+        _sweep(directory.parent)
+        if not directory.exists():
+            with _one_at_a_time(directory.with_suffix(".lock")):
+                if not directory.exists():
+                    return _encode(corpus, params, known, directory, on_progress or (lambda _: None))
+        return _load(directory, params, known)
+    except UndecodedError as error:
+        raise UndecodedError(undecoded(corpus.files, params) or str(error)) from None
     except OSError as error:
         raise explain(error, "write", directory) from error
-    return dataset
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Keep others from encoding the same text meanwhile; they wait. The lock `path` is gone afterwards.
+
+    Whoever waited for a lock that is gone may get it while another one makes it anew. Both find what was encoded; where
+    that failed, they both try, and one result is kept (`atomic_directory`). The lock saves work, no more.
+    """
+    with FileLock(path):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # some systems do not remove what is open
+                path.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove from `folder` what processes that have ended left there: half-written files, and locks."""
+    sweep(folder)
+    for path in folder.glob("*.lock"):
+        with suppress(OSError, Timeout), FileLock(path, timeout=0):  # it may be gone, or in use
+            path.unlink(missing_ok=True)
 
 
 def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:

@@ -2,13 +2,13 @@
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from charrnn.config.schema import DataParams
-from charrnn.data.encodings import find_encoding, marked_encoding
+from charrnn.data.encodings import AUTO, CONVERT, find_encoding, marked_encoding
 from charrnn.data.normalisation import BYTE_ORDER_MARK
 from charrnn.data.text_file import TextFile
-from charrnn.errors import CorpusError, ParamsError
+from charrnn.errors import ParamsError, UndecodedError
 from charrnn.files import explain
 
 CHUNK_BYTES = 2**18
@@ -18,7 +18,7 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
     """Yield the text of `file` in pieces of about `chunk_bytes`, not yet in normal form.
 
     Raises:
-        CorpusError: a byte sequence that does not decode, with the file and the offset in it; or it cannot be told
+        UndecodedError: a byte sequence that does not decode, with the file and the offset in it; or it cannot be told
             what the file is in.
         FileError: the file cannot be read.
         ParamsError: `data.encoding` is not a text encoding.
@@ -33,7 +33,8 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
             f"data.encoding: must be auto, or a text encoding such as utf-8 or latin-1, got {params.encoding!r}"
         ) from None
     newlines = io.IncrementalNewlineDecoder(None, translate=True) if params.newline == "unix" else None
-    advice = "set data.encoding to what it is" + (", or to auto" if found.how == "given" else "")
+    or_auto = ", or to auto" if found.how == "given" else ""
+    advice = f"set data.encoding to what it is{or_auto}, or {CONVERT}"
     offset, first = 0, True
     try:
         with open(file.path, "rb") as opened:
@@ -49,9 +50,9 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
                     mark = marked_encoding(opened.read(4))
                     if mark and not codecs.lookup(encoding).name.startswith(mark):
                         problem += f", and it begins with the byte-order mark of {mark}"
-                    raise CorpusError(f"{file.name}: is not {encoding} text: {problem}; {advice}") from None
+                    raise UndecodedError(f"{file.name}: is not {encoding} text: {problem}; {advice}") from None
                 except UnicodeError as error:
-                    raise CorpusError(f"{file.name}: is not {encoding} text: {error}; {advice}") from None
+                    raise UndecodedError(f"{file.name}: is not {encoding} text: {error}; {advice}") from None
                 offset += len(data)
                 if first and piece:
                     piece, first = piece.removeprefix(BYTE_ORDER_MARK), False
@@ -60,3 +61,30 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
                     return
     except OSError as error:
         raise explain(error, "read", file.path) from error
+
+
+def undecoded(files: Sequence[TextFile], params: DataParams, shown: int = 5) -> str:
+    """Return a line that names the first `shown` of several files that cannot be read as text; '' where fewer than two.
+
+    All files are read. Raises FileError where one cannot be.
+    """
+    problems = [problem for file in files if (problem := _problem(file, params))]
+    if len(problems) < 2:
+        return ""
+    more = f" and {len(problems) - shown} more" if len(problems) > shown else ""
+    to_what = "auto, or " if params.encoding.strip().lower() != AUTO else ""
+    return (
+        f"{len(problems)} of {len(files)} files are not what data.encoding = {params.encoding} can read: "
+        f"{', '.join(problems[:shown])}{more}; {CONVERT}, or set data.encoding to {to_what}what they all are"
+    )
+
+
+def _problem(file: TextFile, params: DataParams) -> str:
+    """Return the name of `file` and why it cannot be read as text, without the advice; '' where it can."""
+    try:
+        for _ in read_file(file, params):
+            pass
+    except UndecodedError as error:
+        reason = str(error).removeprefix(f"{file.name}: ").rpartition("; ")[0]
+        return f"{file.name} ({reason.removeprefix(f'is not {params.encoding} text: ')})"
+    return ""

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from charset_normalizer import from_bytes
-
 from charrnn.config.schema import DataParams
-from charrnn.data.alphabets import misfits
+from charrnn.data.alphabets import evidence
 from charrnn.data.text_file import TextFile
-from charrnn.errors import CorpusError
+from charrnn.errors import UndecodedError
 from charrnn.files import explain
 
 AUTO = "auto"
 """Value of data.encoding for a file whose encoding is to be found."""
+
+CONVERT = "convert it (iconv -f ENCODING -t utf-8)"
+ADVICE = f"set data.encoding to what it is, or {CONVERT}"
+"""What to do about a file whose encoding is not found."""
 
 _MARKS = (  # those of UTF-32 first: one begins as one of UTF-16 does
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -32,28 +34,38 @@ _MARKS = (  # those of UTF-32 first: one begins as one of UTF-16 does
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# Encodings of seven bits; what switches between alphabets in them makes them look like UTF-8.
-_SWITCHES = re.compile(rb"\x1b\$[@B()]|\x1b\([JI]")
-_SWITCHING = ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr")
+# Encodings of seven bits, which look like UTF-8: what switches between alphabets in them, and those that it may be.
+_SWITCHES = re.compile(rb"\x1b\$[()*+]?[@-Z]|\x1b\([JI]|\x1b\.[AF]")
+_SWITCHING = ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr")
+_HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 # What a text without a mark is likely to be in. Of those that decode it to the same text the first is named; one that
 # is contained in another, such as latin-1 (without its control characters) in cp1252, is not there.
 _CANDIDATES = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8-r", "koi8-u"),
-    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-15", "cp850", "cp852", "cp437", "cp866", "cp874"),
+    *("iso8859-2", "iso8859-15", "iso8859-5", "iso8859-7", "iso8859-13", "cp850", "cp852", "cp437", "cp866", "cp874"),
     *("mac-roman", "mac-cyrillic", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
+)
+# Those that fewer texts are in, tried lest one of them is taken for another.
+_RARE = (
+    *("cp737", "cp775", "cp855", "cp857", "cp861", "cp862", "cp863", "cp864", "cp865", "cp1258", "iso8859-3"),
+    *("iso8859-4", "iso8859-6", "iso8859-8", "iso8859-10", "iso8859-14", "iso8859-16", "mac-latin2", "mac-croatian"),
+    *("mac-iceland", "mac-romanian", "mac-turkish", "mac-greek", "kz1048", "johab"),
 )
 _UTF8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # Control characters that texts have: the last ends files of DOS.
 _LAYOUT = "\t\n\v\f\r\x1a"
 _PIECE = 2**20
+_LONGEST_SWITCH = 4  # bytes
 _SAMPLE = 2**16
-# How much worse than the best a candidate of equal merit may be, in the detector's measures of mess and of coherence
-# (0 to 1). Their steps are coarse: on 400 characters of prose the right one lies up to 0.06 behind in coherence.
-_MESS, _COHERENCE = 0.04, 0.1
+_START = 2**13
 # Of lines that have in all fewer bytes than this nothing is concluded.
-_FEW = 32
-# More mess than this in the best one is no text that the detector knows.
-_MOST_MESS = 0.1
+_FEW = 20
+# What is no text has more than one odd character of so many beyond ASCII.
+_MOST_ODD = 5
+# How many frequent words outweigh one character that does not fit, and one letter that the language only borrows.
+_ODD, _FOREIGN = 3, 2
+# How much more than every other a text must be worth: where its language is known, one odd character; else more.
+_MARGIN, _MARGIN_UNKNOWN = 3, 6
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ def find_encoding(file: TextFile, params: DataParams) -> FoundEncoding:
     """Return the encoding of `file`; where `data.encoding` is auto, the file is looked at, once in this process.
 
     Raises:
-        CorpusError: the file is no text, or it cannot be told what it is in.
+        UndecodedError: the file is no text, or it cannot be told what it is in.
         FileError: it cannot be read.
     """
     if params.encoding.strip().lower() != AUTO:
@@ -125,25 +137,54 @@ def _find(file: TextFile) -> FoundEncoding:
         start = opened.read(4)
     if mark := marked_encoding(start):
         return FoundEncoding(mark, "mark")
-    nul, switches = _looks(file)
-    if nul:
+    looks = _looks(file)
+    if "nul" in looks:
         return FoundEncoding(_wide(file), "guessed")
-    if switches and (name := next((name for name in _SWITCHING if _digest(file, name)), None)):
+    if looks and (name := _switching(file, looks)):
         return FoundEncoding(name, "guessed")
     if _is_utf8(file):
         return FoundEncoding("utf-8", "utf-8")
     return FoundEncoding(_guess(file), "guessed")
 
 
-def _looks(file: TextFile) -> tuple[bool, bool]:
-    """Return whether `file` has NUL bytes, and whether it has what switches the alphabet in encodings of seven bits."""
-    switches = False
+def _looks(file: TextFile) -> set[str]:
+    """Return which of these `file` has: nul (bytes), iso2022 and hz (what switches alphabets in these encodings)."""
+    looks: set[str] = set()
+    before = b""
+    seven_bits = True
     with open(file.path, "rb") as opened:
         while piece := opened.read(_PIECE):
             if b"\0" in piece:
-                return True, switches
-            switches = switches or bool(_SWITCHES.search(piece))
-    return False, switches
+                return {"nul"}
+            seven_bits = seven_bits and piece.isascii()
+            if not seven_bits:
+                continue
+            seen = before + piece
+            if b"\x1b" in seen and _SWITCHES.search(seen):
+                looks.add("iso2022")
+            if b"~{" in seen and _HZ.search(seen):
+                looks.add("hz")
+            before = piece[-_LONGEST_SWITCH:]
+    return looks if seven_bits else set()
+
+
+def _switching(file: TextFile, looks: set[str]) -> str | None:
+    """Return the encoding of seven bits that `file` is in; None where it is UTF-8 and only looks like one.
+
+    Raises UndecodedError where it may be one, but which cannot be told.
+    """
+    if "iso2022" in looks:
+        if name := next((name for name in _SWITCHING if _digest(file, name)), None):
+            return name
+        raise UndecodedError(
+            f"{file.name}: has the escape sequences of iso-2022, and is none that Python can read whole, such as "
+            f"iso2022_jp and iso2022_kr; {ADVICE}"
+        )
+    if not _digest(file, "hz"):  # what else has ~{ and ~} has other characters, too
+        return None
+    if evidence(next(_decoded(file, "hz"))).known:
+        return "hz"
+    raise UndecodedError(f"{file.name}: what it is cannot be told; it may be hz, utf-8: {ADVICE}")
 
 
 def _is_utf8(file: TextFile) -> bool:
@@ -152,7 +193,7 @@ def _is_utf8(file: TextFile) -> bool:
         for _ in _decoded(file, "utf-8"):
             pass
     except UnicodeError:
-        sample = _sample(file)
+        _, sample = _sample(file)
         beyond_ascii = len(sample) - len(sample.decode("ascii", "ignore"))
         return 10 * sum(map(len, _UTF8_CHARACTER.findall(sample))) > 9 * beyond_ascii
     return True
@@ -170,98 +211,99 @@ def _wide(file: TextFile) -> str:
     for name in _WIDE:
         if possible.get(name, True) and _digest(file, name):
             return name
-    raise CorpusError(
+    raise UndecodedError(
         f"{file.name}: has NUL bytes, so it is no text, or in an encoding that cannot be recognised: set data.encoding "
         "to what it is, such as utf-16-le"
     )
 
 
 def _guess(file: TextFile) -> str:
-    """Return the encoding of `file` whose text is better than every other. Raises CorpusError where there is none."""
-    sample = _sample(file)
-    candidates = [candidate for name in _CANDIDATES if (candidate := _measure(sample, name))]
-    rivals = {one: [other for other in candidates if not one.beats(other)] for one in candidates}  # itself, too
-    digests: dict[_Candidate, str] = {}  # of the whole text, which is read for few: '' where it is no text
-    valid: list[_Candidate] = []
-    for one in sorted(candidates, key=lambda candidate: len(rivals[candidate])):
-        if any(other.beats(one) for other in valid):
-            continue
-        for rival in rivals[one]:
-            if rival not in digests:
-                digests[rival] = _digest(file, rival.name)
-        valid = [candidate for candidate in candidates if digests.get(candidate)]
-        same = [rival for rival in rivals[one] if digests[rival] == digests[one]]
-        if one in valid and len(sample) >= _FEW and all(rival in same or rival not in valid for rival in rivals[one]):
-            return same[0].name
-    if not valid:
-        raise CorpusError(
-            f"{file.name}: is not utf-8 text, and its encoding cannot be recognised; set data.encoding to what it is"
+    """Return the encoding of `file` whose text has clearly the most for it. Raises UndecodedError where none has."""
+    start, lines = _sample(file)
+    likely = _likely(file, lines)
+    if len(likely) != 1:
+        likely = _likely(file, start + lines)  # the lines with bytes beyond ASCII may be too few to show the language
+    if not likely:
+        raise UndecodedError(f"{file.name}: is not utf-8 text, and its encoding cannot be recognised; {ADVICE}")
+    if len(likely) > 1 or len(start + lines) < _FEW:
+        names = ", ".join(likely)
+        raise UndecodedError(
+            f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {names}: {ADVICE}"
         )
-    # One name for each text: the first of the encodings that give it.
-    likely = {digests[one]: one.name for one in reversed(valid) if not any(other.beats(one) for other in valid)}
-    names = ", ".join(reversed(likely.values()))
-    raise CorpusError(
-        f"{file.name}: is not utf-8 text, and what it is cannot be told; it may be {names}: set data.encoding to what "
-        "it is"
-    )
+    return likely[0]
+
+
+def _likely(file: TextFile, sample: bytes) -> list[str]:
+    """Return the encodings that speak most for themselves in `sample`, a part of `file`: one for each text of it."""
+    candidates = [candidate for name in (*_CANDIDATES, *_RARE) if (candidate := _measure(sample, name))]
+    candidates.sort(key=lambda candidate: candidate.worth, reverse=True)  # stable: of equal ones the first named
+    best: _Candidate | None = None
+    likely: dict[str, str] = {}  # by the digest of the whole text, which is read for few
+    for candidate in candidates:
+        if best and candidate.worth <= best.worth - best.margin:
+            break
+        if digest := _digest(file, candidate.name):
+            best = best or candidate
+            likely.setdefault(digest, candidate.name)
+    return list(likely.values())
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An encoding that a sample decodes with, and what speaks for it.
+    """An encoding that a sample decodes with, and the evidence for the text that this gives.
 
     Attributes:
         name: of the encoding.
-        mess: how unlike a text the detector finds it (0 to 1).
-        coherence: how much the detector finds its letters as frequent as in some language (0 to 1).
-        misfits: see `charrnn.data.alphabets`.
+        worth: frequent words less what is odd.
+        margin: how much less another text must be worth, for this one to be taken.
     """
 
     name: str
-    mess: float
-    coherence: float
-    misfits: int
-
-    def beats(self, other: "_Candidate") -> bool:
-        """Return whether the text of `self` is clearly the better one: by one measure, and not the worse by another."""
-        better = (
-            other.misfits >= 2 * self.misfits + 2
-            or self.coherence > other.coherence + _COHERENCE
-            or self.mess < other.mess - _MESS
-        )
-        worse = (
-            self.misfits > other.misfits
-            or self.coherence < other.coherence - _COHERENCE
-            or self.mess > other.mess + _MESS
-        )
-        return better and not worse
+    worth: int
+    margin: int
 
 
 def _measure(sample: bytes, name: str) -> _Candidate | None:
-    """Return what speaks for the encoding `name` of `sample`; None if it does not decode or the detector rejects it."""
-    decoder = codecs.getincrementaldecoder(name)()
+    """Return what speaks for the encoding `name` of `sample`; None if it does not decode, or to what is no text."""
     try:
-        text = decoder.decode(sample)
+        text = codecs.getincrementaldecoder(name)().decode(sample)  # the last character may be cut
     except UnicodeError:
         return None
-    whole = sample[: len(sample) - len(decoder.getstate()[0])]  # the last character may be cut
-    # One encoding at a time: of several it leaves out some once it has one that fits, in the order of their names.
-    best = from_bytes(
-        whole, steps=16, chunk_size=1024, cp_isolation=[name], preemptive_behaviour=False, enable_fallback=False
-    ).best()
-    if best is None or best.chaos > _MOST_MESS:
+    found = evidence(text)
+    if found.odd * _MOST_ODD > found.beyond:
         return None
-    return _Candidate(name, best.chaos, best.coherence, misfits(text))
+    worth = found.familiar - _ODD * (found.odd + (name in _RARE)) - _FOREIGN * found.foreign
+    if worth < 0:
+        return None
+    return _Candidate(name, worth, _MARGIN if found.known else _MARGIN_UNKNOWN + found.beyond // 4)
 
 
-def _sample(file: TextFile) -> bytes:
-    """Return the first lines of `file` with bytes beyond ASCII, in all at most twice _SAMPLE bytes."""
-    sample = b""
+def _sample(file: TextFile) -> tuple[bytes, bytes]:
+    """Return the first lines of `file` without bytes beyond ASCII, and lines with them, which show its encoding.
+
+    Of those it is the first ones, and behind _SAMPLE bytes those with bytes that are new there: in all at most three
+    times _SAMPLE bytes.
+    """
+    start, lines = b"", b""
     with open(file.path, "rb") as opened:
-        while len(sample) < _SAMPLE and (line := opened.readline(_SAMPLE)):
+        while len(lines) < _SAMPLE and (line := opened.readline(_SAMPLE)):
             if not line.isascii():
-                sample += line  # a line that is cut is the last: it fills the sample
-    return sample
+                lines += line  # a line that is cut is the last: it fills the sample
+            elif len(start) < _START:
+                start += line
+        if not lines.endswith(b"\n"):
+            return start, lines
+        seen = bytes({*range(128), *lines})
+        while len(lines) < 2 * _SAMPLE and (piece := opened.readlines(_PIECE)):
+            if not b"".join(piece).translate(None, seen):
+                continue
+            for line in piece:
+                if new := line.translate(None, seen):
+                    lines += line[:_SAMPLE]
+                    seen += bytes(set(new))
+                    if len(line) > _SAMPLE:
+                        return start, lines
+    return start, lines
 
 
 def _decoded(file: TextFile, name: str) -> Iterator[str]:

@@ -3,12 +3,21 @@
 A training text in pieces and a text that a person types go through the same functions.
 """
 
+import sys
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from charrnn.config.schema import DataParams
+from charrnn.data.vocabulary import code_points
 
 BYTE_ORDER_MARK = "\ufeff"
+# Python sorts the marks upon a letter by insertion: more than these in a row are sorted before, in linear time.
+_MANY_MARKS = 64
+_LAST_MARK = 0x20000  # the planes behind it are ideographs, tags and private use
 
 
 def normalise(text: str, params: DataParams) -> str:
@@ -24,15 +33,14 @@ def normal_forms(pieces: Iterator[str], params: DataParams) -> Iterator[str]:
 
     Each piece ends where no character can join with what follows.
     """
-    held = ""
+    held: list[str] = []
     for piece in pieces:
         cut = _safe_cut(piece) if params.unicode_form != "none" or params.lowercase else len(piece)
         if cut:
-            yield normal_form(held + piece[:cut], params)
-            held = piece[cut:]
-        else:
-            held += piece
-    yield normal_form(held, params)
+            yield normal_form("".join([*held, piece[:cut]]), params)
+            held.clear()
+        held.append(piece[cut:])
+    yield normal_form("".join(held), params)
 
 
 def normal_form(text: str, params: DataParams) -> str:
@@ -41,8 +49,45 @@ def normal_form(text: str, params: DataParams) -> str:
     if params.lowercase:
         text = text.lower()
     if params.unicode_form != "none" and not text.isascii():
-        text = unicodedata.normalize(params.unicode_form, text)
+        text = unicodedata.normalize(params.unicode_form, _with_marks_in_order(text, params.unicode_form))
     return text
+
+
+def _with_marks_in_order(text: str, form: str) -> str:
+    """Return a text that `form` makes the same of as of `text`, in which no long run of marks is left to be sorted.
+
+    The canonical order of marks is that of their combining classes, those of one class as they stand (Unicode Standard,
+    section 3.11): sorting a run of any length changes nothing that is not changed anyway.
+    """
+    decompose = "NFKD" if form in ("NFKC", "NFKD") else "NFD"
+    is_mark = _marks(decompose)
+    for step in (_MANY_MARKS, 4):  # of a long run, every one of these characters is a mark; most texts have none
+        if not len(_runs(is_mark[code_points(text[::step])], _MANY_MARKS // step)):
+            return text
+    parts: list[str] = []
+    done = 0
+    for start, end in _runs(is_mark[code_points(text)], _MANY_MARKS).tolist():
+        run = "".join(unicodedata.normalize(decompose, mark) for mark in text[start:end])
+        parts += text[done:start], *sorted(run, key=unicodedata.combining)
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def _runs(is_mark: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.int64]:
+    """Return where runs of at least `shortest` marks begin and end: (runs, 2)."""
+    edges = np.flatnonzero(np.diff(is_mark, prepend=False, append=False))
+    return edges.reshape(-1, 2)[edges[1::2] - edges[::2] >= shortest]
+
+
+@lru_cache
+def _marks(decompose: str) -> npt.NDArray[np.bool_]:
+    """Return of each code point whether the form `decompose` makes nothing but marks of it: (code points,)."""
+    marks = np.zeros(sys.maxunicode + 1, dtype=np.bool_)
+    for point in range(_LAST_MARK):
+        character = chr(point)
+        if unicodedata.combining(character) or unicodedata.decomposition(character):
+            marks[point] = all(map(unicodedata.combining, unicodedata.normalize(decompose, character)))
+    return marks
 
 
 def _safe_cut(text: str) -> int:
