@@ -51,7 +51,7 @@ class Summary:
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             *self._started_from(ui),
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
-            f"{training.seconds:.0f} s on {training.device}, {training.precision}; "
+            f"{training.seconds:.0f} s{self._speed()} on {training.device}, {training.precision}; "
             f"{training.dropped} characters left over" + self._rollbacks(),
             f"**Result** {'; '.join(self._results())}",
             f"**Kept** best checkpoint of step {training.best_step}, {self._registered()}",
@@ -116,6 +116,10 @@ class Summary:
             window, steps = self.params.evaluation.probe_window, self.params.training.seq_length
             results.append(f"probe: {self.training.probe_loss:.1f} nats over the {steps} steps of window {window}")
         return results or ["loss: not evaluated, there is no validation or test split"]
+
+    def _speed(self) -> str:
+        training = self.training
+        return f" ({training.characters / training.seconds:,.0f} characters/s)" if training.seconds else ""
 
     def _rollbacks(self) -> str:
         times = self.training.rollbacks

@@ -14,13 +14,17 @@ from charrnn.training.state import Progress
 
 
 class PendingSteps:
-    """Steps in a row that are not reported yet. Made just before the first of them."""
+    """Steps in a row that are not reported yet. Made just before the first of them.
+
+    Attributes:
+        characters: predictions they were made from.
+    """
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
         self._grad_norms: list[Tensor] = []
         self._rates: list[float] = []
-        self._characters = 0
+        self.characters = 0
         self._began = time.monotonic()
 
     @property
@@ -40,7 +44,7 @@ class PendingSteps:
         self._losses.append(loss)
         self._grad_norms.append(grad_norm)
         self._rates.append(rate)
-        self._characters += characters
+        self.characters += characters
 
     def report(self, at: Progress, training: TrainingParams, num_windows: int) -> tuple[Steps, DivergedError | None]:
         """Read the figures, and note the losses in `at`.
@@ -56,7 +60,8 @@ class PendingSteps:
             losses=tuple(losses[:good]),
             grad_norms=tuple(grad_norms[:good]),
             learning_rates=tuple(self._rates[:good]),
-            chars_per_second=self._characters / self.age,
+            chars_per_second=self.characters / self.age,
+            characters=at.characters,
             epoch=at.epoch + at.window / num_windows,
             progress=run_progress(training, at, num_windows),
             elapsed=at.elapsed,

@@ -358,7 +358,7 @@ def test_a_diverged_run_goes_back_and_on_at_half_the_rate(
 
 def spoil(monkeypatch: pytest.MonkeyPatch, after: int, factor: float) -> None:
     """Have optimizer step `after` multiply the decoder's weights, once."""
-    step = training._step
+    step = training.make_step
     spoilt = False
 
     def spoiling(state: TrainState, *others: Any) -> Any:
@@ -370,7 +370,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, after: int, factor: float) -> None:
                 state.model.decoder.weight *= factor
         return result
 
-    monkeypatch.setattr(training, "_step", spoiling)
+    monkeypatch.setattr(training, "make_step", spoiling)
 
 
 def test_an_optimizer_step_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has_it(
