@@ -54,7 +54,7 @@ def train(
         if pending and due.report:
             event, diverged = pending.report(at, params.training, streams.num_windows)
             if threads is not None:
-                threads.note(pending.characters, pending.age)
+                threads.note(event.chars_per_second, pending.age)
             at.elapsed, pending = time.monotonic() - resumed_at, None
             if event.losses:
                 yield event

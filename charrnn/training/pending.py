@@ -14,17 +14,13 @@ from charrnn.training.state import Progress
 
 
 class PendingSteps:
-    """Steps in a row that are not reported yet. Made just before the first of them.
-
-    Attributes:
-        characters: predictions they were made from.
-    """
+    """Steps in a row that are not reported yet. Made just before the first of them."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
         self._grad_norms: list[Tensor] = []
         self._rates: list[float] = []
-        self.characters = 0
+        self._characters: list[int] = []
         self._began = time.monotonic()
 
     @property
@@ -44,10 +40,10 @@ class PendingSteps:
         self._losses.append(loss)
         self._grad_norms.append(grad_norm)
         self._rates.append(rate)
-        self.characters += characters
+        self._characters.append(characters)
 
     def report(self, at: Progress, training: TrainingParams, num_windows: int) -> tuple[Steps, DivergedError | None]:
-        """Read the figures, and note the losses in `at`.
+        """Read the figures, and note the losses and the characters in `at`.
 
         Returns:
             The steps, up to one that diverged; and the error that says so, if one did.
@@ -55,12 +51,13 @@ class PendingSteps:
         losses, grad_norms = torch.stack([torch.stack(self._losses), torch.stack(self._grad_norms)]).tolist()
         first_step = at.step - len(losses) + 1
         good, diverged = find_divergence(losses, grad_norms, self._rates, first_step, at, training)
+        at.characters += sum(self._characters[:good])
         event = Steps(
             first_step=first_step,
             losses=tuple(losses[:good]),
             grad_norms=tuple(grad_norms[:good]),
             learning_rates=tuple(self._rates[:good]),
-            chars_per_second=self.characters / self.age,
+            chars_per_second=sum(self._characters) / self.age,
             characters=at.characters,
             epoch=at.epoch + at.window / num_windows,
             progress=run_progress(training, at, num_windows),

@@ -26,7 +26,7 @@ class Progress:
 
     Attributes:
         step: optimizer steps done.
-        characters: predictions that all steps were made from, those of steps that diverged included.
+        characters: predictions that those steps were made from that are reported, so at each event all of them.
         threads: CPU threads that steps are made with; None before the first.
         epoch: passes through the training text done.
         window: windows of this epoch done.

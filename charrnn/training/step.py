@@ -46,7 +46,6 @@ def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> 
     if state.average is not None and training.ema_decay is not None:
         _update_average(state, training.ema_decay)
     at.window += 1
-    at.characters += window.characters
     state.hidden = tuple(tensor.detach() for tensor in hidden)
     if at.window == streams.num_windows:
         at.epoch, at.window = at.epoch + 1, 0

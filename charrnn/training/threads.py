@@ -102,9 +102,9 @@ class Threads:
         self._speed = None
         self._begin_window()
 
-    def note(self, characters: int, seconds: float) -> None:
-        """Take note of how fast steps were made."""
-        self._characters += characters
+    def note(self, speed: float, seconds: float) -> None:
+        """Take note of how fast steps were made for some time: `speed` in characters per second."""
+        self._characters += speed * seconds
         self._seconds += seconds
         if self._seconds >= WINDOW:
             self._speed = self._characters / self._seconds
@@ -121,7 +121,7 @@ class Threads:
         return slow or (number < self._numbers[-1] and rested >= LOOK_AGAIN)
 
     def _begin_window(self) -> None:
-        self._characters, self._seconds = 0, 0.0
+        self._characters, self._seconds = 0.0, 0.0
 
 
 def numbers_to_try(most: int) -> tuple[int, ...]:

@@ -110,6 +110,7 @@ def test_what_the_state_was_before_is_there_again() -> None:
     changed = {name for name in now["progress"] if now["progress"][name] != kept["progress"][name]}
     assert changed <= {
         "step",
+        "characters",
         "elapsed",
         "evaluation_seconds",
         "rollbacks",
