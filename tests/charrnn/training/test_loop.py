@@ -206,6 +206,16 @@ def test_every_step_is_reported_once_whatever_log_every_is(log_every: int) -> No
     assert [event.elapsed for event in events] == sorted(event.elapsed for event in events)
 
 
+@pytest.mark.parametrize("log_every", [1, 4, 100])
+def test_the_characters_of_all_steps_are_counted(log_every: int) -> None:
+    params = changed(params_for("gru", "adam", "cosine"), f"training.log_every={log_every}")
+    state, streams, val = start(params)
+    for event in train(state, streams, val, params):
+        assert state.progress.characters == state.progress.step * 4 * 10
+        if isinstance(event, Steps):
+            assert event.characters == event.last_step * 4 * 10
+
+
 def test_epoch_and_progress_say_how_far_training_is() -> None:
     params = often(params_for("lstm", "adam", "cosine"))
     state, streams, val = start(params)
