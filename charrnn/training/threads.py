@@ -68,13 +68,16 @@ class Threads:
         self._numbers = numbers_to_try(torch.get_num_threads() if self._open else 1)
         self._changes = len(self._numbers) > 1 and is_limited_by_time(training)
         self._training, self._clock, self._measure = training, clock, measure or _on_a_copy
+        limit = training.max_minutes
+        self._trial_seconds = TRIAL_SECONDS if limit is None else min(TRIAL_SECONDS, TRIAL_SHARE * 60 * limit)
         self._ended, self._took = 0.0, 0.0
         self._begin_window()
 
     def begin(self, state: TrainState, streams: Windows) -> None:
         """Choose the number before the first step of a training, or of a part of it that was resumed.
 
-        The trial counts as training time.
+        The trial counts as training time, as far as it is no longer than it is to be: where it is, because the machine is
+        busy, a short training must still have time for steps.
         """
         at = state.progress
         if self._open and at.threads is not None and not is_limited_by_time(self._training):
@@ -82,7 +85,7 @@ class Threads:
         elif len(self._numbers) > 1:
             for _ in self.choose(state, streams):
                 pass
-            at.elapsed += self._took
+            at.elapsed += min(self._took, self._trial_seconds)
         at.threads = torch.get_num_threads()
 
     def choose(self, state: TrainState, streams: Windows) -> Iterator[None]:
@@ -91,10 +94,9 @@ class Threads:
         Nothing else of the state changes, nor PyTorch's random state. Yields between two blocks; until the end, all is
         as it was.
         """
-        began, limit = self._clock(), self._training.max_minutes
-        share = TRIAL_SHARE * 60 * limit if limit is not None else TRIAL_SECONDS
+        began = self._clock()
         measure = self._measure(state, streams, self._training)
-        self.speeds = yield from compare(self._numbers, measure, min(TRIAL_SECONDS, share), self._clock)
+        self.speeds = yield from compare(self._numbers, measure, self._trial_seconds, self._clock)
         state.progress.threads = max(self.speeds, key=lambda number: self.speeds[number])
         torch.set_num_threads(state.progress.threads)
         self._ended = self._clock()

@@ -21,6 +21,7 @@ from charrnn.training.threads import (
     LOOK_AGAIN,
     REST,
     ROUNDS,
+    TRIAL_SECONDS,
     WINDOW,
     Threads,
     compare,
@@ -156,7 +157,20 @@ def test_the_fastest_number_is_taken_noted_and_counted_as_training_time(params: 
     threads, state, _ = begin(machine, params)
     assert (torch.get_num_threads(), state.progress.threads) == (fastest, fastest)
     assert threads.speeds == machine.speeds
-    assert state.progress.elapsed == pytest.approx(machine.now - 100.0)
+    assert state.progress.elapsed == pytest.approx(min(TRIAL_SECONDS, machine.now - 100.0))
+
+
+def test_a_trial_that_takes_too_long_leaves_a_short_training_its_time() -> None:
+    params = params_for("training.max_minutes=0.05")
+    machine = Machine({1: 100.0, 2: 1.0, 3: 1.0, 4: 1.0})
+
+    def slow(number: int, seconds: float) -> float:
+        machine.now += 10.0
+        return machine.speeds[number]
+
+    state, streams = start(params)
+    Threads(params.training, CPU, machine.clock, lambda *_: slow).begin(state, streams)
+    assert state.progress.elapsed == pytest.approx(0.02 * 3.0)
 
 
 def test_a_short_training_has_a_shorter_trial() -> None:
