@@ -76,8 +76,8 @@ class Threads:
     def begin(self, state: TrainState, streams: Windows) -> None:
         """Choose the number before the first step of a training, or of a part of it that was resumed.
 
-        The trial counts as training time, as far as it is no longer than it is to be: where it is, because the machine is
-        busy, a short training must still have time for steps.
+        The trial counts as training time, but only for as long as it is meant to take: on a busy machine it takes longer,
+        and a short training must still have time for steps.
         """
         at = state.progress
         if self._open and at.threads is not None and not is_limited_by_time(self._training):
