@@ -76,7 +76,7 @@ class Threads:
     def begin(self, state: TrainState, streams: Windows) -> None:
         """Choose the number before the first step of a training, or of a part of it that was resumed.
 
-        The trial counts as training time, but only for as long as it is meant to take: on a busy machine it takes longer,
+        The trial counts as training time, but only for as long as it is meant to take: a busy machine makes it longer,
         and a short training must still have time for steps.
         """
         at = state.progress
