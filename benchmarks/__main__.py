@@ -29,6 +29,7 @@ FILES = {
     "scaling": (12,),
     "tracking": (13,),
     "names": (14,),
+    "busy": (15, 16, 17),
 }
 LONG = {3}
 

@@ -28,9 +28,10 @@ from charrnn.stopping import stop_requests
 from charrnn.terminal import bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.device import choose_device, computing
-from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, can_stop_at
+from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, ThreadsChanged, can_stop_at
 from charrnn.training.rollback import MemoryStates, train_with_rollback
 from charrnn.training.session import new_session
+from charrnn.training.threads import Threads, thread_warning
 
 logger = logging.getLogger("charrnn")
 
@@ -162,10 +163,14 @@ def _train(dataset: Dataset, params: Params, device: torch.device, progress: boo
     vocabulary = dataset.vocabulary()
     session, states = new_session(dataset, params, device), MemoryStates()
     state, best = session.state, None
+    threads = Threads(params.training, device)
+    threads.begin(state, session.streams)
+    if problem := thread_warning(torch.get_num_threads()):
+        logger.warning(problem)
     states.save(state)
     with stop_requests() as stop, bar("train", shown=progress) as shown:
         try:
-            for event in train_with_rollback(state, session.streams, session.val_streams, params, states):
+            for event in train_with_rollback(state, session.streams, session.val_streams, params, states, threads):
                 match event:
                     case Steps(losses=losses, progress=share, chars_per_second=speed):
                         detail = f"step {event.last_step:,}  loss {losses[-1]:.3f}  {speed:,.0f} characters/s"
@@ -174,6 +179,8 @@ def _train(dataset: Dataset, params: Params, device: torch.device, progress: boo
                         best = checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
                     case CheckpointDue():
                         states.save(state)
+                    case ThreadsChanged():
+                        logger.info("%d threads instead of %d, which are slower now", event.threads, event.before)
                     case RolledBack():
                         logger.warning("%s; back to step %d", event.reason, event.to_step)
                         states.save(state)

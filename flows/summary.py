@@ -53,7 +53,7 @@ class Summary:
             f"**Splits** by {self._splits()}",
             *self._started_from(ui),
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
-            f"{training.seconds:.0f} s on {training.device}, {training.precision}; "
+            f"{training.seconds:.0f} s{self._speed()} on {training.device}, {training.precision}; "
             f"{training.dropped} characters left over" + self._rollbacks(),
             f"**Result** {'; '.join(self._results())}",
             f"**Kept** best checkpoint of step {training.best_step}, {self._registered()}",
@@ -133,6 +133,10 @@ class Summary:
             sizes = {name: f"{len(splits.documents[name]):,} documents, {size}" for name, size in sizes.items()}
         by = divided_by(self.params.splits, splits.documents is not None)
         return f"{by}: {'; '.join(f'{name} {size}' for name, size in sizes.items() if splits.sizes[name])}"
+
+    def _speed(self) -> str:
+        training = self.training
+        return f" ({training.characters / training.seconds:,.0f} characters/s)" if training.seconds else ""
 
     def _rollbacks(self) -> str:
         times = self.training.rollbacks

@@ -32,7 +32,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
     checkpoint = load_from_run(run)
     vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     scores: dict[str, Scores] = {}
-    with computing(params.training):
+    with computing(params.training, checkpoint.threads):
         device = choose_device(params.training)
         model = checkpoint.model().to(device)
         for name in PREFIXES:

@@ -77,7 +77,7 @@ def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion:
     except CheckpointError as error:
         return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
     ours = load_from_run(run)
-    with computing(params.training):
+    with computing(params.training, ours.threads):
         challenger, current = (_split_losses(one, dataset.vocabulary(), splits, part) for one in (ours, theirs))
         verdict = compare(challenger, current)
     figures = (

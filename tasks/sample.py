@@ -36,7 +36,7 @@ def sample(dataset: Dataset, params: Params, run: RunRef) -> list[list[str]]:
         prepared, warnings = writer.prepare(options)
         for warning in () if number else warnings:  # the same for each temperature
             logger.warning("warning   sampling.%s", warning)
-        with computing(params.training):
+        with computing(params.training, checkpoint.threads):
             texts = list(writer.write(with_seeds(prepared, count), logprobs=True))
         listing = texts[0].text if count == 1 else listed(texts, default_format(writer))
         tracker.text(listing, f"samples/temperature-{options.temperature:g}.txt")

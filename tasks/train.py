@@ -28,11 +28,12 @@ from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
 from charrnn.training.device import choose_device, choose_precision, computing, describe_device
-from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, can_stop_at
+from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, ThreadsChanged, can_stop_at
 from charrnn.training.limits import is_finished
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.session import Session, new_session
 from charrnn.training.state import TrainState
+from charrnn.training.threads import Threads, thread_warning
 from charrnn.training.warm_start import warm_start
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.runs import RunRef
@@ -43,7 +44,7 @@ logger = logging.getLogger("charrnn")
 PROGRESS_SECONDS = 5.0
 # Most documents in the sample of an evaluation.
 MOST_DOCUMENTS = 20
-ROLLBACKS = "train/rollbacks"
+ROLLBACKS, THREADS = "train/rollbacks", "train/threads"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Training:
         steps: optimizer steps done.
         epochs: passes through the training text.
         seconds: training time (s).
+        characters: predictions that the steps were made from.
         best_loss: lowest validation loss during training (nats per character); None without a validation split.
         best_step: the step of the best checkpoint.
         probe_loss: the newest probe; None when none was asked for.
@@ -68,6 +70,7 @@ class Training:
     steps: int
     epochs: float
     seconds: float
+    characters: int
     best_loss: float | None
     best_step: int | None
     probe_loss: float | None
@@ -97,9 +100,18 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         folder = CheckpointFolder(tracker, params.tracking.upload_checkpoints)
         if parent := folder.initial():
             state.load_weights(warm_start(parent, vocabulary, state.model))
-        _resume(state, folder, dataset, tracker)
+        trained_on = _resume(state, folder, dataset, tracker)
+        threads = Threads(training, device)
         if is_finished(training, state.progress, streams.num_windows):
             logger.info("train     is over; for more, raise training.epochs, max_steps, max_minutes or patience")
+        else:
+            _begin_threads(threads, state, streams, tracker)
+        if trained_on not in ("", describe_device(device)):
+            logger.warning(
+                "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
+                trained_on,
+                describe_device(device),
+            )
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
         with (
@@ -108,12 +120,13 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             tracker.system_metrics(params.tracking.system_metrics),
         ):
             watcher.save_beginning()
-            watcher.watch(session, stop, progress)
+            watcher.watch(session, threads, stop, progress)
         at = state.progress
         return Training(
             steps=at.step,
             epochs=at.epoch + at.window / streams.num_windows,
             seconds=at.elapsed,
+            characters=at.characters,
             best_loss=at.best_loss,
             best_step=at.best_step,
             probe_loss=at.probe_loss,
@@ -126,10 +139,11 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         )
 
 
-def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> None:
+def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> str:
+    """Go on from the run's last checkpoint; return what it was trained on, in words, '' where there is none."""
     checkpoint = folder.last()
     if checkpoint is None:
-        return
+        return ""
     if checkpoint.data_digest != dataset.digest:
         raise CheckpointError(
             f"run {tracker.run.run_id}: was trained on another text or encoding (digest {checkpoint.data_digest[:12]}, "
@@ -138,12 +152,21 @@ def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, track
         )
     state.load_dict(checkpoint.state)
     logger.info("train     goes on from step %d", state.progress.step)
-    if checkpoint.device != describe_device(state.device):
-        logger.warning(
-            "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
-            checkpoint.device,
-            describe_device(state.device),
-        )
+    return checkpoint.device
+
+
+def _begin_threads(threads: Threads, state: TrainState, streams: Windows, tracker: Tracker) -> None:
+    at, before = state.progress, state.progress.threads
+    threads.begin(state, streams)
+    if threads.speeds:
+        tried = ", ".join(f"{speed:,.0f} with {number}" for number, speed in threads.speeds.items())
+        logger.info("threads   %d: in a trial %s characters/s", at.threads, tried)
+    if at.threads is not None:
+        if problem := thread_warning(at.threads):
+            logger.warning("warning   %s", problem)
+        # A resumed run has the same rows as one that was not stopped.
+        if at.threads != before:
+            tracker.metric(THREADS, at.threads, at.step)
 
 
 def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
@@ -197,11 +220,13 @@ class _Watcher:
         if self.folder.last_here() is None:
             self.folder.save_last(self._checkpoint())
 
-    def watch(self, session: Session, stop: StopRequest, progress: Bar) -> None:
+    def watch(self, session: Session, threads: Threads, stop: StopRequest, progress: Bar) -> None:
         """Go through the events; leave early, with everything saved, when a stop is asked for."""
         streams, val_streams = session.streams, session.val_streams
         try:
-            for event in train_with_rollback(self.state, streams, val_streams, self.params, self.folder.last_here):
+            for event in train_with_rollback(
+                self.state, streams, val_streams, self.params, self.folder.last_here, threads
+            ):
                 match event:
                     case Steps():
                         self._on_steps(event, progress)
@@ -209,6 +234,8 @@ class _Watcher:
                         self._on_evaluation(event)
                     case CheckpointDue(keep=keep):
                         self._on_checkpoint_due(keep)
+                    case ThreadsChanged():
+                        self._on_threads_changed(event)
                     case RolledBack():
                         self._on_rolled_back(event)
                 if stop.signal is not None and can_stop_at(event):
@@ -226,6 +253,12 @@ class _Watcher:
         if keep:
             self.folder.keep(self._checkpoint())
         self.folder.save_last(self._checkpoint())
+
+    def _on_threads_changed(self, event: ThreadsChanged) -> None:
+        self.tracker.metric(THREADS, event.threads, event.step)
+        logger.info(
+            "  step %6d  %d threads instead of %d, which are slower now", event.step, event.threads, event.before
+        )
 
     def _on_rolled_back(self, event: RolledBack) -> None:
         self.tracker.flush()
@@ -249,6 +282,7 @@ class _Watcher:
             self.tracker.metric("train/grad_norm", event.grad_norms[-1], last)
             self.tracker.metric("train/learning_rate", event.learning_rates[-1], last)
             self.tracker.metric("train/chars_per_second", event.chars_per_second, last)
+            self.tracker.metric("train/chars_per_second_so_far", event.characters / event.elapsed, last)
             self.tracker.metric("train/epoch", event.epoch, last)
         self.train_loss = loss = sum(event.losses) / len(event.losses)
         val = "" if self.val_loss is None else f"  val {self.val_loss:.3f}"

@@ -141,6 +141,8 @@ def _describe(schema: dict[str, object]) -> str:
         values = schema["enum"]
         assert isinstance(values, list)
         return ", ".join(f"`{value}`" for value in values)
+    if "const" in schema:
+        return f"`{schema['const']}`"
     names = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
     names |= {"null": "null", "object": "map of texts"}
     kind = str(schema["type"])

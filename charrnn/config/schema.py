@@ -24,7 +24,7 @@ from charrnn.config.types import (
     Sources,
     Temperatures,
     Text,
-    ThreadCount,
+    Threads,
 )
 from charrnn.undecodable import escaped
 
@@ -224,8 +224,10 @@ class TrainingParams(Section):
     GPU, else float32. Evaluation and sampling on a CPU are always in float32."""
     seed: Seed = 1
     """Random seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
-    threads: ThreadCount | None = None
-    """CPU threads (count); null for one per core."""
+    threads: Threads = "auto"
+    """CPU threads (count). auto tries some numbers, up to one per core that the process gets, and takes the fastest; a
+    run limited by max_minutes alone tries again when it gets slow. null leaves it to PyTorch, as auto does where
+    OMP_NUM_THREADS or MKL_NUM_THREADS is set."""
     log_every: PositiveInt = 10
     """Optimizer steps between two reports (count): the losses of all of them are read from the device together."""
 

@@ -1,9 +1,17 @@
 """The types of parameters: numbers with a range, texts, lists; and what all groups of parameters have in common."""
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -27,10 +35,20 @@ def _keep_bytes(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     return validate(value)
 
 
+def _say_threads(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Refuse what is no number of threads in one sentence, where pydantic has one for each kind of value."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise ValueError(f"must be auto, null or a whole number from 1 to {MOST_THREADS}") from None
+
+
+MOST_THREADS = 1024
 _Number = BeforeValidator(_refuse_bool)
 Count = Annotated[int, Field(ge=0), _Number]
 PositiveInt = Annotated[int, Field(ge=1), _Number]
-ThreadCount = Annotated[int, Field(ge=1, le=1024), _Number]
+ThreadCount = Annotated[int, Field(ge=1, le=MOST_THREADS), _Number]
+Threads = Annotated[Literal["auto"] | ThreadCount | None, WrapValidator(_say_threads)]
 Float = Annotated[float, _Number]
 PositiveFloat = Annotated[float, Field(gt=0), _Number]
 NonNegativeFloat = Annotated[float, Field(ge=0), _Number]

@@ -75,6 +75,12 @@ class Checkpoint:
         """Optimizer steps done."""
         return int(self.state["progress"]["step"])
 
+    @property
+    def threads(self) -> int | None:
+        """CPU threads that its last step was made with; None before the first."""
+        threads: int | None = self.state["progress"]["threads"]
+        return threads
+
     def model(self) -> CharRNN:
         """Return the model to sample from, on the CPU and in evaluation mode; no random state changes.
 

@@ -1,6 +1,7 @@
 """The one place where devices, precision and threads are chosen."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Literal
@@ -9,6 +10,10 @@ import torch
 
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
+from charrnn.training.cores import usable_cores
+
+# A person who sets one of these has chosen the number of threads; PyTorch reads them when it is imported.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def choose_device(params: TrainingParams) -> torch.device:
@@ -50,9 +55,21 @@ def multiplies_bfloat16() -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
+def threads_are_open(params: TrainingParams) -> bool:
+    """Whether neither `training.threads` nor a variable of the environment says how many threads there are."""
+    return params.threads == "auto" and not any(os.environ.get(name) for name in THREAD_VARIABLES)
+
+
 @contextlib.contextmanager
-def computing(params: TrainingParams) -> Iterator[None]:
+def computing(params: TrainingParams, trained_with: int | None = None) -> Iterator[None]:
     """Apply `training.threads` and tf32 while the block runs, and put back what was there before.
+
+    Where `training.threads` leaves it open, there are as many threads as the process has cores, and no more than
+    PyTorch has now.
+
+    Args:
+        params: threads and precision are used.
+        trained_with: a number of threads that a training has chosen, to be taken where it is open.
 
     Raises:
         DeviceError: the block runs out of memory.
@@ -60,7 +77,9 @@ def computing(params: TrainingParams) -> Iterator[None]:
     threads = torch.get_num_threads()
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     try:
-        if params.threads is not None:
+        if threads_are_open(params):
+            torch.set_num_threads(min(threads, usable_cores(), trained_with or threads))
+        elif isinstance(params.threads, int):
             torch.set_num_threads(params.threads)
         tf32 = params.precision in ("auto", "tf32")  # a CPU ignores it
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32

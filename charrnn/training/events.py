@@ -13,6 +13,7 @@ class Steps:
         grad_norms: norm of each gradient before clipping.
         learning_rates: learning rate of each.
         chars_per_second: speed of these steps alone.
+        characters: predictions that all steps of the run so far were made from.
         epoch: passes through the training text, in fractions.
         progress: share of the run that is done, 0 to 1; None where nothing says when it ends.
         elapsed: training time so far (s).
@@ -24,6 +25,7 @@ class Steps:
     grad_norms: tuple[float, ...]
     learning_rates: tuple[float, ...]
     chars_per_second: float
+    characters: int
     epoch: float
     progress: float | None
     elapsed: float
@@ -64,7 +66,7 @@ class CheckpointDue:
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing to report: a chance to stop in the middle of an evaluation, which then begins again."""
+    """Nothing to report: a chance to stop in the middle of an evaluation or a trial, which then begins again."""
 
     step: int
 
@@ -88,7 +90,16 @@ class RolledBack:
     times: int
 
 
-TrainEvent = Steps | Evaluation | CheckpointDue | Pause | RolledBack
+@dataclass(frozen=True)
+class ThreadsChanged:
+    """From the next step on, steps are made with `threads` CPU threads, which are faster now than those `before`."""
+
+    step: int
+    before: int
+    threads: int
+
+
+TrainEvent = Steps | Evaluation | CheckpointDue | Pause | RolledBack | ThreadsChanged
 
 
 def can_stop_at(event: TrainEvent) -> bool:

@@ -71,6 +71,11 @@ def is_finished(training: TrainingParams, at: Progress, num_windows: int) -> boo
     )
 
 
+def is_limited_by_time(training: TrainingParams) -> bool:
+    """Whether time ends the run and not a number of steps, so that how fast it is decides what it becomes."""
+    return training.max_minutes is not None and training.max_steps is None and training.epochs is None
+
+
 def total_steps(training: TrainingParams, num_windows: int) -> int | None:
     """Return the optimizer steps in the run, or None where only time or patience limits it."""
     limits = [training.max_steps, training.epochs and training.epochs * num_windows]

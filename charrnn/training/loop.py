@@ -7,28 +7,31 @@ least about every second.
 """
 
 import copy
-import math
 import time
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from charrnn.config.schema import Params, TrainingParams
-from charrnn.data.windows import IGNORED, Windows
+from charrnn.config.schema import Params
+from charrnn.data.windows import Windows
 from charrnn.errors import ParamsError
 from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses
-from charrnn.training.device import autocast
 from charrnn.training.divergence import check_evaluation
-from charrnn.training.events import CheckpointDue, Evaluation, Pause, TrainEvent
-from charrnn.training.limits import is_too_long, run_progress, what_is_due
+from charrnn.training.events import CheckpointDue, Evaluation, Pause, ThreadsChanged, TrainEvent
+from charrnn.training.limits import is_too_long, what_is_due
 from charrnn.training.pending import PendingSteps
-from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Progress, TrainState
+from charrnn.training.step import make_step
+from charrnn.training.threads import Threads
 
 
-def train(state: TrainState, streams: Windows, val_streams: Windows | None, params: Params) -> Iterator[TrainEvent]:
+def train(
+    state: TrainState,
+    streams: Windows,
+    val_streams: Windows | None,
+    params: Params,
+    threads: Threads | None = None,
+) -> Iterator[TrainEvent]:
     """Train `state` on `streams` until `params.training` says it is enough, yielding what happens.
 
     Args:
@@ -36,6 +39,7 @@ def train(state: TrainState, streams: Windows, val_streams: Windows | None, para
         streams: the training split.
         val_streams: the validation split; None for none.
         params: training, evaluation and checkpoint sections are used.
+        threads: what chose the number of threads, and may choose again; None to leave it as it is.
 
     Raises:
         DivergedError: see `charrnn.training.divergence`. The steps before it have been yielded; the state is not to be
@@ -52,6 +56,8 @@ def train(state: TrainState, streams: Windows, val_streams: Windows | None, para
         due = what_is_due(params, at, streams.num_windows, pending.age if pending else None)
         if pending and due.report:
             event, diverged = pending.report(at, params.training, streams.num_windows)
+            if threads is not None:
+                threads.note(event.chars_per_second, pending.age)
             at.elapsed, pending = time.monotonic() - resumed_at, None
             if event.losses:
                 yield event
@@ -68,58 +74,23 @@ def train(state: TrainState, streams: Windows, val_streams: Windows | None, para
             yield CheckpointDue(at.step, keep=due.keep)
         elif due.end:
             return
+        elif pending is None and threads is not None and threads.trial_is_due:
+            yield from _choose_threads(threads, state, streams)
+            at.elapsed = time.monotonic() - resumed_at
         else:
             pending = pending or PendingSteps()
-            pending.add(*_step(state, streams, params.training))
+            pending.add(*make_step(state, streams, params.training))
             at.elapsed = time.monotonic() - resumed_at
 
 
-def _step(state: TrainState, streams: Windows, training: TrainingParams) -> tuple[Tensor, Tensor, float, int]:
-    """Make one optimizer step on the next window.
-
-    Returns:
-        Its negative log-likelihood (nats per character) and gradient norm, each () float32 and still on the device, its
-        learning rate, and the characters it read.
-    """
-    model, optimizer, at = state.model, state.optimizer, state.progress
-    rate = at.rate_factor * learning_rate(
-        training,
-        step=at.step,
-        progress=run_progress(training, at, streams.num_windows) or 0.0,
-        epoch=at.epoch + at.window / streams.num_windows,
-        decays=at.decays,
-    )
-    window = streams.window(at.window, at.epoch)
-    with autocast(training, state.device):
-        logits, hidden = model(window.inputs, window.carried(state.hidden))
-        logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
-        mean = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=training.label_smoothing)
-    loss = mean * len(window.inputs) if training.loss_reduction == "sum" else mean
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    limit = math.inf if training.grad_clip is None else training.grad_clip
-    grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    at.step += 1
-    if state.average is not None and training.ema_decay is not None:
-        _update_average(state, training.ema_decay)
-    at.window += 1
-    state.hidden = tuple(tensor.detach() for tensor in hidden)
-    if at.window == streams.num_windows:
-        at.epoch, at.window = at.epoch + 1, 0
-        state.hidden = model.initial_state(streams.batch_size)
-    nll = F.cross_entropy(logits.detach(), targets, ignore_index=IGNORED) if training.label_smoothing else mean.detach()
-    return nll, grad_norm, rate, window.characters
-
-
-@torch.no_grad()
-def _update_average(state: TrainState, decay: float) -> None:
-    """Move the exponential moving average towards the weights; faster at first, to forget the initial weights."""
-    step = state.progress.step
-    decay = min(decay, step / (step + 9))
-    torch._foreach_lerp_(list(state.best_model.parameters()), list(state.model.parameters()), 1 - decay)
+def _choose_threads(threads: Threads, state: TrainState, streams: Windows) -> Iterator[Pause | ThreadsChanged]:
+    at, before, said_at = state.progress, torch.get_num_threads(), time.monotonic()
+    for _ in threads.choose(state, streams):
+        if is_too_long(time.monotonic() - said_at):
+            yield Pause(at.step)
+            said_at = time.monotonic()
+    if at.threads is not None and at.threads != before:
+        yield ThreadsChanged(at.step, before, at.threads)
 
 
 def _evaluate(

@@ -20,7 +20,7 @@ class PendingSteps:
         self._losses: list[Tensor] = []
         self._grad_norms: list[Tensor] = []
         self._rates: list[float] = []
-        self._characters = 0
+        self._characters: list[int] = []
         self._began = time.monotonic()
 
     @property
@@ -40,10 +40,10 @@ class PendingSteps:
         self._losses.append(loss)
         self._grad_norms.append(grad_norm)
         self._rates.append(rate)
-        self._characters += characters
+        self._characters.append(characters)
 
     def report(self, at: Progress, training: TrainingParams, num_windows: int) -> tuple[Steps, DivergedError | None]:
-        """Read the figures, and note the losses in `at`.
+        """Read the figures, and note the losses and the characters in `at`.
 
         Returns:
             The steps, up to one that diverged; and the error that says so, if one did.
@@ -51,12 +51,14 @@ class PendingSteps:
         losses, grad_norms = torch.stack([torch.stack(self._losses), torch.stack(self._grad_norms)]).tolist()
         first_step = at.step - len(losses) + 1
         good, diverged = find_divergence(losses, grad_norms, self._rates, first_step, at, training)
+        at.characters += sum(self._characters[:good])
         event = Steps(
             first_step=first_step,
             losses=tuple(losses[:good]),
             grad_norms=tuple(grad_norms[:good]),
             learning_rates=tuple(self._rates[:good]),
-            chars_per_second=self._characters / self.age,
+            chars_per_second=sum(self._characters) / self.age,
+            characters=at.characters,
             epoch=at.epoch + at.window / num_windows,
             progress=run_progress(training, at, num_windows),
             elapsed=at.elapsed,

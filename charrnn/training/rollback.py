@@ -9,6 +9,7 @@ from charrnn.errors import DivergedError
 from charrnn.training.events import RolledBack, TrainEvent
 from charrnn.training.loop import train
 from charrnn.training.state import TrainState
+from charrnn.training.threads import Threads
 
 
 class SavedState(Protocol):
@@ -49,7 +50,12 @@ class _Copy:
 
 
 def train_with_rollback(
-    state: TrainState, streams: Windows, val_streams: Windows | None, params: Params, find_saved: FindSaved
+    state: TrainState,
+    streams: Windows,
+    val_streams: Windows | None,
+    params: Params,
+    find_saved: FindSaved,
+    threads: Threads | None = None,
 ) -> Iterator[TrainEvent]:
     """Train as `charrnn.training.loop.train` does, but go back when it diverges, and yield a `RolledBack` for it.
 
@@ -60,6 +66,7 @@ def train_with_rollback(
         params: training, evaluation and checkpoint sections are used.
         find_saved: finds what was saved of this training; the caller saves at the events that ask for it, and once
             before the first.
+        threads: as `train`.
 
     Raises:
         DivergedError: more than `training.max_rollbacks` times, or nothing was saved.
@@ -67,7 +74,7 @@ def train_with_rollback(
     """
     while True:
         try:
-            yield from train(state, streams, val_streams, params)
+            yield from train(state, streams, val_streams, params, threads)
         except DivergedError as error:
             if state.progress.rollbacks >= params.training.max_rollbacks:
                 raise
@@ -90,6 +97,7 @@ def _roll_back(state: TrainState, error: DivergedError, find_saved: FindSaved) -
     state.load_dict(saved.state)
     now = state.progress
     now.step, now.elapsed, now.evaluation_seconds = error.step - 1, at.elapsed, at.evaluation_seconds
+    now.characters, now.threads = at.characters, at.threads
     now.best_loss, now.best_step = at.best_loss, at.best_step
     now.rollbacks, now.rate_factor = at.rollbacks + 1, at.rate_factor / 2
     return RolledBack(error.step, str(error), saved.step, now.rate_factor, now.rollbacks)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from torch import Tensor, nn
 
 from charrnn.config.schema import ModelParams, TrainingParams
+from charrnn.config.types import ThreadCount
 from charrnn.errors import CheckpointError
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.training.optimizers import make_optimizer
@@ -25,6 +26,8 @@ class Progress:
 
     Attributes:
         step: optimizer steps done.
+        characters: predictions that those steps were made from that are reported, so at each event all of them.
+        threads: CPU threads that steps are made with; None before the first.
         epoch: passes through the training text done.
         window: windows of this epoch done.
         elapsed: training time so far (s), evaluations included, pauses between sessions not.
@@ -45,6 +48,8 @@ class Progress:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     step: int = 0
+    characters: int = 0
+    threads: ThreadCount | None = None
     epoch: int = 0
     window: int = 0
     elapsed: float = 0.0

@@ -22,7 +22,7 @@ SHOWN = 400
 
 def compared_metrics() -> tuple[str, ...]:
     """Return the names, as runs log them, of all the metrics that a comparison reads."""
-    return (*(name for name, _, _ in _results()), "train/loss", "val/loss", "train/chars_per_second")
+    return (*(name for name, _, _ in _results()), "train/loss", "val/loss", "train/chars_per_second_so_far")
 
 
 def _results() -> list[tuple[str, str, str]]:
@@ -55,7 +55,7 @@ class Comparison:
         for run in self.runs:
             column = {title: _shown(run.last(name), form) for name, title, form in _results()}
             column["steps"] = _shown(run.last("train/loss", of="step"), "{:,.0f}")
-            column["characters/s"] = _shown(run.median("train/chars_per_second"), "{:,.0f}")
+            column["characters/s"] = _shown(run.last("train/chars_per_second_so_far"), "{:,.0f}")
             column["time (s)"] = _shown(run.seconds, "{:,.0f}")
             column["status"] = run.status
             columns[self._label(run)] = column

@@ -4,7 +4,6 @@ Knows no MLflow: `tasks.tracking.mlflow` makes these values and takes them.
 """
 
 import re
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,8 +101,3 @@ class RunRecord:
         """Return the last value of `metric`, or its step; None where the run has none."""
         rows = self.curve(metric)
         return rows[-1][0 if of == "step" else 1] if rows else None
-
-    def median(self, metric: str) -> float | None:
-        """Return the median of `metric`; None where the run has none."""
-        rows = self.curve(metric)
-        return statistics.median(value for _, value in rows) if rows else None

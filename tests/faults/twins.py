@@ -12,7 +12,7 @@ from charrnn.training.checkpoint import load_checkpoint
 
 TIMES = ("elapsed", "evaluated_at", "evaluation_seconds", "checkpointed_at")
 """What the state holds of time, which passes differently."""
-CLOCKED = ("train/chars_per_second",)
+CLOCKED = ("train/chars_per_second", "train/chars_per_second_so_far")
 """Metrics whose values are times; their steps must agree all the same."""
 
 

@@ -30,6 +30,7 @@ from charrnn.training.checkpoint import load_checkpoint
 from charrnn.training.events import Steps, TrainEvent
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.state import TrainState
+from charrnn.training.step import make_step
 from tests.recorded import dataset_inputs, profile
 from tests.texts import made_up_play
 from tests.workplace import Finished, Workplace, call
@@ -66,6 +67,18 @@ def test_the_loss_of_every_step_is_logged_once_and_falls(finished: Finished) -> 
     assert losses[60] < losses[1] - 0.5
     for key in ("train/grad_norm", "train/learning_rate", "train/chars_per_second", "train/epoch"):
         assert list(history(finished, key)) == [10, 20, 30, 40, 50, 60]
+
+
+def test_the_speed_of_a_run_is_its_characters_by_its_seconds(finished: Finished) -> None:
+    seconds = load_checkpoint(finished.checkpoints / "last.ckpt").state["progress"]["elapsed"]
+    speeds = history(finished, "train/chars_per_second_so_far")
+    assert list(speeds) == [10, 20, 30, 40, 50, 60]
+    assert speeds[60] >= 60 * 8 * 25 / seconds  # the last evaluation comes after the last step
+    assert finished.summary.training.characters == 60 * 8 * 25
+
+
+def test_the_number_of_threads_is_logged_when_it_is_chosen(finished: Finished) -> None:
+    assert history(finished, "train/threads") == {0: 1}
 
 
 def test_evaluations_are_logged_in_nats_and_bits(finished: Finished) -> None:
@@ -360,19 +373,18 @@ def test_a_diverged_run_goes_back_and_on_at_half_the_rate(
 
 def spoil(monkeypatch: pytest.MonkeyPatch, after: int, factor: float) -> None:
     """Have optimizer step `after` multiply the decoder's weights, once."""
-    step = training._step
     spoilt = False
 
     def spoiling(state: TrainState, *others: Any) -> Any:
         nonlocal spoilt
-        result = step(state, *others)
+        result = make_step(state, *others)
         if state.progress.step == after and not spoilt:
             spoilt = True
             with torch.no_grad():
                 state.model.decoder.weight *= factor
         return result
 
-    monkeypatch.setattr(training, "_step", spoiling)
+    monkeypatch.setattr(training, "make_step", spoiling)
 
 
 def test_an_optimizer_step_that_breaks_the_weights_is_taken_back_though_a_checkpoint_has_it(

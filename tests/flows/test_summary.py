@@ -130,4 +130,5 @@ def test_the_description_has_the_figures_of_the_run(summary: Summary) -> None:
     assert f"sha256 `{summary.corpus.sha256[:12]}`" in text
     assert "lstm 1x48" in text
     assert "60 steps" in text
+    assert f"s ({60 * 8 * 25 / summary.training.seconds:,.0f} characters/s) on CPU" in text
     assert f"best checkpoint of step {summary.training.best_step}" in text

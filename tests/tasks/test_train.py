@@ -1,13 +1,23 @@
 """Going on with a run that lost its checkpoints: on another machine, or before the first one was saved."""
 
+import importlib
 import re
 import shutil
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from charrnn.evaluation.scores import evaluate as evaluate_model
+from charrnn.training import device, threads
+from charrnn.training.device import THREAD_VARIABLES
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call
+
+# The module, whose name the task of the same name has in the package `flows.pipeline`.
+evaluate = importlib.import_module("tasks.evaluate")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +74,58 @@ def test_a_run_says_what_it_computes_in(precision: str, place: Workplace, caplog
     assert line.endswith(f" threads, {precision}")
     newest = place.client.get_run(place.runs()[0])
     assert f" threads, {precision}; " in newest.data.tags["mlflow.note.content"]
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two cores, and an environment that leaves the number of threads open."""
+    before = torch.get_num_threads()
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(device, "usable_cores", lambda: 2)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_the_number_of_threads_is_told_logged_kept_by_a_resumed_run_and_taken_by_what_follows(
+    place: Workplace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare(numbers: Sequence[int], *_: object) -> Generator[None, None, dict[int, float]]:
+        yield from ()
+        return {number: 1000.0 / number for number in numbers}
+
+    monkeypatch.setattr(threads, "compare", compare)
+    evaluated_with: list[int] = []
+
+    def evaluating(*arguments: Any) -> Any:
+        evaluated_with.append(torch.get_num_threads())
+        return evaluate_model(*arguments)
+
+    monkeypatch.setattr(evaluate, "evaluate_model", evaluating)
+    options = ["--set", "training.threads=auto", "--set", "training.max_steps=5"]
+    with caplog.at_level("INFO", logger="charrnn"):
+        answer = call(*place.options, *options)
+    assert answer.code == 0, answer.err
+    assert "threads   1: in a trial 1,000 with 1, 500 with 2 characters/s" in caplog.messages
+    run_id = place.runs()[0]
+    (row,) = place.client.get_metric_history(run_id, "train/threads")
+    assert (row.step, row.value) == (0, 1)
+    assert set(evaluated_with) == {1}
+    caplog.clear()
+    with caplog.at_level("INFO", logger="charrnn"):
+        go_on(place, run_id, 10)
+    assert not any(message.startswith("threads ") or "bit for bit" in message for message in caplog.messages)
+    assert [row.value for row in place.client.get_metric_history(run_id, "train/threads")] == [1]
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_more_threads_than_cores_are_told(place: Workplace, caplog: pytest.LogCaptureFixture) -> None:
+    answer = call(*place.options, "--set", "training.max_steps=1", "--set", "training.threads=3")
+    assert answer.code == 0, answer.err
+    assert any("3 threads (training.threads) on the 2 cores" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize(("fraction", "split"), [("0.1", "val"), ("0", "train")])

@@ -5,7 +5,9 @@ import torch
 
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
+from charrnn.training import device
 from charrnn.training.device import (
+    THREAD_VARIABLES,
     autocast,
     choose_device,
     choose_precision,
@@ -102,9 +104,34 @@ def test_settings_are_put_back_after_an_error() -> None:
 
 
 @pytest.mark.usefixtures("settings")
-def test_threads_stay_as_they_are_when_none_are_asked_for() -> None:
-    with computing(TrainingParams(threads=None)):
+def test_threads_stay_as_they_are_when_none_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "usable_cores", lambda: 1)
+    with computing(TrainingParams(threads=None), trained_with=1):
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("name", THREAD_VARIABLES)
+def test_auto_leaves_the_threads_that_the_environment_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "2")
+    monkeypatch.setattr(device, "usable_cores", lambda: 1)
+    with computing(TrainingParams(), trained_with=1):
+        assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    ("cores", "trained_with", "threads"), [(8, None, 2), (1, None, 1), (8, 1, 1), (1, 2, 1), (8, 8, 2)]
+)
+def test_auto_takes_no_more_threads_than_there_are_cores_or_training_has_chosen_or_pytorch_had(
+    cores: int, trained_with: int | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(device, "usable_cores", lambda: cores)
+    with computing(TrainingParams(), trained_with):
+        assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize(

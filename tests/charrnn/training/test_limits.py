@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from charrnn.config.loading import validate_params
 from charrnn.config.schema import Params
-from charrnn.training.limits import Due, is_finished, run_progress, total_steps, what_is_due
+from charrnn.training.limits import Due, is_finished, is_limited_by_time, run_progress, total_steps, what_is_due
 from charrnn.training.state import Progress
 
 NUM_WINDOWS = 8
@@ -107,3 +107,17 @@ def test_early_stopping_ends_training_after_patience_evaluations_without_improve
     training = params_for(training={"patience": 3}).training
     assert not is_finished(training, at(5, evaluations_since_best=2), NUM_WINDOWS)
     assert is_finished(training, at(5, evaluations_since_best=3), NUM_WINDOWS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"max_minutes": 1, "max_steps": None}, True),
+        ({"max_minutes": 1, "max_steps": 5}, False),
+        ({"max_minutes": 1, "max_steps": None, "epochs": 2}, False),
+        ({"max_minutes": None, "max_steps": 5}, False),
+        ({"max_minutes": None, "max_steps": None, "patience": 2, "schedule": "constant"}, False),
+    ],
+)
+def test_only_a_run_that_time_alone_ends_is_limited_by_time(limits: dict[str, object], expected: bool) -> None:
+    assert is_limited_by_time(params_for(training=limits).training) is expected

@@ -229,6 +229,17 @@ def test_every_step_is_reported_once_whatever_log_every_is(log_every: int) -> No
     assert [event.elapsed for event in events] == sorted(event.elapsed for event in events)
 
 
+@pytest.mark.parametrize("log_every", [1, 4, 100])
+def test_the_characters_of_all_steps_are_counted(log_every: int) -> None:
+    params = changed(params_for("gru", "adam", "cosine"), f"training.log_every={log_every}")
+    state, streams, val = start(params)
+    epoch = [streams.window(index).characters for index in range(8)]
+    for event in train(state, streams, val, params):
+        assert state.progress.characters == sum(epoch[number % 8] for number in range(state.progress.step))
+        if isinstance(event, Steps):
+            assert event.characters == state.progress.characters
+
+
 def test_epoch_and_progress_say_how_far_training_is() -> None:
     params = often(params_for("lstm", "adam", "cosine"))
     state, streams, val = start(params)

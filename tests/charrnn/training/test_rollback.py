@@ -74,6 +74,8 @@ def test_a_divergence_goes_back_to_the_newest_saved_state_and_halves_the_learnin
     assert rates == [params.training.learning_rate] * 15 + [params.training.learning_rate / 2] * 15
     assert all(bool(weights.isfinite().all()) for weights in state.model.parameters())
     assert (state.progress.rollbacks, state.progress.rate_factor, state.progress.step) == (1, 0.5, 30)
+    counts = [event.characters for event in steps]
+    assert counts == sorted(counts)  # what was made before is not taken back
 
 
 def test_it_goes_back_past_a_state_that_has_the_step_that_diverged() -> None:
@@ -110,6 +112,7 @@ def test_what_the_state_was_before_is_there_again() -> None:
     changed = {name for name in now["progress"] if now["progress"][name] != kept["progress"][name]}
     assert changed <= {
         "step",
+        "characters",
         "elapsed",
         "evaluation_seconds",
         "rollbacks",

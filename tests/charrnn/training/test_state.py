@@ -172,6 +172,8 @@ DAMAGE = {
     "a text for a step": (put("progress", "step", value="many"), "progress.step: "),
     "half a step": (put("progress", "step", value=1.5), "progress.step: "),
     "a negative window": (put("progress", "window", value=-1), "window must be >= 0, got -1"),
+    "threads without number": (put("progress", "threads", value=10**9), "threads: Input should be less than or equal"),
+    "no threads": (put("progress", "threads", value=0), "threads: Input should be greater than or equal to 1"),
     "time that is no number": (put("progress", "elapsed", value=float("nan")), "elapsed must be >= 0, got nan"),
     "progress of a later version": (put("progress", "moon", value=1), "progress.moon: "),
     "no random state": (put("rng", value=torch.zeros(3)), "rng: "),
