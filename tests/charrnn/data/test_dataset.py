@@ -312,6 +312,14 @@ def test_all_files_that_do_not_decode_are_named_in_one_error(tmp_path: Path) -> 
     assert files(tmp_path) == []
 
 
+def test_a_table_that_is_no_text_is_not_named_among_the_files_that_do_not_decode(tmp_path: Path) -> None:
+    corpus = corpus_of_files([b"text\n\xe9", b"PAR1\xff"], tmp_path)
+    table, other = corpus.files
+    corpus = replace(corpus, files=(replace(table, name="latin.csv"), replace(other, name="sound.parquet")))
+    with pytest.raises(CorpusError, match=r"^latin\.csv: is not utf-8 text"):
+        encode_corpus(corpus, DataParams(directory=str(tmp_path / "data"), documents="records"))
+
+
 # What identifies the data
 
 
