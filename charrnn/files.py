@@ -76,9 +76,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             with open(file, "rb") as written:
                 os.fsync(written.fileno())
         _fsync_directory(temporary)
-        if not path.exists():
-            os.replace(temporary, path)
-            _fsync_directory(path.parent)
+        try:
+            if not path.exists():
+                os.replace(temporary, path)
+                _fsync_directory(path.parent)
+        except OSError:
+            if not path.exists():  # else another process was first
+                raise
     except OSError as error:
         raise explain(error, "write", path) from error
     finally:

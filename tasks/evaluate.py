@@ -38,9 +38,8 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
         for name in PREFIXES:
             if not splits.sizes[name]:
                 continue
-            part = splits.ids(name)[:]
             streams = lay_out(splits, name, params.evaluation.batch_size, params.training.seq_length, device)
-            baselines = compute_baselines(splits.ids("train"), part, vocabulary.size)
+            baselines = compute_baselines(splits.ids("train"), splits.ids(name), vocabulary.size)
             scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines.shown)
             _report(tracker, name, scores[name], baselines, checkpoint.step)
     shown = scores.get("val") or scores.get("test")

@@ -20,13 +20,14 @@ from charrnn.advice.sizes import (
 from charrnn.advice.trial import check_splits, with_choices
 from charrnn.config.overlay import Choice, quoted
 from charrnn.config.redaction import one_line
-from charrnn.config.schema import DataParams, Params
+from charrnn.config.schema import Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset, OnProgress, encode_corpus
 from charrnn.data.encodings import AUTO, encodings_taken
 from charrnn.data.filters import described
 from charrnn.data.survey import Survey, survey
 from charrnn.data.survey.mixture import Mixture
+from charrnn.data.survey.reading import AS_FOUND
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 
@@ -116,7 +117,7 @@ def _facts(found: Survey, dataset: Dataset, params: Params) -> list[str]:
 def _data(found: Survey, documents: Documents, files: Sequence[TextFile]) -> list[Choice]:
     choices = []
     if found.encodings:
-        taken = encodings_taken(files, DataParams(encoding=AUTO))
+        taken = encodings_taken(files, AS_FOUND)
         why = f"Found: {taken}."
         if "guessed" in taken:
             why += " A guess is made from the letters: if the samples look wrong, name the encoding here."

@@ -6,6 +6,7 @@ from charrnn.config.messages import params_error
 from charrnn.config.yaml_text import unquoted
 
 _ESCAPE = re.compile(r"\\[nrt]")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def typed_text(value: str, where: str, *, separates: bool) -> str:
@@ -17,11 +18,14 @@ def typed_text(value: str, where: str, *, separates: bool) -> str:
         separates: the text stands between others or ends them, so that a line end may be meant by `\n` without quotes.
 
     Raises:
-        ParamsError: it has such a `\n` and is not in quotes, so that it would be a backslash and a letter.
+        ParamsError: it has such a `\n` and is not in quotes, so that it would be a backslash and a letter; it is in
+            double quotes and has an escape that is none.
     """
     text = unquoted(value)
     if text is not None:
         return text
+    if _QUOTED.fullmatch(value.strip(" ")):
+        raise params_error(f"{where}: {value} has an escape that YAML does not know; write a backslash twice")
     if separates and (escape := _ESCAPE.search(value)):
         found = escape.group()
         raise params_error(

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 # ruff: noqa: RUF001
@@ -111,7 +111,7 @@ _LANGUAGES: Mapping[str, tuple[_Language, ...]] = {
             "di che la il un per in una del è é non con le si da sono dei come più nel alla ma della anche",
         ),
         _spelt("áéíóúàèìòù", "an na ar agus go is le ní atá do sé bhí á ó tá mar leis ach seo gu air tha nach bha cha"),
-        _spelt("âêîôûŵŷäëïöü", "â ô yr yn ac ar mae i am wedi ei bod gan fel oedd hyn ond nad gyda nid sydd eu roedd"),
+        _spelt("âêîôûŵŷäëïöü", "yr yn ac ar mae i am wedi ei bod gan fel oedd hyn ond nad gyda nid sydd eu roedd"),
         _spelt("ąćęłńóśźż", "na się nie do to jest że od po jak za dla co przez przy ale jego był tym lub oraz czy są"),
         _spelt(
             "áčďéěíňóřšťúůýž", "se na je že to by do ve pro jako jeho ale po od za si byl tak který není nebo při jsou"
@@ -133,7 +133,10 @@ _LANGUAGES: Mapping[str, tuple[_Language, ...]] = {
         _spelt("ąčęėįšųūž", "ir kad yra tai su iš ne kaip buvo bet nuo už dėl ar jis po jo apie tik dar į būti arba"),
         _spelt("āčēģīķļņšūžōŗ", "un ir ka no ar uz par tas kas bet nav viņš kā vai pie to tika lai arī bija šo nevar"),
         _spelt("äöõüšž", "ja on ei et see oli kui ta mis aga ka oma või pole seda siis nii selle ning ma ole kuid"),
-        _spelt("", "da ba ja ya na in ne mai da shi dan wannan"),
+        _spelt("ñç", "eta da ez ere bat dira du zen zuen den izan edo baina dute dago behar egin nahi duen dela hau"),
+        _spelt(
+            "áéíóúñüï", "de que o a e do da non en unha para se os as no na por máis ao como foi ou pero ten está é"
+        ),
         _spelt("ĉĝĥĵŝŭ", "la de kaj en estas al ne por kun mi ke li ĝi ĉi kiu estis sed pri tiu ili aŭ ĉu"),
         _spelt(
             "àâãèéêìíòóôõùúýăđĩũơư\u0300\u0301\u0303\u0309\u0323", "của và là các không có cho được một trong đã với"
@@ -141,10 +144,14 @@ _LANGUAGES: Mapping[str, tuple[_Language, ...]] = {
     ),
     "CYRILLIC": (
         _spelt(
-            "абвгдежзийклмнопрстуфхцчшщъыьэюяё", "не на что он как но по из это она для от так же за был его все или"
+            "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
+            "не на что он как но по из это она для от так же за был его "
+            "все или при если только может быть нет чтобы будет файл уже",
         ),
         _spelt(
-            "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "не на що та як до за він це але від для про його був або то при із"
+            "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
+            "не на що та як до за він це але від для про його був або "
+            "то при із якщо може бути немає лише файл коли щоб буде цей ви",
         ),
         _spelt("абвгдежзийклмнопрстуфхцчшщъьюя", "на да не се от за по като това че ще са си или беше към със но може"),
         _spelt(
@@ -156,8 +163,20 @@ _LANGUAGES: Mapping[str, tuple[_Language, ...]] = {
     "GREEK": (
         _spelt(None, "και το να του της με που δεν για την από στο θα τα είναι τον των σε στην μια οι ένα τις αλλά ή"),
     ),
-    "HEBREW": (_spelt(None, "של את על לא זה עם הוא כל או גם אני היא אל כי יש אם אבל מה את אשר בין אין כמו לפי"),),
-    "ARABIC": (_spelt(None, "في من على إلى أن لا عن ما هذا هذه مع كان التي الذي لم أو هو كل بعد إن ثم يمكن غير هي"),),
+    "HEBREW": (
+        _spelt(
+            None,
+            "של את על לא זה עם הוא כל או גם אני היא אל כי יש אם אבל מה "
+            "את אשר בין אין כמו לפי זו ניתן להיות היה אינו קובץ שם מספר",
+        ),
+    ),
+    "ARABIC": (
+        _spelt(
+            None,
+            "في من على إلى أن لا عن ما هذا هذه مع كان التي الذي لم أو هو "
+            "كل بعد إن ثم يمكن غير هي لم لا يكن تم قبل ملف أي حتى عند خطأ",
+        ),
+    ),
     "THAI": (_characters(""),),
     "HANGUL": (_characters("이다는을에의가고하지한로를은도기서사시수나니그인자어대있일리해"),),
     "KANA": (_characters("のにはをたがでてとしれさいなるからもすりこまっあよう"),),
@@ -172,12 +191,13 @@ _BORROWED = frozenset("áàâäãåæçèéêëíìîïñóòôöõøœßúùû�
 _WITHIN = "’–—…\xad·"
 _BESIDE = _WITHIN + "«»‹›“”„‚‘•°§†£€¥¢©®™¿¡№‰′″×½¼¾²³µºª\xa0\ufeff"
 _OPENING = "„‚"
+_QUOTES = "“”„‘’‚"
 _BEYOND_ASCII = re.compile(r"(?<=(.))([^\x00-\x7f])(?=(.))", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 # Fewer frequent words than these, absolutely and of a hundred, say nothing of the language.
 _FEW, _RARE = 3, 4
 # So many words in a script other than the Latin, without a frequent one, are no text.
-_SOME = 20
+_SOME = 40
 
 
 def evidence(text: str) -> Evidence:
@@ -213,19 +233,19 @@ def evidence(text: str) -> Evidence:
     for script in letters.keys() - {_LATIN}:
         likely[script] = _likely(_LANGUAGES.get(script, ()), words.get(script, Counter()), letters[script])
     if "CJK" in letters and "KANA" in letters and likely["KANA"].told:
-        likely["CJK"] = _likely((_JAPANESE,), Counter(), letters["CJK"])
+        likely["CJK"] = replace(_likely((_JAPANESE,), Counter(), letters["CJK"]), told=True)
     foreign = 0
     for script, counts in letters.items():
         here = likely[script]
-        are_fewer = counts.total() < latin.total()
+        among_latin = likely[_LATIN].told and counts.total() < latin.total()
         spoken = words.get(script, Counter()).total() >= _SOME and script not in ("CJK", "THAI")
-        if script != _LATIN and not here.told and (spoken or (likely[_LATIN].told and are_fewer)):
+        if script != _LATIN and not here.told and (spoken or among_latin):
             odd += counts.total()  # letters that make no words: as in a Latin text that is read as another script
         else:
             unlike, borrowed = here.misfits(counts, alone if script == _LATIN else Counter())
             odd += unlike
             foreign += borrowed
-        if not (here.told and script in _WITHOUT_BLANKS):
+        if script not in _WITHOUT_BLANKS or not here.told or among_latin:
             odd += 2 * mixed[script]
     return Evidence(
         familiar=sum(one.familiar for one in likely.values()),
@@ -261,13 +281,13 @@ class _Likely:
 
 
 def _likely(languages: tuple[_Language, ...], words: Counter[str], letters: Counter[str]) -> _Likely:
-    """Return which of `languages` the words are in. A word of one letter counts where that is beyond ASCII."""
+    """Return which of `languages` the words are in. Words of one letter show nothing."""
     if not languages:
         return _Likely((), 0, told=False)
     counted = letters
     if languages[0].blanks:
-        counted = Counter({word: times for word, times in words.items() if len(word) > 1 or not word.isascii()})
-    hits = [sum(times for word, times in counted.items() if word in language.words) for language in languages]
+        counted = Counter({word: times for word, times in words.items() if len(word) > 1})
+    hits = [sum(counted[word] for word in language.words) for language in languages]
     most = max(hits)
     if most < _FEW or 100 * most < _RARE * counted.total():
         return _Likely(languages, most, told=False)
@@ -282,6 +302,8 @@ def _fits(before: str, sign: str, after: str) -> bool:
     """
     if unicodedata.category(sign).startswith("M"):
         return _script(sign) in ("COMBINING", _script(before))
+    if sign in _QUOTES and before.isspace() and after.isspace():
+        return False
     if sign in _OPENING and (before.isalpha() or after.isspace() or after in _OPENING):
         return False
     within = before.isalpha() and after.isalpha()

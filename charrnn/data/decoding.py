@@ -68,6 +68,8 @@ def undecoded(files: Sequence[TextFile], params: DataParams, shown: int = 5) -> 
 
     All files are read. Raises FileError where one cannot be.
     """
+    if len(files) < 2:
+        return ""
     problems = [problem for file in files if (problem := _problem(file, params))]
     if len(problems) < 2:
         return ""

@@ -58,6 +58,8 @@ _PIECE = 2**20
 _LONGEST_SWITCH = 4  # bytes
 _SAMPLE = 2**16
 _START = 2**13
+# Most encodings are ruled out by so many bytes of the sample, in which they are worth so much less than the best.
+_GLANCE, _FAR = 2**12, 60
 # Of lines that have in all fewer bytes than this nothing is concluded.
 _FEW = 20
 # What is no text has more than one odd character of so many beyond ASCII.
@@ -235,8 +237,12 @@ def _guess(file: TextFile) -> str:
 
 def _likely(file: TextFile, sample: bytes) -> list[str]:
     """Return the encodings that speak most for themselves in `sample`, a part of `file`: one for each text of it."""
-    candidates = [candidate for name in (*_CANDIDATES, *_RARE) if (candidate := _measure(sample, name))]
-    candidates.sort(key=lambda candidate: candidate.worth, reverse=True)  # stable: of equal ones the first named
+    names: Sequence[str] = (*_CANDIDATES, *_RARE)
+    candidates: list[_Candidate] = []
+    for part in (sample[:_GLANCE], sample):
+        candidates = [candidate for name in names if (candidate := _measure(part, name))]
+        candidates.sort(key=lambda candidate: candidate.worth, reverse=True)  # stable: of equal ones the first named
+        names = [candidate.name for candidate in candidates if candidate.worth > candidates[0].worth - _FAR]
     best: _Candidate | None = None
     likely: dict[str, str] = {}  # by the digest of the whole text, which is read for few
     for candidate in candidates:
@@ -244,6 +250,8 @@ def _likely(file: TextFile, sample: bytes) -> list[str]:
             break
         if digest := _digest(file, candidate.name):
             best = best or candidate
+            if best.worth < 0:
+                return []
             likely.setdefault(digest, candidate.name)
     return list(likely.values())
 
@@ -273,8 +281,6 @@ def _measure(sample: bytes, name: str) -> _Candidate | None:
     if found.odd * _MOST_ODD > found.beyond:
         return None
     worth = found.familiar - _ODD * (found.odd + (name in _RARE)) - _FOREIGN * found.foreign
-    if worth < 0:
-        return None
     return _Candidate(name, worth, _MARGIN if found.known else _MARGIN_UNKNOWN + found.beyond // 4)
 
 

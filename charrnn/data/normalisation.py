@@ -7,13 +7,14 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.config.schema import DataParams
-from charrnn.data.vocabulary import code_points
 
+_Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 BYTE_ORDER_MARK = "\ufeff"
 # Python sorts the marks upon a letter by insertion: more than these in a row are sorted before, in linear time.
 _MANY_MARKS = 64
@@ -53,24 +54,29 @@ def normal_form(text: str, params: DataParams) -> str:
     return text
 
 
-def _with_marks_in_order(text: str, form: str) -> str:
+def _with_marks_in_order(text: str, form: _Form) -> str:
     """Return a text that `form` makes the same of as of `text`, in which no long run of marks is left to be sorted.
 
     The canonical order of marks is that of their combining classes, those of one class as they stand (Unicode Standard,
     section 3.11): sorting a run of any length changes nothing that is not changed anyway.
     """
-    decompose = "NFKD" if form in ("NFKC", "NFKD") else "NFD"
-    is_mark = _marks(decompose)
+    decompose: _Form = "NFKD" if form in ("NFKC", "NFKD") else "NFD"
     for step in (_MANY_MARKS, 4):  # of a long run, every one of these characters is a mark; most texts have none
-        if not len(_runs(is_mark[code_points(text[::step])], _MANY_MARKS // step)):
+        if not len(_runs(_are_marks(text[::step], decompose), _MANY_MARKS // step)):
             return text
     parts: list[str] = []
     done = 0
-    for start, end in _runs(is_mark[code_points(text)], _MANY_MARKS).tolist():
+    for start, end in _runs(_are_marks(text, decompose), _MANY_MARKS).tolist():
         run = "".join(unicodedata.normalize(decompose, mark) for mark in text[start:end])
         parts += text[done:start], *sorted(run, key=unicodedata.combining)
         done = end
     return "".join([*parts, text[done:]])
+
+
+def _are_marks(text: str, decompose: _Form) -> npt.NDArray[np.bool_]:
+    """Return of each character whether it is nothing but marks: (characters,)."""
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return np.take(_marks(decompose), points)
 
 
 def _runs(is_mark: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.int64]:
@@ -80,7 +86,7 @@ def _runs(is_mark: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.int64
 
 
 @lru_cache
-def _marks(decompose: str) -> npt.NDArray[np.bool_]:
+def _marks(decompose: _Form) -> npt.NDArray[np.bool_]:
     """Return of each code point whether the form `decompose` makes nothing but marks of it: (code points,)."""
     marks = np.zeros(sys.maxunicode + 1, dtype=np.bool_)
     for point in range(_LAST_MARK):

@@ -94,8 +94,10 @@ class SplitIds:
         return int(self._until[-1]) if len(self._until) else 0
 
     def __getitem__(self, wanted: slice) -> Ids:
-        """Return a slice without a step: (characters,), a view of the text where it lies in one span."""
-        start, stop, _ = wanted.indices(len(self))
+        """Return a slice: (characters,), a view of the text where it lies in one span. Raises ValueError for a step."""
+        start, stop, step = wanted.indices(len(self))
+        if step != 1:
+            raise ValueError(f"ids of a split are read without a step, got {step}")
         if start >= stop:
             return self._text[:0]
         first, last = np.searchsorted(self._until, [start, stop - 1], side="right").tolist()

@@ -98,7 +98,7 @@ class NgramModel:
 
 def compute_baselines(
     train_ids: Ids | SplitIds,
-    eval_ids: Ids,
+    eval_ids: Ids | SplitIds,
     vocabulary_size: int,
     order: int = 5,
     max_characters: int = 20_000_000,
@@ -127,8 +127,7 @@ def compute_baselines(
     for name, ids in (("training", counted), ("evaluation", eval_ids)):
         if len(ids) == 0:
             raise CorpusError(f"the {name} text is empty; the baselines need at least 1 character")
-        if ids.max() >= vocabulary_size:
-            raise VocabularyError(f"the {name} text has id {ids.max()}; the vocabulary has {vocabulary_size}")
+    _check(counted, "training", vocabulary_size)
     counts = np.bincount(counted, minlength=vocabulary_size)
     unigram_losses = -np.log((counts + 1) / (len(counted) + vocabulary_size))
     model = NgramModel(counted, vocabulary_size, order)
@@ -136,9 +135,15 @@ def compute_baselines(
     for start in range(0, len(eval_ids), BLOCK_CHARACTERS):
         before = min(start, order - 1)
         block = np.asarray(eval_ids[start - before : start + BLOCK_CHARACTERS])
+        _check(block, "evaluation", vocabulary_size)
         unigram_sum += float(unigram_losses[block[before:]].sum())
         ngram_sum -= float(np.log(model.probabilities(block)[before:]).sum())
     return Baselines(unigram_sum / len(eval_ids), ngram_sum / len(eval_ids), order)
+
+
+def _check(ids: Ids, name: str, vocabulary_size: int) -> None:
+    if ids.max() >= vocabulary_size:
+        raise VocabularyError(f"the {name} text has id {ids.max()}; the vocabulary has {vocabulary_size}")
 
 
 def _smooth(keys: NDArray[np.int64], counts: NDArray[np.int64], contexts: int, size: int) -> _Level:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from charrnn.data.hashing import Hashes, hash_documents
+from charrnn.data.positions import Positions
 from charrnn.data.vocabulary import Ids, Vocabulary, code_points
 
 MOST_SEARCHED = 20_000_000
@@ -21,8 +22,6 @@ _PIECE = 1 << 18  # characters or hashes that are looked at together: their arra
 _FIRST_LENGTH = 16  # a passage of so many characters is the first that is looked for
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 _MOST_TABLE_BITS = 24
-
-Positions = npt.NDArray[np.int64]
 
 
 def stands_in(documents: Sequence[str], hashes: Hashes) -> npt.NDArray[np.bool_]:

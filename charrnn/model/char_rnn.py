@@ -29,7 +29,7 @@ class CharRNN(nn.Module):
 
         Args:
             params: the model's section of the parameters.
-            vocabulary_size: ids, the padding id included.
+            vocabulary_size: ids, that of the stop symbol included.
         """
         super().__init__()
         self.params = params

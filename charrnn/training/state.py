@@ -274,7 +274,7 @@ def new_state(
     Args:
         model_params: the model's shape.
         training: optimizer, exponential moving average and random seed are used.
-        vocabulary_size: ids, the padding id included.
+        vocabulary_size: ids, that of the stop symbol included.
         batch_size: streams (count).
         device: where the weights are to be.
     """

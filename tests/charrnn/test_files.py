@@ -118,6 +118,23 @@ def test_a_directory_that_came_to_exist_meanwhile_stays(tmp_path: Path) -> None:
     assert content(tmp_path) == {"folder/a": b"theirs"}
 
 
+def test_a_directory_that_came_to_exist_in_the_last_moment_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "folder"
+    rename = os.replace
+
+    def too_late(source: Path, target: Path) -> None:
+        path.mkdir()
+        (path / "a").write_bytes(b"theirs")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", too_late)
+    with atomic_directory(path) as temporary:
+        (temporary / "a").write_bytes(b"ours")
+    assert content(tmp_path) == {"folder/a": b"theirs"}
+
+
 # What goes wrong
 
 

@@ -43,6 +43,11 @@ def table_suffix(name: str) -> str:
     return suffixes[-1]
 
 
+def is_text(name: str) -> bool:
+    """Return whether the table that is called `name` is a text file. Raises as `table_suffix`."""
+    return table_suffix(name) != ".parquet"
+
+
 def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[list[str]]:
     """Yield the records of `file` as documents, not yet in normal form, some at a time.
 

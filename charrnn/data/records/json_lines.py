@@ -1,6 +1,7 @@
 """Reads files of JSON objects, one a line."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from charrnn.config.redaction import one_line
@@ -43,9 +44,8 @@ def read_json_lines(file: TextFile, params: DataParams, choose: Choose, chunk_by
 def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise _RepeatedKeyError(f"has the key {shown(repeated)} {keys.count(repeated)} times in one object")
+        key, times = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise _RepeatedKeyError(f"has the key {shown(key)} {times} times in one object")
     return found
 
 

@@ -68,7 +68,7 @@ class Survey:
 
 
 def survey(files: Sequence[TextFile]) -> Survey:
-    """Look at at most 10 MB of `files`, at least one.
+    """Look at at most 10 MB of `files`, at least one; to find their encodings, they are read whole before.
 
     Raises:
         CorpusError: a file is no text or a damaged table, or there is nothing in it but blanks or names of columns.

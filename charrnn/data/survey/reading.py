@@ -22,7 +22,8 @@ _MARKED = {"utf-16": 2, "utf-32": 4}
 """Encodings in which a mark says the order of bytes, and its size (bytes)."""
 _WIDEST = 4  # bytes of a character, at most
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
-_AUTO = DataParams(encoding=AUTO)
+AS_FOUND = DataParams(encoding=AUTO)
+"""How a text is read of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Sample:
 
 
 def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
-    """Read at most MOST_BYTES, of at most MOST_FILES files.
+    """Read at most MOST_BYTES, of at most MOST_FILES files; to find its encoding, each file is read whole before.
 
     Args:
         files: at least one.
@@ -59,14 +60,14 @@ def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
     size, has_crlf = 0, False
     for file, share in zip(chosen, _shares([file.size for file in chosen]), strict=True):
         spans = _read(file, share, spread)
-        codec = find_encoding(file, _AUTO).name
+        codec = find_encoding(file, AS_FOUND).name
         for start, data in spans:
             text = _decoded(data, codec, before=spans[0][1][: _MARKED.get(codec, 0)] if start else b"")
             has_crlf = has_crlf or "\r" in text
             whole = _whole_lines(normalise(text, DataParams()), start > 0, start + len(data) < file.size)
             pieces.append(whole)
             size += len(data)
-    encodings = dict.fromkeys(find_encoding(file, _AUTO).name for file in files)
+    encodings = dict.fromkeys(find_encoding(file, AS_FOUND).name for file in files)
     encodings.pop(_UTF8, None)
     return Sample(tuple(pieces), size, tuple(encodings), has_crlf)
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.config.schema import DataParams
-from charrnn.data.encodings import AUTO
 from charrnn.data.records import read_rows, table_suffix
 from charrnn.data.records.delimited import CSV_DELIMITERS, TSV_DELIMITERS
 from charrnn.data.records.row import Row
-from charrnn.data.survey.reading import MOST_BYTES
+from charrnn.data.records.values import as_text
+from charrnn.data.survey.reading import AS_FOUND, MOST_BYTES
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 
@@ -24,7 +23,6 @@ DELIMITERS = {"CSV": CSV_DELIMITERS, "TSV": TSV_DELIMITERS}
 """What may stand between cells, by format; the first row of these has the names of the columns."""
 _POSSIBLE_DELIMITERS = f"{CSV_DELIMITERS}|"
 _LONGEST_NAME = 60  # characters; a longer cell is no name of a column
-_AUTO = DataParams(encoding=AUTO)
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def table_of(files: Sequence[TextFile], form: str, start: str) -> Table:
         CorpusError: a file is damaged as far as it was looked at, or pyarrow is needed and is not installed.
         FileError: a file cannot be read.
     """
-    rows = itertools.chain.from_iterable(read_rows(file, _AUTO) for file in files)
+    rows = itertools.chain.from_iterable(read_rows(file, AS_FOUND) for file in files)
     try:
         taken = list(itertools.islice(_first(rows), MOST_ROWS))
     except CorpusError as error:
@@ -132,7 +130,7 @@ def _first(rows: Iterator[Row]) -> Iterator[dict[str, str]]:
     left = MOST_BYTES
     while left > 0 and (row := next(rows, None)) is not None:
         left -= _size(row)
-        yield {name: str(value) if isinstance(value, str | int | float) else "" for name, value in row.items()}
+        yield {name: as_text(value) if isinstance(value, str | int | float) else "" for name, value in row.items()}
 
 
 def _size(value: Any) -> int:
@@ -141,7 +139,7 @@ def _size(value: Any) -> int:
             return len(value) + 1
         case dict():
             return sum(map(_size, value.values())) + 1
-        case list():
+        case list() | tuple():
             return sum(map(_size, value)) + 1
     return 8
 

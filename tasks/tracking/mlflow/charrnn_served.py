@@ -42,11 +42,9 @@ def _table(data: Any) -> pd.DataFrame:
     """
     if isinstance(data, pd.DataFrame):
         return data
-    rows = [data] if isinstance(data, Mapping) and not any(map(np.ndim, data.values())) else data
-    if isinstance(rows, list):
-        rows = [_plain(row) for row in rows]
     try:
-        return pd.DataFrame(rows)
+        rows = [data] if isinstance(data, Mapping) and not any(map(np.ndim, data.values())) else data
+        return pd.DataFrame([_plain(row) for row in rows] if isinstance(rows, list) else rows)
     except (ValueError, TypeError) as error:
         raise MlflowException.invalid_parameter_value(f"the input is no table: {error}") from None
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import random
 import re
 import tempfile
@@ -144,6 +145,14 @@ def test_a_table_is_records_that_begin_with_their_kind(tmp_path: Path, name: str
     assert 'with the columns "id", "kind", "name". Each row is a document.' in advice.reasons["data.documents"]
     assert "in 500 documents." in advice.facts[0]
     assert "Begin with a kind to ask for it, such as " in advice.reasons["sampling.prime"]
+
+
+def test_a_prime_of_true_or_false_is_as_the_documents_have_it(tmp_path: Path) -> None:
+    lines = [json.dumps({"ok": number % 2 == 0, "text": f"a text of number {number}"}) for number in range(200)]
+    advice = Advice(tmp_path, {"a.jsonl": "\n".join(lines)})
+    assert advice.values["data.template"] == "{ok}: {text}"
+    assert "true: " in " ".join(advice.reasons.values())
+    assert "True" not in advice.text
 
 
 def test_a_table_of_long_texts_has_their_titles(tmp_path: Path) -> None:

@@ -25,6 +25,14 @@ def test_a_text_is_what_was_typed_or_what_is_in_quotes(typed: str, meant: str) -
     assert typed_text(typed, "--until", separates=True) == meant
 
 
+def test_an_unknown_escape_in_quotes_is_refused() -> None:
+    with pytest.raises(ParamsError) as caught:
+        typed_text(r'"\q"', "--set: data.join", separates=True)
+    assert one_line(caught.value) == (
+        r'--set: data.join: "\q" has an escape that YAML does not know; write a backslash twice'
+    )
+
+
 def test_a_line_end_that_is_typed_as_two_characters_is_refused_where_it_is_likely_to_be_meant() -> None:
     assert typed_text(r"\n", "data.directory", separates=False) == r"\n"
     with pytest.raises(ParamsError) as caught:

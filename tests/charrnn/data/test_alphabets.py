@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.alphabets import misfits
+from charrnn.data.alphabets import Evidence, evidence
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,9 @@ from charrnn.data.alphabets import misfits
         "café 猫 and Россия",
     ],
 )
-def test_a_text_as_it_was_written_has_no_misfits(text: str) -> None:
-    assert misfits(text) == 0
+def test_in_a_text_as_it_was_written_nothing_is_odd(text: str) -> None:
+    found = evidence(text)
+    assert (found.odd, found.foreign) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +40,58 @@ def test_a_text_as_it_was_written_has_no_misfits(text: str) -> None:
         ("бЯЕ семьи", 1),
         ("塗t was", 1),  # a quotation mark and a letter, read as Shift JIS
         ("\ufffd\x85", 2),
+        ("qui ‘ arrivato", 1),  # È, read as mac-roman, written as cp850
     ],
 )
-def test_what_another_encoding_made_of_it_has_some(text: str, expected: int) -> None:
-    assert misfits(text) == expected
+def test_in_what_another_encoding_made_of_it_something_is(text: str, expected: int) -> None:
+    assert evidence(text).odd >= expected
+
+
+@pytest.mark.parametrize(
+    ("text", "familiar"),
+    [
+        ("the house of the king is not here", 5),
+        ("Das Haus ist nicht für die Königin", 4),
+        ("Он сказал, что это не его дом, но", 5),
+        ("το σπίτι και ο δρόμος δεν είναι εδώ", 4),
+        ("吾輩は猫である。名前はまだ無い。", 5),
+        ("한국은 이 나라의", 5),
+    ],
+)
+def test_frequent_words_tell_the_language(text: str, familiar: int) -> None:
+    found = evidence(text)
+    assert found.familiar >= familiar
+    assert found.known
+
+
+def test_letters_of_another_script_that_make_no_words_are_odd_in_a_latin_text() -> None:
+    latin = "Il a dit que la maison est dans la rue des " * 3
+    assert evidence(f"{latin} ж щ").odd == 2
+    assert evidence(f"{latin} и он не сказал, что это его дом").odd == 0
+
+
+def test_letters_of_another_script_are_odd_where_many_words_have_no_frequent_one_among_them() -> None:
+    assert evidence("жщъ эюя " * 30).odd == 180  # such as Hebrew of DOS read as Cyrillic
+    assert evidence("Иванов Петров " * 15).odd == 0  # a short list of names
+
+
+def test_a_frequent_kanji_within_words_of_a_latin_text_is_odd_all_the_same() -> None:
+    # Spanish read as Shift JIS.
+    assert evidence("Para cambiar todos los viejo por nuevo en una l地ea de las l地eas, y no en la otra l地ea").odd >= 6
+
+
+def test_a_letter_that_a_language_only_borrows_is_foreign() -> None:
+    assert evidence("and the cafés of the town, which is in that valley with the river").foreign == 1
+
+
+def test_a_text_without_frequent_words_is_of_no_known_language() -> None:
+    assert evidence("Müller\nJäger\nSchäfer\n") == Evidence(0, 0, 0, 3, known=False)
 
 
 @given(st.text())
-def test_there_are_at_most_as_many_as_characters_beyond_ascii(text: str) -> None:
-    # A capital may be a misfit by what it is and by where it stands.
-    assert 0 <= misfits(text) <= 2 * sum(not character.isascii() for character in text)
+def test_of_what_is_beyond_ascii_every_character_is_counted(text: str) -> None:
+    found = evidence(text)
+    assert found.beyond == sum(not character.isascii() for character in text)
+    # One may be odd for what it is, for its capital and, twice, for its neighbour.
+    assert 0 <= found.odd <= 4 * found.beyond
+    assert 0 <= found.foreign <= found.beyond

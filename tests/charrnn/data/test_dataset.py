@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -44,8 +45,8 @@ def encode(content: str | bytes, folder: Path, **changes: Any) -> Dataset:
 
 
 def files(folder: Path) -> list[str]:
-    """Return what is in the folder of encodings, hidden files included, without the locks."""
-    return sorted(path.name for path in (folder / "data" / "encoded").iterdir() if path.suffix != ".lock")
+    """Return what is in the folder of encodings, hidden files included."""
+    return sorted(path.name for path in (folder / "data" / "encoded").iterdir())
 
 
 # Encoding
@@ -281,6 +282,42 @@ def test_processes_that_encode_the_same_at_once_encode_it_once(tmp_path: Path) -
             process.wait()
     assert sorted(answers) == ["False\n", "True\n"]
     assert len(files(tmp_path)) == 1
+
+
+def test_an_encoding_that_fails_leaves_no_lock(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError):
+        encode(b"a \xff text", tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_the_locks_of_those_who_were_killed_go_with_the_next_encoding_and_those_in_use_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "encoded"
+    folder.mkdir(parents=True)
+    (folder / "killed.lock").touch()
+    with FileLock(folder / "used.lock"):
+        encoded = encode(ROSE, tmp_path)
+        assert files(tmp_path) == sorted([encoded.directory.name, "used.lock"])
+    assert encode(ROSE, tmp_path).cached
+    assert files(tmp_path) == [encoded.directory.name]
+
+
+def test_all_files_that_do_not_decode_are_named_in_one_error(tmp_path: Path) -> None:
+    corpus = corpus_of_files(["good", b"a \xff", "good, too", b"\xfe"], tmp_path)
+    with pytest.raises(CorpusError) as caught:
+        encode_corpus(corpus, DataParams(directory=str(tmp_path / "data")))
+    line = one_line(caught.value)
+    bad = [corpus.files[index].name for index in (1, 3)]
+    start = "2 of 4 files are not what data.encoding = utf-8 can read: "
+    assert line.startswith(f"{start}{bad[0]} (invalid start byte at byte offset 2 (0xff)), {bad[1]} (")
+    assert files(tmp_path) == []
+
+
+def test_a_table_that_is_no_text_is_not_named_among_the_files_that_do_not_decode(tmp_path: Path) -> None:
+    corpus = corpus_of_files([b"text\n\xe9", b"PAR1\xff"], tmp_path)
+    table, other = corpus.files
+    corpus = replace(corpus, files=(replace(table, name="latin.csv"), replace(other, name="sound.parquet")))
+    with pytest.raises(CorpusError, match=r"^latin\.csv: is not utf-8 text"):
+        encode_corpus(corpus, DataParams(directory=str(tmp_path / "data"), documents="records"))
 
 
 # What identifies the data

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from charrnn.config.schema import DataParams
 from charrnn.data.corpus import Corpus, fetch_corpus
-from charrnn.data.decoding import read_file
+from charrnn.data.decoding import read_file, undecoded
+from charrnn.data.encodings import ADVICE, CONVERT
 from charrnn.data.text_file import TextFile, file_sha256
 from charrnn.errors import CorpusError, FileError, ParamsError
 from tests.source_fixtures import one_line, zipped
@@ -148,7 +149,7 @@ def test_what_is_not_in_another_encoding_is_an_error_with_its_byte_offset(
 
 def test_an_encoding_that_tells_no_offset_is_an_error_all_the_same(path: Path) -> None:
     path.write_bytes(b"xn--a")
-    with pytest.raises(CorpusError, match=r"^the file: is not idna text: .*, or to auto$"):
+    with pytest.raises(CorpusError, match=r"^the file: is not idna text: .*, or to auto, or convert it \(iconv "):
         read(path, DataParams(encoding="idna"))
 
 
@@ -232,7 +233,7 @@ def test_an_error_names_the_file_and_the_offset_in_that_file(tmp_path: Path, put
         list(read_file(file, DataParams()))
     name = f"{source}: b.txt" if put is in_a_zip else f"{tmp_path}/d/b.txt"
     problem = "is not utf-8 text: unexpected end of data at byte offset 5 (0xe9)"
-    assert one_line(caught.value) == f"{name}: {problem}; set data.encoding to what it is, or to auto"
+    assert one_line(caught.value) == f"{name}: {problem}; set data.encoding to what it is, or to auto, or {CONVERT}"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +253,25 @@ def test_under_auto_a_broken_utf8_file_is_an_error_with_its_offset_and_no_advice
     with pytest.raises(CorpusError) as caught:
         read(path, DataParams(encoding="auto"))
     at = f"at byte offset {len(RUSSIAN.encode())} (0xff)"
-    assert one_line(caught.value) == (
-        f"the file: is not utf-8 text: invalid start byte {at}; set data.encoding to what it is"
-    )
+    assert one_line(caught.value) == (f"the file: is not utf-8 text: invalid start byte {at}; {ADVICE}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "advice"), [("utf-8", "auto, or what they all are"), ("auto", "what they all are")]
+)
+def test_files_that_cannot_be_read_are_named_in_one_line(tmp_path: Path, encoding: str, advice: str) -> None:
+    bad = RUSSIAN.encode() + b"\xff" + RUSSIAN.encode()  # most of it is UTF-8, whatever the encoding is
+    contents = {f"{number}.txt": bad if number % 2 else RUSSIAN.encode() for number in range(16)}
+    files = fetched(in_files(tmp_path, contents)).files
+    line = undecoded(files, DataParams(encoding=encoding))
+    bad_files = [file.name for file in files if file.path.read_bytes() == bad]
+    assert line.startswith(f"8 of 16 files are not what data.encoding = {encoding} can read: {bad_files[0]} (")
+    assert [name in line for name in bad_files] == [True] * 5 + [False] * 3
+    assert f"at byte offset {len(RUSSIAN.encode())} (0xff)), {bad_files[1]} (" in line
+    assert line.endswith(f" and 3 more; {CONVERT}, or set data.encoding to {advice}")
+    assert "\n" not in line
+
+
+def test_where_at_most_one_file_cannot_be_read_there_is_no_list_of_them(tmp_path: Path) -> None:
+    files = fetched(in_files(tmp_path, {"a.txt": b"a", "b.txt": b"\xff"})).files
+    assert undecoded(files, DataParams()) == undecoded(files[:1], DataParams()) == ""

@@ -49,3 +49,30 @@ def test_what_a_person_types_becomes_what_a_text_that_is_read_becomes(text: str,
 )
 def test_a_prime_is_read_as_the_training_text_is(text: str, params: DataParams, expected: str) -> None:
     assert normalise(text, params) == expected
+
+
+# Marks of several combining classes, those that decompose into several, one that is a mark only where forms are
+# compatible, letters that are composed with the first of them.
+MARKS = "\u0301\u0323\u0327\u0345\u05b0\u0334\u0344\u0f73\u0f81\u3099\uff9e\u20d0\U0001d165\U0001e8d0"
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from(MARKS), max_size=150) | TEXTS | st.sampled_from(["a", "é", "か", "ǖ"]), max_size=5
+    ),
+    st.integers(60, 140),
+    st.sampled_from(MARKS),
+    PARAMS,
+)
+def test_long_runs_of_marks_are_normalised_as_python_does(
+    parts: list[str], length: int, mark: str, params: DataParams
+) -> None:
+    text = (mark * length).join(parts)
+    assert "".join(normal_forms(iter([text[:200], text[200:]]), params)) == whole(text, params)
+
+
+def test_a_run_of_many_marks_is_in_canonical_order_before_python_sorts_it() -> None:
+    # Sorting it by insertion would take most of an hour.
+    marks = 500_000
+    text = normalise("a" + "\u0301\u0323" * marks, DataParams())
+    assert text == "ạ" + "\u0323" * (marks - 1) + "\u0301" * marks

@@ -174,6 +174,11 @@ def test_a_slice_of_a_split_is_that_of_its_spans_one_after_the_other(
     assert found[:].dtype == np.uint8
 
 
+def test_ids_of_a_split_have_no_steps() -> None:
+    with pytest.raises(ValueError, match="without a step, got 2"):
+        SplitIds(np.arange(9, dtype=np.uint8), np.array([[0, 9]]))[::2]
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("equal", "others"), [(0, 900), (300, 600), (700, 200)])
 def test_documents_are_drawn_in_the_order_of_keys_that_the_seed_makes_of_them(

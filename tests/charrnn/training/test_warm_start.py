@@ -60,7 +60,7 @@ def started(checkpoint: Checkpoint, vocabulary: Vocabulary) -> CharRNN:
 
 
 def rows_of(model: CharRNN, vocabulary: Vocabulary, character: str | None) -> list[torch.Tensor]:
-    """Everything in the weights that belongs to one character; None: to the padding id."""
+    """Everything in the weights that belongs to one character; None: to the stop symbol."""
     index = vocabulary.stop_id if character is None else vocabulary.characters.index(character)
     inputs = (
         model.rnns[0].get_parameter("weight_ih_l0")[:, index]
@@ -129,7 +129,7 @@ def test_a_cell_with_weights_of_other_names_keeps_what_each_character_has_learnt
         model.rnns[0].get_parameter("layers.0.inwards.weight")
         for model in (checkpoint.model(), fresh_model(params, now), started(checkpoint, now))
     )
-    # a and c are new; b, d and the padding id were columns 0, 1 and 2.
+    # a and c are new; b, d and the stop symbol were columns 0, 1 and 2.
     expected = torch.stack([fresh[:, 0], learnt[:, 0], fresh[:, 2], learnt[:, 1], learnt[:, 2]], dim=1)
     assert torch.equal(model, expected)
 
