@@ -20,7 +20,7 @@ from charrnn.model.char_rnn import CharRNN, State
 
 SEGMENT = 20
 """Characters that are predicted before the weights change."""
-RATE = 7e-4
+RATE = 1e-3
 DECAY = 0.003
 """Share of the way back to the trained weights that is gone after each segment."""
 FLOOR = 0.3

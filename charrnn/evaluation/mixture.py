@@ -8,15 +8,15 @@ before. The settings were chosen on the last tenth of tinyshakespeare's training
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.data.vocabulary import Ids
-from charrnn.data.windows import Windows
-from charrnn.evaluation.adaptive_ngram import LONG_ORDER, LONG_USED, RECENT_USED, Block, blocks
+from charrnn.data.windows import IGNORED, Windows
+from charrnn.evaluation.adaptive_ngram import LONG_ORDER, LONG_USED, RECENT_USED, blocks
 from charrnn.evaluation.dynamic import dynamic_predictions
 from charrnn.model.char_rnn import CharRNN
 
@@ -28,6 +28,8 @@ RATE = 0.001
 
 TRIAL_SHARE = 0.05
 """Share of the text after which the time that all of it takes is estimated."""
+FASTEST = 50_000
+"""Characters per second that no processor reaches: a text that would need more is not begun."""
 
 Floats = NDArray[np.float32]
 Losses = NDArray[np.float64]
@@ -79,57 +81,76 @@ class Mixer:
         self._by_previous[previous] += step
 
 
-def mixture_losses(model_logs: Floats, read: Iterable[Block], ids: Ids, vocabulary_size: int) -> Losses:
-    """Return the loss of each character of `ids` in the mixture, each predicted before it is learnt (nats).
+class Mixture:
+    """The model with an n-gram model beside it, which reads the text with it."""
 
-    Args:
-        model_logs: (characters, vocabulary_size) log-probabilities of the model.
-        read: the n-gram model's predictions of `ids`.
-        ids: (characters,).
-        vocabulary_size: number of ids.
-    """
-    mixer = Mixer(vocabulary_size)
-    losses = np.empty(len(ids))
-    previous = 0
-    for block in read:
-        places = slice(block.start, block.start + len(block.logs))
-        parts = np.concatenate([model_logs[places, None], block.logs], axis=1)
-        steps = zip(parts, block.longest.tolist(), ids[places].tolist(), strict=True)
-        for place, (logs, longest, character) in enumerate(steps, block.start):
-            predicted = mixer.predict(logs, longest, previous)
+    def __init__(self, train_ids: Ids, ids: Ids, vocabulary_size: int) -> None:
+        """Count `train_ids`, and get ready for `ids`, the text that is going to be read; see `blocks`."""
+        self._mixer = Mixer(vocabulary_size)
+        self._read = (
+            step
+            for block in blocks(train_ids, ids, vocabulary_size)
+            for step in zip(block.logs, block.longest.tolist(), strict=True)
+        )
+        self._previous = 0
+
+    def read(self, model_logs: Floats, ids: Ids) -> Losses:
+        """Return the losses of the next characters, each predicted before it is learnt from (nats).
+
+        Args:
+            model_logs: (characters, vocabulary_size) log-probabilities of the model for them.
+            ids: (characters,) which they are.
+        """
+        losses = np.empty(len(ids))
+        for place, (own, character) in enumerate(zip(model_logs, ids.tolist(), strict=True)):
+            of_ngrams, longest = next(self._read)
+            logs = np.concatenate([own[None], of_ngrams])
+            predicted = self._mixer.predict(logs, longest, self._previous)
             losses[place] = -predicted[character]
-            mixer.learn(logs, longest, previous, predicted, character)
-            previous = character
-    return losses
+            self._mixer.learn(logs, longest, self._previous, predicted, character)
+            self._previous = character
+        return losses
 
 
 def adapted_losses(
-    model: CharRNN, train_ids: Ids, streams: Windows, vocabulary_size: int, seconds: float
-) -> Adapted | None:
-    """Return the losses of `model` and of the mixture on a text that they learn from, None where that takes too long.
+    model: CharRNN, train_ids: Ids, streams: Windows, vocabulary_size: int
+) -> Iterator[tuple[Losses, Losses]]:
+    """Yield, segment by segment, the losses of the model that learns as it reads, and those of the mixture (nats).
 
     Args:
         model: on the CPU; not changed.
-        train_ids: (characters,) what the n-gram model learns beforehand.
-        streams: of the text, one stream, whose windows are segments (see `dynamic_predictions`).
+        train_ids: (any,) what the n-gram model learns beforehand.
+        streams: of the text, one stream, whose windows are the segments (see `dynamic_predictions`).
         vocabulary_size: number of ids.
-        seconds: most time that it may take (s), as estimated from the first windows.
 
     Raises:
         DivergedError: a loss of the model is NaN or infinite.
     """
-    logs = np.empty((streams.characters, vocabulary_size), dtype=np.float32)
-    ids = np.empty(streams.characters, dtype=np.int64)
-    done, begun = 0, time.monotonic()
+    windows = (streams.window(index).targets.flatten().numpy() for index in range(streams.num_windows))
+    ids = np.concatenate([targets[targets != IGNORED] for targets in windows]).astype(np.uint32)
+    mixture, done = Mixture(train_ids, ids, vocabulary_size), 0
     for predictions in dynamic_predictions(model, streams):
-        places = slice(done, done + len(predictions.targets))
-        logs[places] = predictions.logits.log_softmax(-1).numpy()
-        ids[places] = predictions.targets.numpy()
-        done = places.stop
-        if done < TRIAL_SHARE * streams.characters:
-            continue
-        if (time.monotonic() - begun) / done * streams.characters > seconds:
-            return None
-    own = -logs[np.arange(done), ids].mean(dtype=np.float64)
-    mixed = mixture_losses(logs, blocks(train_ids, ids.astype(np.uint32), vocabulary_size), ids, vocabulary_size)
-    return Adapted(float(own), float(mixed.mean()))
+        segment = ids[done : done + len(predictions.targets)]
+        logs = predictions.logits.log_softmax(-1).numpy()
+        yield predictions.losses.double().numpy(), mixture.read(logs, segment)
+        done += len(segment)
+
+
+def evaluate_adapted(
+    model: CharRNN, train_ids: Ids, streams: Windows, vocabulary_size: int, seconds: float
+) -> Adapted | None:
+    """Return the mean of `adapted_losses`, None where that takes longer than `seconds`, as its first part shows (s)."""
+    if streams.characters > seconds * FASTEST:
+        return None
+    own_sum = mixed_sum = 0.0
+    done, first, begun = 0, 0, 0.0
+    for own, mixed in adapted_losses(model, train_ids, streams, vocabulary_size):
+        own_sum, mixed_sum, done = own_sum + own.sum(), mixed_sum + mixed.sum(), done + len(own)
+        if not first:
+            # What comes before it is done once.
+            first, begun = done, time.monotonic()
+        elif done >= TRIAL_SHARE * streams.characters:
+            expected = (time.monotonic() - begun) / (done - first) * streams.characters
+            if expected >= seconds:
+                return None
+    return Adapted(own_sum / done, mixed_sum / done)
