@@ -63,9 +63,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
     return scores
 
 
-def _adapted(
-    checkpoint: Checkpoint, train_ids: Ids, segments: Windows, name: str, seconds: float
-) -> Adapted | None:
+def _adapted(checkpoint: Checkpoint, train_ids: Ids, segments: Windows, name: str, seconds: float) -> Adapted | None:
     """Return the losses of models that learn from the split `name` as they read it, None where there are none."""
     try:
         adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, checkpoint.vocabulary.size, seconds)

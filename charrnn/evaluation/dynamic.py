@@ -1,4 +1,4 @@
-"""Dynamic evaluation: a copy of the model learns from the text while it is evaluated, each segment after its prediction.
+"""Dynamic evaluation: a copy of the model learns from each segment of the text after it has predicted it.
 
 Krause et al. 2018, Dynamic Evaluation of Neural Sequence Models (ICML, https://arxiv.org/abs/1709.07432): gradients are
 divided by their root mean square, and the weights decay towards those that were trained. The mean square is that of the
@@ -42,7 +42,7 @@ def dynamic_predictions(model: CharRNN, streams: Windows) -> Iterator[Prediction
         DivergedError: a loss is NaN or infinite.
     """
     learner = copy.deepcopy(model).eval().requires_grad_(True)
-    weights = list(learner.parameters())
+    weights: list[Tensor] = list(learner.parameters())
     trained = [weight.detach().clone() for weight in weights]
     squares = [torch.zeros_like(weight) for weight in weights]
     steps: list[Tensor] = []

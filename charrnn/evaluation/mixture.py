@@ -153,4 +153,4 @@ def evaluate_adapted(
             expected = (time.monotonic() - begun) / (done - first) * streams.characters
             if expected >= seconds:
                 return None
-    return Adapted(own_sum / done, mixed_sum / done)
+    return Adapted(float(own_sum / done), float(mixed_sum / done))

@@ -76,5 +76,5 @@ def test_a_text_that_repeats_itself_is_learnt_and_the_model_stays_as_it_was(
 
 def test_a_loss_that_is_not_finite_ends_it(model: CharRNN, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dynamic, "RATE", 1e38)
-    with pytest.raises(DivergedError, match="^dynamic evaluation: the loss is not finite$"):
+    with pytest.raises(DivergedError, match=r"^dynamic evaluation: the loss is not finite$"):
         losses(model, IDS)
