@@ -68,14 +68,14 @@ def _adapted(checkpoint: Checkpoint, train_ids: Ids, segments: Windows, name: st
     try:
         adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, checkpoint.vocabulary.size, seconds)
     except DivergedError as error:
-        logger.warning("evaluate  %-4s %s; there is no dynamic_loss and no adaptive_loss", name, error)
+        logger.warning("adapt     %-4s %s; there is no dynamic_loss and no adaptive_loss", name, error)
         return None
     if adapted:
         line = "learning as it reads: loss %.4f, with an n-gram model %.4f"
-        logger.info(f"evaluate  %-4s {line}", name, adapted.dynamic_loss, adapted.adaptive_loss)
+        logger.info(f"adapt     %-4s {line}", name, adapted.dynamic_loss, adapted.adaptive_loss)
     elif seconds:
         line = "%s characters take longer than evaluation.adaptive_seconds: no dynamic_loss and no adaptive_loss"
-        logger.info(f"evaluate  %-4s {line}", name, f"{segments.characters:,}")
+        logger.info(f"adapt     %-4s {line}", name, f"{segments.characters:,}")
     return adapted
 
 

@@ -78,7 +78,7 @@ def score(
     overlays: Overlays,
     overrides: Overrides,
 ) -> int:
-    """Say how unexpected a trained model finds a text: bits per character, as a whole, by line or by character."""
+    """Say how unexpected a trained model finds a text, on the CPU: bits per character."""
     if (file is None) == (text is None):
         found = "got none" if file is None else "got both"
         raise ParamsError(f"FILE: exactly one of FILE and --text must be given, {found}")

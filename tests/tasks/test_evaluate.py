@@ -72,7 +72,7 @@ def test_a_loss_that_is_not_finite_leaves_the_static_one_and_one_warning(
     assert not {"val/dynamic_loss", "val/adaptive_loss"} & set(logged)
     (line,) = (message for message in caplog.messages if "dynamic evaluation" in message)
     assert line == (
-        "evaluate  val  dynamic evaluation: the loss is not finite; there is no dynamic_loss and no adaptive_loss"
+        "adapt     val  dynamic evaluation: the loss is not finite; there is no dynamic_loss and no adaptive_loss"
     )
 
 
