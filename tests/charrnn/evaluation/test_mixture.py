@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 
@@ -60,11 +58,20 @@ def test_a_later_character_changes_no_earlier_loss(model: CharRNN) -> None:
     assert mixed_after[149] != mixed[149]
 
 
-def test_the_first_character_is_predicted_by_the_initial_weights(model: CharRNN) -> None:
-    """The recent text knows nothing, the training text what its characters are, the model what it has learnt."""
-    own, mixed = losses(model, IDS)
-    assert len(own) == len(mixed) == len(IDS) - 1
-    assert 0 < mixed[0] < math.inf
+def test_each_character_is_predicted_before_it_is_learnt(model: CharRNN) -> None:
+    """The probabilities of all that could come at a place sum to 1; they would not if the losses knew what comes."""
+    sums = np.zeros((2, 3))
+    for number, length in enumerate((2, 22, 120)):
+        for character in range(SIZE):
+            ids = np.append(IDS[: length - 1], np.uint8(character))
+            sums[:, number] += [np.exp(-found[-1]) for found in losses(model, ids)]
+    assert sums == pytest.approx(np.ones((2, 3)), abs=1e-5)
+
+
+def test_every_character_but_the_first_has_a_finite_loss(model: CharRNN) -> None:
+    for found in losses(model, IDS):
+        assert len(found) == len(IDS) - 1
+        assert np.isfinite(found).all()
 
 
 def test_a_text_that_repeats_itself_is_predicted_better_with_the_ngram_model(model: CharRNN) -> None:

@@ -23,7 +23,7 @@ COMMANDS = ["init", "train", "sample", "score", "compare", "sync", "prune", "pro
 SCRIPTS = {name: {"train": "pipeline"}.get(name, name) for name in COMMANDS}
 SLOW = {"torch", "prefect", "mlflow", "pandas"}
 # What a command needs beside options.
-NEEDED = {"init": ["novel.txt"], "sample": ["last"], "promote": ["charrnn", "3"]}
+NEEDED = {"init": ["novel.txt"], "sample": ["last"], "score": ["last", "novel.txt"], "promote": ["charrnn", "3"]}
 CHARRNN = "from flows.cli.entry import charrnn; charrnn()"
 
 
