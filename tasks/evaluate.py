@@ -3,22 +3,32 @@
 import logging
 from dataclasses import replace
 
+import torch
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.data.layout import lay_out
+from charrnn.data.splits import SplitIds
+from charrnn.data.vocabulary import Ids
+from charrnn.data.windows import Windows
+from charrnn.errors import DivergedError
+from charrnn.evaluation.dynamic import SEGMENT
 from charrnn.evaluation.metrics import METRICS, PREFIXES
+from charrnn.evaluation.mixture import Adapted, evaluate_adapted
 from charrnn.evaluation.ngram import Baselines, compute_baselines
 from charrnn.evaluation.scores import Scores
 from charrnn.evaluation.scores import evaluate as evaluate_model
+from charrnn.training.checkpoint import Checkpoint
 from charrnn.training.device import choose_device, computing
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
+
+CPU = torch.device("cpu")
 
 
 @task(cache_policy=NO_CACHE)
@@ -39,12 +49,36 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
             if not splits.sizes[name]:
                 continue
             streams = lay_out(splits, name, params.evaluation.batch_size, params.training.seq_length, device)
-            baselines = compute_baselines(splits.ids("train"), splits.ids(name), vocabulary.size)
+            train_ids = splits.ids("train")
+            baselines = compute_baselines(train_ids, splits.ids(name), vocabulary.size)
             scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines.shown)
             _report(tracker, name, scores[name], baselines, checkpoint.step)
+            segments = lay_out(splits, name, 1, SEGMENT, CPU)
+            adapted = _adapted(checkpoint, train_ids, segments, name, params.evaluation.adaptive_seconds)
+            for key, value in (adapted.metrics if adapted else {}).items():
+                tracker.metric(f"{name}/{key}", value, checkpoint.step)
+            tracker.flush()
     shown = scores.get("val") or scores.get("test")
     tracker.curves(shown.baselines if shown else {}, "loss_curves.png")
     return scores
+
+
+def _adapted(
+    checkpoint: Checkpoint, train_ids: Ids | SplitIds, segments: Windows, name: str, seconds: float
+) -> Adapted | None:
+    """Return the losses of models that learn from the split `name` as they read it, None where there are none."""
+    try:
+        adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, checkpoint.vocabulary.size, seconds)
+    except DivergedError as error:
+        logger.warning("adapt     %-4s %s; there is no dynamic_loss and no adaptive_loss", name, error)
+        return None
+    if adapted:
+        line = "learning as it reads: loss %.4f, with an n-gram model %.4f"
+        logger.info(f"adapt     %-4s {line}", name, adapted.dynamic_loss, adapted.adaptive_loss)
+    elif seconds:
+        line = "%s characters take longer than evaluation.adaptive_seconds: no dynamic_loss and no adaptive_loss"
+        logger.info(f"adapt     %-4s {line}", name, f"{segments.characters:,}")
+    return adapted
 
 
 def _report(tracker: Tracker, name: str, scores: Scores, baselines: Baselines, step: int) -> None:

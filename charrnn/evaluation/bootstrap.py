@@ -60,7 +60,7 @@ def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str, streams: int 
     Raises:
         CorpusError: the text has fewer than two characters.
     """
-    ids = _known_ids(vocabulary, text)
+    ids = known_ids(vocabulary, text)
     return _losses(model, vocabulary, ids, Streams(ids, streams, SEQ_LENGTH, model.decoder.weight.device))
 
 
@@ -78,7 +78,7 @@ def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[
         Losses in nats, (characters and stop symbols,) float64, in the order of the documents.
     """
     stop = np.array([vocabulary.stop_id], dtype=vocabulary.dtype)
-    parts = [part for document in documents for part in (_known_ids(vocabulary, document), stop)]
+    parts = [part for document in documents for part in (known_ids(vocabulary, document), stop)]
     ids = np.concatenate([stop, *parts])
     ends = 1 + np.cumsum([len(document) + 1 for document in documents])
     starts = np.concatenate([[0], ends[:-1] - 1])
@@ -88,7 +88,7 @@ def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[
     return _losses(model, vocabulary, ids, pieces, characters=known)
 
 
-def _known_ids(vocabulary: Vocabulary, text: str) -> Ids:
+def known_ids(vocabulary: Vocabulary, text: str) -> Ids:
     """Return the ids of `text`, (len(text),), with that of the stop symbol for characters without one."""
     ids = vocabulary.table[code_points(text)]
     return np.minimum(ids, vocabulary.stop_id).astype(vocabulary.dtype)

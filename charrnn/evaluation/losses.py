@@ -4,7 +4,7 @@ Nothing here changes a model, its training state or any random state.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charrnn.data.windows import IGNORED, Windows
+from charrnn.data.windows import IGNORED, Window, Windows
 from charrnn.model.char_rnn import CharRNN, evaluating
 
 
@@ -35,6 +35,23 @@ class Predictions:
     contexts: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
 
+    def detached(self) -> "Predictions":
+        """Return the same without what gradients are computed from."""
+        return replace(self, losses=self.losses.detach(), logits=self.logits.detach())
+
+
+def predictions_of(window: Window, logits: Tensor) -> Predictions:
+    """Return the predictions in `window` given its `logits`, (seq_length, batch_size, vocabulary_size)."""
+    logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
+    steps = np.arange(len(window.inputs))[:, None]
+    contexts, places = (steps + window.offsets).reshape(-1), (steps + window.begins + 1).reshape(-1)
+    if window.characters < len(targets):
+        predicted = targets != IGNORED
+        logits, targets = logits[predicted], targets[predicted]
+        contexts, places = (values[predicted.cpu().numpy()] for values in (contexts, places))
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    return Predictions(losses, logits, targets, contexts, places)
+
 
 @torch.inference_mode()
 def window_predictions(model: CharRNN, streams: Windows, windows: int | None = None) -> Iterator[Predictions]:
@@ -50,15 +67,7 @@ def window_predictions(model: CharRNN, streams: Windows, windows: int | None = N
         window = streams.window(index)
         with evaluating(model):
             logits, state = model(window.inputs, window.carried(state))
-        logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
-        steps = np.arange(len(window.inputs))[:, None]
-        contexts, places = (steps + window.offsets).reshape(-1), (steps + window.begins + 1).reshape(-1)
-        if window.characters < len(targets):
-            predicted = targets != IGNORED
-            logits, targets = logits[predicted], targets[predicted]
-            contexts, places = (values[predicted.cpu().numpy()] for values in (contexts, places))
-        losses = F.cross_entropy(logits, targets, reduction="none")
-        yield Predictions(losses, logits, targets, contexts, places)
+        yield predictions_of(window, logits)
 
 
 def summed_losses(model: CharRNN, streams: Windows, windows: int | None = None) -> Iterator[tuple[Tensor, int]]:

@@ -19,11 +19,11 @@ from flows.cli.app import app
 from flows.cli.command import Example
 from tests.workplace import captured
 
-COMMANDS = ["init", "train", "sample", "compare", "sync", "prune", "promote", "server", "params"]
+COMMANDS = ["init", "train", "sample", "score", "compare", "sync", "prune", "promote", "server", "params"]
 SCRIPTS = {name: {"train": "pipeline"}.get(name, name) for name in COMMANDS}
 SLOW = {"torch", "prefect", "mlflow", "pandas"}
 # What a command needs beside options.
-NEEDED = {"init": ["novel.txt"], "sample": ["last"], "promote": ["charrnn", "3"]}
+NEEDED = {"init": ["novel.txt"], "sample": ["last"], "score": ["last", "novel.txt"], "promote": ["charrnn", "3"]}
 CHARRNN = "from flows.cli.entry import charrnn; charrnn()"
 
 
@@ -260,7 +260,7 @@ def completed(words: str) -> list[str]:
     ("words", "completions"),
     [
         ("charrnn tr", ["train"]),
-        ("charrnn s", ["sample", "sync", "server"]),
+        ("charrnn s", ["sample", "score", "sync", "server"]),
         ("charrnn sample --te", ["--temperature"]),
         ("charrnn sample last --to", ["--top-k", "--top-p"]),
         ("charrnn train --dry-run --qu", ["--quiet"]),

@@ -1,0 +1,129 @@
+"""`charrnn score`: how unexpected a trained model finds a text, as a whole, by line or by character."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.config.loading import load_params
+from charrnn.errors import FileError, ParamsError
+from charrnn.files import explain
+from flows.cli.command import Overlays, Overrides
+from flows.cli.errors import interruptible
+from tasks.tracking.naming import kind_of
+
+if TYPE_CHECKING:
+    from charrnn.config.schema import Params
+    from charrnn.training.checkpoint import Checkpoint
+
+EXAMPLES = [
+    ("last chapter.txt", "bits per character and perplexity of a text"),
+    ("charrnn server.log --by line", "the oddest lines first"),
+    ("best.ckpt - --format jsonl", "a JSON object for each character of standard input"),
+    ("last --text 'To be, or not'", ""),
+]
+
+
+def score(
+    *,
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            show_default=False,
+            help="A trained model: last, RUN_ID, a checkpoint FILE, or a registered NAME, NAME@alias or NAME/VERSION.",
+        ),
+    ],
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|-", show_default=False, help="The text, in UTF-8; - is standard input."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Instead of FILE: the text itself.")] = None,
+    by: Annotated[
+        Literal["character", "line"] | None,
+        typer.Option(
+            show_default=False,
+            help="What is listed: characters in the order of the text, or lines, the most unusual first (by how far "
+            "their bits per character, line end included, are above those of the text, times the root of their "
+            "length). Without it: characters with --format tsv and jsonl.",
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["summary", "tsv", "jsonl"] | None,
+        typer.Option(
+            "--format",
+            show_default=False,
+            help="summary: the whole text. tsv and jsonl: a row for each character or line; what has no surprisal (the "
+            "first character of a stream, characters that the model has never seen) has an empty field, or null. "
+            "Without it: tsv with --by, else summary.",
+        ),
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Let a copy of the model learn from the text as it reads (dynamic evaluation); documents are then "
+            "read in a random order.",
+        ),
+    ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Read a long text in up to 64 pieces side by side, each after 1,000 characters of context: several "
+            "times as fast, not exactly the same.",
+        ),
+    ] = False,
+    overlays: Overlays,
+    overrides: Overrides,
+) -> int:
+    """Say how unexpected a trained model finds a text, on the CPU: bits per character."""
+    if (file is None) == (text is None):
+        found = "got none" if file is None else "got both"
+        raise ParamsError(f"FILE: exactly one of FILE and --text must be given, {found}")
+    if form == "summary" and by is not None:
+        raise ParamsError(f"--by: not allowed with --format summary, which is of the whole text, got {by}")
+    if adapt and fast:
+        raise ParamsError("--fast: not allowed with --adapt, which reads the text as one")
+    given = text if file is None else _read(file)
+    assert given is not None
+    params = load_params(overlays, overrides)
+    with interruptible():
+        from charrnn.evaluation.surprisal import score_text
+        from charrnn.generation.writer import Writer
+        from flows.cli.surprisal_rows import by_character, by_line, summary
+    trained = _load(params, wanted)
+    network, data = trained.model(), trained.params.data
+    of_lines = Writer(network, trained.vocabulary, data).of_lines
+    scored = score_text(network, trained.vocabulary, data, given, of_lines=of_lines, adapt=adapt, pieces=fast)
+    form = form or ("tsv" if by else "summary")
+    if form == "summary":
+        rows = summary(scored)
+    else:
+        rows = by_line(scored, form) if by == "line" else by_character(scored, form)
+    for row in rows:
+        print(row)
+    return 0
+
+
+def _read(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode("utf-8")
+    except OSError as error:
+        raise explain(error, "read the text", Path(file)) from None
+    except UnicodeDecodeError as error:
+        raise FileError(f"{file}: is not UTF-8 text (byte offset {error.start})") from None
+
+
+def _load(params: "Params", wanted: str) -> "Checkpoint":
+    from charrnn.training.checkpoint import load_checkpoint
+
+    if kind_of(wanted) == "file":
+        # Without MLflow, whose import takes seconds.
+        return load_checkpoint(Path(wanted))
+    with interruptible():
+        from tasks.tracking.mlflow import Experiment
+        from tasks.tracking.trained_models import find_model
+    return find_model(Experiment(params.tracking, params.data), wanted).checkpoint
