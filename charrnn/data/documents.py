@@ -5,7 +5,7 @@ stream never.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,11 +34,13 @@ class Piece:
         file: the index of the file it is from.
         points: (length,) uint8 where all are ASCII, else uint32; each document is followed by FILLER.
         ends: (documents,) the positions of these fillers in `points`; (0,) in a stream.
+        is_join: whether it stands between the file and the next one, and is in neither.
     """
 
     file: int
     points: CodePoints
     ends: Positions
+    is_join: bool = False
 
     @property
     def lengths(self) -> Positions:
@@ -63,7 +65,7 @@ class Piece:
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
         kept = kept.copy()
         kept[self.ends] = True
-        return Piece(self.file, self.points[kept], np.cumsum(kept)[self.ends] - 1)
+        return replace(self, points=self.points[kept], ends=np.cumsum(kept)[self.ends] - 1)
 
 
 def read_pieces(files: Sequence[TextFile], params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Piece]:
@@ -89,7 +91,7 @@ def _stream(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> 
     for index, file in enumerate(files):
         for text in filter(None, _text(file, params, chunk_bytes)):
             if before not in (None, index) and (rest := _rest(tail, join)):
-                yield Piece(before, code_points(rest), NOTHING)
+                yield Piece(before, code_points(rest), NOTHING, is_join=True)
             tail, before = (tail + text)[-len(join) :] if join else "", index
             yield Piece(index, code_points(text), NOTHING)
 
