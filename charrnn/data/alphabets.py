@@ -191,6 +191,7 @@ _BORROWED = frozenset("áàâäãåæçèéêëíìîïñóòôöõøœßúùû�
 _WITHIN = "’–—…\xad·"
 _BESIDE = _WITHIN + "«»‹›“”„‚‘•°§†£€¥¢©®™¿¡№‰′″×½¼¾²³µºª\xa0\ufeff"
 _OPENING = "„‚"
+_QUOTES = "“”„‘’‚"
 _BEYOND_ASCII = re.compile(r"(?<=(.))([^\x00-\x7f])(?=(.))", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 # Fewer frequent words than these, absolutely and of a hundred, say nothing of the language.
@@ -236,15 +237,15 @@ def evidence(text: str) -> Evidence:
     foreign = 0
     for script, counts in letters.items():
         here = likely[script]
-        are_fewer = counts.total() < latin.total()
+        among_latin = likely[_LATIN].told and counts.total() < latin.total()
         spoken = words.get(script, Counter()).total() >= _SOME and script not in ("CJK", "THAI")
-        if script != _LATIN and not here.told and (spoken or (likely[_LATIN].told and are_fewer)):
+        if script != _LATIN and not here.told and (spoken or among_latin):
             odd += counts.total()  # letters that make no words: as in a Latin text that is read as another script
         else:
             unlike, borrowed = here.misfits(counts, alone if script == _LATIN else Counter())
             odd += unlike
             foreign += borrowed
-        if not (here.told and script in _WITHOUT_BLANKS):
+        if script not in _WITHOUT_BLANKS or not here.told or among_latin:
             odd += 2 * mixed[script]
     return Evidence(
         familiar=sum(one.familiar for one in likely.values()),
@@ -301,6 +302,8 @@ def _fits(before: str, sign: str, after: str) -> bool:
     """
     if unicodedata.category(sign).startswith("M"):
         return _script(sign) in ("COMBINING", _script(before))
+    if sign in _QUOTES and before.isspace() and after.isspace():
+        return False
     if sign in _OPENING and (before.isalpha() or after.isspace() or after in _OPENING):
         return False
     within = before.isalpha() and after.isalpha()

@@ -75,7 +75,8 @@ def _with_marks_in_order(text: str, form: _Form) -> str:
 
 def _are_marks(text: str, decompose: _Form) -> npt.NDArray[np.bool_]:
     """Return of each character whether it is nothing but marks: (characters,)."""
-    return _marks(decompose)[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")]
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return np.take(_marks(decompose), points)
 
 
 def _runs(is_mark: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.int64]:

@@ -40,6 +40,7 @@ def test_in_a_text_as_it_was_written_nothing_is_odd(text: str) -> None:
         ("бЯЕ семьи", 1),
         ("塗t was", 1),  # a quotation mark and a letter, read as Shift JIS
         ("\ufffd\x85", 2),
+        ("qui ‘ arrivato", 1),  # È, read as mac-roman, written as cp850
     ],
 )
 def test_in_what_another_encoding_made_of_it_something_is(text: str, expected: int) -> None:
@@ -72,6 +73,11 @@ def test_letters_of_another_script_that_make_no_words_are_odd_in_a_latin_text() 
 def test_letters_of_another_script_are_odd_where_many_words_have_no_frequent_one_among_them() -> None:
     assert evidence("жщъ эюя " * 30).odd == 180  # such as Hebrew of DOS read as Cyrillic
     assert evidence("Иванов Петров " * 15).odd == 0  # a short list of names
+
+
+def test_a_frequent_kanji_within_words_of_a_latin_text_is_odd_all_the_same() -> None:
+    # Spanish read as Shift JIS.
+    assert evidence("Para cambiar todos los viejo por nuevo en una l地ea de las l地eas, y no en la otra l地ea").odd >= 6
 
 
 def test_a_letter_that_a_language_only_borrows_is_foreign() -> None:
