@@ -121,7 +121,7 @@ class Dataset:
         return self._positions("file_ends.bin", self.files, "files")
 
     def file_hashes(self) -> Hashes:
-        """Map what tells files apart: (files,) uint64, the first 8 bytes of each one's SHA-256. Raises as `ids`."""
+        """Map what tells files apart: (files,) uint64, equal for files of which the same is learnt. Raises as `ids`."""
         return self._map("file_hashes.bin", np.dtype(np.uint64), self.files, "files")
 
     def _positions(self, name: str, count: int, what: str) -> Positions:

@@ -12,6 +12,8 @@ from charrnn.errors import ParamsError, UndecodedError
 from charrnn.files import explain
 
 CHUNK_BYTES = 2**18
+_NO_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
+"""Those of Python that are for names of hosts and for source code: they would change a text and say nothing."""
 
 
 def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[str]:
@@ -26,6 +28,8 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
     found = find_encoding(file, params)
     encoding = found.name
     try:
+        if encoding.strip().lower().replace("-", "_") in _NO_ENCODINGS:
+            raise LookupError
         "".encode(encoding)
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError):  # a ValueError for NUL in the name, and for the codec "undefined"

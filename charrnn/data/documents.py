@@ -5,7 +5,8 @@ stream never.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -34,11 +35,13 @@ class Piece:
         file: the index of the file it is from.
         points: (length,) uint8 where all are ASCII, else uint32; each document is followed by FILLER.
         ends: (documents,) the positions of these fillers in `points`; (0,) in a stream.
+        is_join: whether it stands between the file and the next one, and is in neither.
     """
 
     file: int
     points: CodePoints
     ends: Positions
+    is_join: bool = False
 
     @property
     def lengths(self) -> Positions:
@@ -63,7 +66,7 @@ class Piece:
         """Return the piece with those of its characters for which `kept`, (length,), is true; fillers always stay."""
         kept = kept.copy()
         kept[self.ends] = True
-        return Piece(self.file, self.points[kept], np.cumsum(kept)[self.ends] - 1)
+        return replace(self, points=self.points[kept], ends=np.cumsum(kept)[self.ends] - 1)
 
 
 def read_pieces(files: Sequence[TextFile], params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Piece]:
@@ -89,7 +92,7 @@ def _stream(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> 
     for index, file in enumerate(files):
         for text in filter(None, _text(file, params, chunk_bytes)):
             if before not in (None, index) and (rest := _rest(tail, join)):
-                yield Piece(before, code_points(rest), NOTHING)
+                yield Piece(before, code_points(rest), NOTHING, is_join=True)
             tail, before = (tail + text)[-len(join) :] if join else "", index
             yield Piece(index, code_points(text), NOTHING)
 
@@ -144,16 +147,37 @@ def _separated(files: Sequence[TextFile], params: DataParams, chunk_bytes: int) 
             f"allowed are none, lines, files, records or a text that stands between two documents{_hint(separator)}"
         )
     for index, file in enumerate(files):
-        splitter = Splitter(separator)
-        for text in _text(file, params, chunk_bytes):
-            if ended := splitter.feed(text):
-                yield _piece(index, ended)
-        last = splitter.finish()
-        # A separator such as a blank line begins with the line end of the last line, also where no more of it is there.
-        if separator.startswith("\n"):
-            last = last.removesuffix("\n")
-        if last:
-            yield _piece(index, [last])
+        for documents in _parts(separator, file, params, chunk_bytes):
+            yield _piece(index, documents)
+
+
+def _parts(separator: str, file: TextFile, params: DataParams, chunk_bytes: int) -> Iterator[list[str]]:
+    r"""Yield the texts between separators, some at a time; the last only if it is not empty.
+
+    The file counts as whole lines: what begins with a line end, such as a blank line or "\nFrom ", separates at the
+    start of the file, too, and what ends with one at its end.
+    """
+    splitter = Splitter(separator)
+    before = "\n" if separator.startswith("\n") else ""
+    is_first = True
+    for text in chain([before], _text(file, params, chunk_bytes)):
+        ended = splitter.feed(text)
+        if ended and is_first:
+            is_first = False
+            # With a separator at the start of the file no document has ended yet.
+            ended = [ended[0].removeprefix(before), *ended[1:]] if ended[0] or not before else ended[1:]
+        if ended:
+            yield ended
+    last = splitter.finish()
+    if separator.endswith("\n") and f"{last}\n".endswith(separator):
+        last = f"{last}\n".removesuffix(separator)
+    elif before:
+        # It begins with the line end of the last line, also where no more of it is there.
+        last = last.removesuffix("\n")
+    if is_first:
+        last = last.removeprefix(before)
+    if last:
+        yield [last]
 
 
 def _hint(separator: str) -> str:
@@ -163,9 +187,10 @@ def _hint(separator: str) -> str:
 
 def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> bool:
     """Return whether `separator` stands anywhere in the text; reads no further than to the first."""
+    before = "\n" if separator.startswith("\n") else ""
     for file in files:
         splitter = Splitter(separator)
-        if any(splitter.feed(text) for text in _text(file, params, chunk_bytes)):
+        if any(splitter.feed(text) for text in chain([before], _text(file, params, chunk_bytes))):
             return True
     return False
 

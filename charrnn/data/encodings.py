@@ -296,7 +296,7 @@ def _sample(file: TextFile) -> tuple[bytes, bytes]:
             if not line.isascii():
                 lines += line  # a line that is cut is the last: it fills the sample
             elif len(start) < _START:
-                start += line
+                start += line.rstrip() + b"\n"  # the last line of a file may have no end
         if not lines.endswith(b"\n"):
             return start, lines
         seen = bytes({*range(128), *lines})

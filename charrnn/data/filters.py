@@ -7,6 +7,7 @@ known only when those that are used have been counted. Knows nothing of how docu
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,7 +30,7 @@ def limited(pieces: Iterator[Piece], most: int | None) -> Iterator[Piece]:
             yield piece
             continue
         if most > 0:
-            yield Piece(piece.file, piece.points[:most], piece.ends)
+            yield replace(piece, points=piece.points[:most])
         most -= piece.characters
         if most <= 0:
             return

@@ -39,11 +39,12 @@ class IdsWriter:
             self._append(np.array([vocabulary.stop_id], dtype=vocabulary.dtype))
         # A file that nothing is taken from ends where the one before it does; the first, where the text begins.
         self._file_ends = np.full(files, self.length, dtype=np.int64)
+        self._file_sha256s = [hashlib.sha256() for _ in range(files)]
 
     def write(self, piece: Piece, with_empty: bool) -> None:
         """Write the next piece of the text, all of whose characters have an id; empty documents only `with_empty`."""
         if not len(piece.ends):
-            self._append(self._vocabulary.encode_points(piece.points))
+            self._append(self._vocabulary.encode_points(piece.points), piece)
         else:
             lengths = piece.lengths
             kept = lengths >= (0 if with_empty else 1)
@@ -73,7 +74,8 @@ class IdsWriter:
         synced.result()
         ends = np.maximum.accumulate(self._file_ends)
         (self._folder / "file_ends.bin").write_bytes(ends.data)
-        (self._folder / "file_hashes.bin").write_bytes(b"".join(bytes.fromhex(file.sha256)[:8] for file in files))
+        digests = b"".join(sha256.digest()[:8] for sha256 in self._file_sha256s)
+        (self._folder / "file_hashes.bin").write_bytes(digests)
         return self._sha256.hexdigest()
 
     def _append(self, ids: Ids, piece: Piece | None = None, kept: Mask | None = None) -> None:
@@ -84,8 +86,14 @@ class IdsWriter:
 
     def _hash(self, ids: Ids, piece: Piece | None, kept: Mask | None) -> None:
         self._sha256.update(ids.data)
-        if piece is not None:
-            self._opened["hashes"].write(hash_code_points(piece.points, piece.ends)[kept].data)
+        if piece is None:
+            return
+        learnt: Ids = ids
+        if kept is not None:
+            learnt = hash_code_points(piece.points, piece.ends)[kept]
+            self._opened["hashes"].write(learnt.data)
+        if len(self._file_sha256s) > 1 and not piece.is_join:
+            self._file_sha256s[piece.file].update(learnt.data)
 
 
 @contextmanager

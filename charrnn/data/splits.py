@@ -252,8 +252,9 @@ def _counts(length: int, params: SplitParams, what: str) -> dict[str, int]:
     """Return how many of `length` documents or files are in val and in test: at least one of each asked for."""
     counts = {name: max(1, int(length * share)) if share else 0 for name, share in _fractions(params).items()}
     if length <= sum(counts.values()):
+        found = what if length != 1 else what.removesuffix("s")
         raise CorpusError(
-            f"the text has {length} {what}, too few for a training split beside splits.val_fraction "
+            f"the text has {length} {found}, too few for a training split beside splits.val_fraction "
             f"{params.val_fraction:g} and splits.test_fraction {params.test_fraction:g}: set one of them to 0, use "
             f"more {what} or another splits.by"
         )

@@ -53,7 +53,7 @@ def init(
     if minutes is not None and not 0 < minutes < float("inf"):
         raise ParamsError(f"--minutes: must be > 0 and finite, got {minutes:g}")
     # As a list in JSON, so that no path is read as YAML; a relative one is taken from the working directory.
-    params = load_params(overrides=[f"data.sources={json.dumps([source])}"])
+    params = load_params(overrides=[f"data.sources={json.dumps([source], ensure_ascii=False)}"])
     name = _name(source)
     if out == STANDARD_OUTPUT:
         text = _overlay(params, name, None, minutes)

@@ -15,7 +15,7 @@ from charrnn.data.records.json_lines import read_json_lines
 from charrnn.data.records.parquet import read_parquet
 from charrnn.data.records.row import Reader, Row
 from charrnn.data.records.template import Template, choose, listed
-from charrnn.data.records.values import as_text
+from charrnn.data.records.values import as_text, no_text
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 
@@ -65,7 +65,14 @@ def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BY
     template = None if params.template is None else Template.parse(params.template)
     waiting: list[str] = []
     size = 0
+    columns: tuple[str, ...] = ()
     for where, row in _READERS[table_suffix(file.name)](file, params, partial(choose, template=template), chunk_bytes):
+        columns = columns or tuple(row)
+        if tuple(row) != columns:  # the only one of each record, without a template
+            raise CorpusError(
+                f"{where}: has the column {listed(tuple(row))}, and the records before it have {listed(columns)}; "
+                "set data.template to the text of a record, with columns in braces"
+            )
         document = _document(row, template, where)
         waiting.append(document)
         size += len(document)
@@ -92,7 +99,7 @@ def _document(row: Row, template: Template | None, where: str) -> str:
     try:
         record = {column: as_text(value) for column, value in row.items()}
     except UnicodeDecodeError:
-        raise CorpusError(f"{where}: a value is neither text nor bytes of UTF-8 text") from None
+        raise no_text(where) from None
     except RecursionError:
         raise CorpusError(f"{where}: a value has too many lists or maps in each other") from None
     return "".join(record.values()) if template is None else template.fill(record)

@@ -7,6 +7,7 @@ import numpy as np
 from charrnn.config.redaction import one_line
 from charrnn.config.schema import DataParams
 from charrnn.data.records.row import Choose, Rows
+from charrnn.data.records.values import no_text
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 from charrnn.files import explain
@@ -32,10 +33,14 @@ def read_parquet(file: TextFile, params: DataParams, choose: Choose, chunk_bytes
         with parquet.ParquetFile(file.path) as table:
             schema = table.schema_arrow
             chosen = choose(schema.names, file.name, "")
-            kinds = {column: _SHORT_FLOATS.get(str(schema.field(column).type)) for column in chosen}
-            for batch in table.iter_batches(_ROWS, columns=list(chosen)):
-                for row in batch.to_pylist():
+            kinds = {column: schema.field(column).type for column in chosen}
+            # pyarrow takes a name with a dot for the path to a part of a column, too.
+            wanted = None if any("." in column for column in chosen) else list(chosen)
+            for batch in table.iter_batches(_ROWS, columns=wanted):
+                for row in batch.select(list(chosen)).to_pylist():
                     yield file.name, {column: _short(value, kinds[column]) for column, value in row.items()}
+    except UnicodeDecodeError:
+        raise no_text(file.name) from None
     except (OverflowError, LookupError) as error:  # a date beyond Python's range, an unknown time zone
         raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
     except (ArrowException, OSError) as error:
@@ -44,6 +49,15 @@ def read_parquet(file: TextFile, params: DataParams, choose: Choose, chunk_bytes
         raise CorpusError(f"{file.name}: is not a Parquet file, or is damaged: {one_line(str(error))}") from None
 
 
-def _short(value: Any, kind: type[np.floating[Any]] | None) -> Any:
-    """Return `value`, if it is of a short `kind` of floats, as the one of 64 bits that is written as shortly."""
-    return value if kind is None or value is None else float(str(kind(value)))
+def _short(value: Any, kind: Any) -> Any:
+    """Return `value`, of the `kind` that pyarrow names, its short floats as those of 64 bits with as few digits."""
+    match value:
+        case float() if short := _SHORT_FLOATS.get(str(kind)):
+            return float(str(short(value)))
+        case dict():
+            return {key: _short(item, kind.field(key).type) for key, item in value.items()}
+        case list() if hasattr(kind, "item_type"):  # a map, as pairs
+            return [(_short(key, kind.key_type), _short(item, kind.item_type)) for key, item in value]
+        case list():
+            return [_short(item, kind.value_type) for item in value]
+    return value

@@ -4,6 +4,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from charrnn.errors import CorpusError
+
 
 class Number(str):
     """A number as JSON has it, such as 1.50: `json` would make a float of it, which is written 1.5."""
@@ -28,6 +30,11 @@ def as_text(value: Any) -> str:
         case bool() | int() | float() | list() | tuple() | dict():
             return _as_json(value)
     return str(value)
+
+
+def no_text(where: str) -> CorpusError:
+    """Return the error of a value that `as_text` cannot decode."""
+    return CorpusError(f"{where}: a value is neither text nor bytes of UTF-8 text")
 
 
 def _as_json(value: Any) -> str:

@@ -148,12 +148,16 @@ def test_what_is_not_in_another_encoding_is_an_error_with_its_byte_offset(
 
 
 def test_an_encoding_that_tells_no_offset_is_an_error_all_the_same(path: Path) -> None:
-    path.write_bytes(b"xn--a")
-    with pytest.raises(CorpusError, match=r"^the file: is not idna text: .*, or to auto, or convert it \(iconv "):
-        read(path, DataParams(encoding="idna"))
+    path.write_bytes(b"a\0b\0")
+    with pytest.raises(
+        CorpusError, match=r"^the file: is not utf-16 text: .*BOM.*, or to auto, or convert it \(iconv "
+    ):
+        read(path, DataParams(encoding="utf-16"))
 
 
-@pytest.mark.parametrize("encoding", ["", "utf-9", "hex", "rot13", "base64", "undefined", "utf\0", "\N{SNOWMAN}"])
+@pytest.mark.parametrize(
+    "encoding", ["", "utf-9", "hex", "rot13", "base64", "undefined", "idna", "unicode-escape", "utf\0", "\N{SNOWMAN}"]
+)
 def test_what_is_no_text_encoding_is_a_parameter_error(path: Path, encoding: str) -> None:
     path.write_bytes(b"text")
     with pytest.raises(ParamsError) as caught:

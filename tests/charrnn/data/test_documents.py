@@ -98,7 +98,7 @@ def test_of_several_line_ends_at_the_end_of_a_file_one_goes(tmp_path: Path) -> N
     assert read(["a\n\n", "b\r\n", "\n", "c"], tmp_path, 4, params) == [["a\n"], ["b"], [""], ["c"]]
 
 
-@given(CONTENTS, CLEANING, CHUNKS, st.sampled_from(["a", "\n\n", "\r\n", "É", "'. ", "aa", "Σ\n"]))
+@given(CONTENTS, CLEANING, CHUNKS, st.sampled_from(["a", "\n\n", "\n", "\na\n", "\r\n", "É", "'. ", "aa", "Σ\n"]))
 @example(["aaa", "aa"], {"newline": "unix", "unicode_form": "none", "lowercase": False}, 1, "aa")
 def test_a_separator_stands_between_documents_and_is_read_as_the_text_is(
     tmp_path_factory: pytest.TempPathFactory,
@@ -109,14 +109,23 @@ def test_a_separator_stands_between_documents_and_is_read_as_the_text_is(
 ) -> None:
     params = DataParams(documents=separator, **cleaning)
     wanted = normalise(separator, params)
+    before = "\n" if wanted.startswith("\n") else ""
+    texts = [before + normalise(content, params) for content in contents]
     expected = []
-    for content in contents:
-        *parts, last = normalise(content, params).split(wanted)
-        if wanted.startswith("\n"):
+    for text in texts:
+        *parts, last = text.split(wanted)
+        if wanted.endswith("\n") and f"{last}\n".endswith(wanted):
+            last = f"{last}\n".removesuffix(wanted)
+        elif before:
             last = last.removesuffix("\n")
-        expected.append([*parts, last] if last else parts)
+        parts.append(last)
+        if before and parts[0]:
+            parts[0] = parts[0].removeprefix(before)
+        elif before:
+            del parts[0]
+        expected.append(parts if parts and parts[-1] else parts[:-1])
     folder = tmp_path_factory.mktemp("separated")
-    if not any(wanted in normalise(content, params) for content in contents):
+    if not any(wanted in text for text in texts):
         with pytest.raises(CorpusError, match="never occurs in the text"):
             read(contents, folder, chunk_bytes, params)
         return
@@ -131,6 +140,9 @@ def test_a_separator_stands_between_documents_and_is_read_as_the_text_is(
         ("\n\n", "a\nb\n\nc\n", ["a\nb", "c"]),
         ("\r\n\r\n", "a\r\n\r\nb\r\n", ["a", "b"]),
         ("\n---\n", "a\n---\nb\n---\n", ["a", "b"]),
+        ("\n---\n", "---\na\n---\nb\n---", ["a", "b"]),
+        ("%\n", "one\n%\ntwo\n%", ["one\n", "two\n"]),
+        ("\nFrom ", "From a\nhello\n\nFrom b\nFromage\n", ["a\nhello\n", "b\nFromage"]),
     ],
 )
 def test_what_separates_documents_in_common_formats(

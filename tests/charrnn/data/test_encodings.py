@@ -211,6 +211,12 @@ def test_a_short_paragraph_again_and_again_is_what_it_is_once(folder: Path, code
     assert content.decode(taken.name) == content.decode(codec)
 
 
+def test_the_last_line_which_has_no_end_does_not_join_the_first_of_the_sample(folder: Path) -> None:
+    text = "È richiesto il nome.\nQuesto non è il nome che si è dato.\nUna cosa per il re, che non ha la casa"
+    content = text.replace("è", "e").encode("cp850")
+    assert content.decode(found(content, folder).name) == text.replace("è", "e")
+
+
 def test_a_late_line_with_new_bytes_tells_between_what_was_the_same_before(folder: Path) -> None:
     content = ("Le prix est de la même espèce que les autres, et il a été dit.\n" * 4000).encode("iso8859-15")
     assert len(content) > 2**16

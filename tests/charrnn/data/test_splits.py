@@ -248,8 +248,8 @@ def test_blocks_are_spread_over_the_text() -> None:
     ("params", "count", "message"),
     [
         ({"by": "documents"}, 2, "the text has 2 documents, too few for a training split beside"),
-        ({"by": "files"}, 5, "the text has 1 files, too few for a training split beside"),
-        ({"by": "blocks"}, 1, "the text has 1 documents, too few"),
+        ({"by": "files"}, 5, "the text has 1 file, too few for a training split beside"),
+        ({"by": "blocks"}, 1, "the text has 1 document, too few"),
     ],
 )
 def test_too_few_documents_or_files_for_the_splits_are_refused(
