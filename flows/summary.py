@@ -40,7 +40,7 @@ class Summary:
     seconds: float
 
     def markdown(self, ui: str = "") -> str:
-        """Return a list: the text, the model, its origin, if any, the training, its results, what is kept.
+        """Return a list: the text, its splits, the model, its origin, if any, the training, its results, what is kept.
 
         Args:
             ui: address of the MLflow UI, for links into it; '' where it is read there.
@@ -49,8 +49,8 @@ class Summary:
         per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
         lines = [
             f"**Text** {self.corpus.label}, {self.dataset.characters:,} characters, sha256 `{self.corpus.sha256[:12]}`",
-            f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             f"**Splits** by {self._splits()}",
+            f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             *self._started_from(ui),
             f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
             f"{training.seconds:.0f} s{self._speed()} on {training.device}, {training.precision}; "

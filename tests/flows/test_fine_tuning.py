@@ -114,9 +114,17 @@ def test_the_run_says_where_it_started_and_links_there(family: Family) -> None:
     assert "mlflow.parentRunId" not in run.data.tags
     assert run.info.run_name == f"another play gru 1x40 b8 t25 from {family.parent[:8]}"
     lines = run.data.tags["mlflow.note.content"].splitlines()
-    assert [line.split("**")[1] for line in lines] == ["Text", "Model", "Started from", "Training", "Result", "Kept"]
+    assert [line.split("**")[1] for line in lines] == [
+        "Text",
+        "Splits",
+        "Model",
+        "Started from",
+        "Training",
+        "Result",
+        "Kept",
+    ]
     page = f"#/experiments/{parent.info.experiment_id}/runs/{family.parent}"
-    assert f"step {step} of run [{family.parent}]({page}" in lines[2]
+    assert f"step {step} of run [{family.parent}]({page}" in lines[3]
     assert "Started from" not in parent.data.tags["mlflow.note.content"]
 
 
