@@ -131,7 +131,9 @@ class Summary:
         splits = self.dataset.splits(self.params.splits)
         sizes = {name: f"{count:,} characters" for name, count in splits.characters.items()}
         if splits.documents is not None:
-            sizes = {name: f"{counted(len(splits.documents[name]), 'document')}, {size}" for name, size in sizes.items()}
+            sizes = {
+                name: f"{counted(len(splits.documents[name]), 'document')}, {size}" for name, size in sizes.items()
+            }
         by = divided_by(self.params.splits, splits.documents is not None)
         return f"{by}: {'; '.join(f'{name} {size}' for name, size in sizes.items() if splits.sizes[name])}"
 

@@ -80,8 +80,8 @@ def _report_novelty(tracker: Tracker, dataset: Dataset, params: Params, groups: 
     tracker.table(table, "samples/novelty.json")
     for row in table.to_dict(orient="records"):
         logger.info(
-            "sample    temperature %g: %.0f%% are new, %.0f%% are training documents, %.0f%% are held-out documents; of "
-            "all, %.0f%% repeat an earlier one",
+            "sample    temperature %g: %.0f%% are new, %.0f%% are training documents, %.0f%% are held-out documents; "
+            "of all, %.0f%% repeat an earlier one",
             row["temperature"],
             100 * row["new"],
             100 * row["in_train"],

@@ -38,7 +38,7 @@ MIN_BLOCKS = 8
 MIN_UNSEEN = 20
 """Fewer occurrences of characters that train does not have say nothing: one foreign word has as many."""
 
-SHORT_LINE = 20
+SHORT_LINE = 12
 """Lines of one stream that have at most so many characters on average may be a list: names have 7, verse 28."""
 
 ORDER = 5

@@ -86,9 +86,7 @@ def _fetched(params: Params) -> "Corpus":
         )
 
 
-def _overlay(
-    corpus: "Corpus", params: Params, name: str, source: str, path: Path | None, minutes: float | None
-) -> str:
+def _overlay(corpus: "Corpus", params: Params, name: str, source: str, path: Path | None, minutes: float | None) -> str:
     """Return the overlay for `corpus`, the text of `params.data.sources`.
 
     Args:
@@ -109,7 +107,8 @@ def _overlay(
             progress.update(None, f"{done / 1e6:.0f} M characters read")
 
         facts, choices = advise(corpus, params, name, line, shown, minutes, encoding)
-    made = f"Made by `charrnn init` for {quoted(shown, _LONGEST_SOURCE)}, from what the text looks like; nothing was trained."
+    text = quoted(shown, _LONGEST_SOURCE)
+    made = f"Made by `charrnn init` for {text}, from what the text looks like; nothing was trained."
     used = [] if path is None else [f"Train with: {_train(path)}"]
     return overlay([made, *facts, *used], choices)
 

@@ -137,8 +137,14 @@ def test_help_is_answered_by_the_script_from_any_folder_before_anything_slow(
     [
         (["--nonsense"], "no such option: --nonsense"),
         (["smaple", "last"], "no such command 'smaple'. Did you mean 'sample'?"),
-        (["train", "a text.txt"], "got unexpected extra argument(s) (a text.txt); put a pattern, or a value with blanks, in quotes"),
-        (["init", "a.txt", "b.txt"], "got unexpected extra argument(s) (b.txt); put a pattern, or a value with blanks, in quotes"),
+        (
+            ["train", "a text.txt"],
+            "got unexpected extra argument(s) (a text.txt); put a pattern, or a value with blanks, in quotes",
+        ),
+        (
+            ["init", "a.txt", "b.txt"],
+            "got unexpected extra argument(s) (b.txt); put a pattern, or a value with blanks, in quotes",
+        ),
         (["train", "--set"], "option '--set' requires an argument"),
         (["train", "--quiet=yes"], "option '--quiet' does not take a value"),
         (["train", "--set", "training.sed=1"], "--set: training.sed: unknown parameter; did you mean training.seed?"),
