@@ -110,6 +110,6 @@ def test_what_of_the_documents_is_new_is_a_table_and_a_line(store: Params, caplo
     (line,) = [message for message in caplog.messages if "are new" in message]
     new, in_train, repeated = (f"{100 * frame[name][0]:.0f}%" for name in ("new", "in_train", "duplicates"))
     assert line == (
-        f"sample    temperature 1: {new} are new, {in_train} are training documents, {held_out}% are held-out documents; "
-        f"of all, {repeated} repeat an earlier one"
+        f"sample    temperature 1: {new} are new, {in_train} are training documents, {held_out}% are held-out "
+        f"documents; of all, {repeated} repeat an earlier one"
     )
