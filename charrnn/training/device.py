@@ -9,6 +9,7 @@ import torch
 
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
+from charrnn.wording import counted
 
 
 def choose_device(params: TrainingParams) -> torch.device:
@@ -87,4 +88,4 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     bfloat16 = " with bfloat16" if multiplies_bfloat16() else ""
-    return f"CPU ({torch.backends.cpu.get_cpu_capability()}{bfloat16}), {torch.get_num_threads()} threads"
+    return f"CPU ({torch.backends.cpu.get_cpu_capability()}{bfloat16}), {counted(torch.get_num_threads(), 'thread')}"
