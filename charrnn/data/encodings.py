@@ -46,8 +46,7 @@ _CANDIDATES = (
     *("iso8859-2", "iso8859-15", "iso8859-5", "iso8859-7", "iso8859-13", "cp850", "cp852", "cp437", "cp866", "cp874"),
     *("mac-roman", "mac-cyrillic", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
-# Those that fewer texts are in, tried lest one of them is taken for another. One is taken where its language is known
-# and none of those above is plausible.
+# Those that fewer texts are in, tried lest one of them is taken for another. One is taken by a larger margin.
 _RARE = (
     *("cp737", "cp775", "cp855", "cp857", "cp860", "cp861", "cp862", "cp863", "cp864", "cp865", "cp1125", "cp1258"),
     *("iso8859-3", "iso8859-4", "iso8859-6", "iso8859-8", "iso8859-10", "iso8859-14", "iso8859-16", "mac-latin2"),

@@ -264,7 +264,7 @@ def test_what_is_easily_taken_for_another_is_what_it_is_or_an_error(folder: Path
 @pytest.mark.parametrize(
     ("text", "codec"), [("Não é a ação de São João, que não está.\n" * 3, "cp860"), (GREEK, "cp737")]
 )
-def test_a_rare_encoding_is_taken_where_no_common_one_is_plausible(folder: Path, text: str, codec: str) -> None:
+def test_a_rare_encoding_is_taken_where_every_common_one_is_far_worse(folder: Path, text: str, codec: str) -> None:
     assert found(text.encode(codec, "ignore"), folder) == FoundEncoding(codec, "guessed")
 
 
