@@ -35,7 +35,7 @@ from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError, FileError, UndecodedError
 from charrnn.files import atomic_directory, explain, sweep
 
-ENCODING_VERSION = 4
+ENCODING_VERSION = 3
 """Part of the key of each encoding. Raise it in a commit by which the same text and parameters give other ids, another
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
