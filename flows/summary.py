@@ -13,6 +13,7 @@ from charrnn.data.splits import divided_by
 from charrnn.evaluation.metrics import METRICS
 from charrnn.evaluation.scores import Scores
 from charrnn.generation.formats import as_line
+from charrnn.wording import counted
 from tasks.promote import Promotion
 from tasks.tracking.runs import RunRef
 from tasks.tracking.trained_models import Origin
@@ -46,13 +47,13 @@ class Summary:
             ui: address of the MLflow UI, for links into it; '' where it is read there.
         """
         model, training = self.params.model, self.training
-        per_stream = f"{training.batch_size} streams, windows of {self.params.training.seq_length}"
+        per_stream = f"{counted(training.batch_size, 'stream')}, windows of {self.params.training.seq_length}"
         lines = [
             f"**Text** {self.corpus.label}, {self.dataset.characters:,} characters, sha256 `{self.corpus.sha256[:12]}`",
             f"**Splits** by {self._splits()}",
             f"**Model** {model.cell} {model.num_layers}x{model.hidden_size}, {training.num_parameters:,} parameters",
             *self._started_from(ui),
-            f"**Training** {training.steps:,} steps ({training.epochs:.2f} epochs) of {per_stream} in "
+            f"**Training** {counted(training.steps, 'step')} ({training.epochs:.2f} epochs) of {per_stream} in "
             f"{training.seconds:.0f} s{self._speed()} on {training.device}, {training.precision}; "
             f"{training.dropped} characters left over" + self._rollbacks(),
             f"**Result** {'; '.join(self._results())}",
@@ -81,7 +82,7 @@ class Summary:
         middle = len(self.samples) // 2
         texts = self.samples[middle]
         if self.params.data.has_documents:
-            part = f"the first {min(len(texts), LINES)} of {len(texts):,} documents"
+            part = f"the first {min(len(texts), LINES)} of {counted(len(texts), 'document')}"
             sample = "\n".join(as_line(text[:LINE]) for text in texts[:LINES])
         else:
             part = f"the first {min(len(texts[0]), SHOWN):,} of {len(texts[0]):,} characters"
@@ -130,7 +131,9 @@ class Summary:
         splits = self.dataset.splits(self.params.splits)
         sizes = {name: f"{count:,} characters" for name, count in splits.characters.items()}
         if splits.documents is not None:
-            sizes = {name: f"{len(splits.documents[name]):,} documents, {size}" for name, size in sizes.items()}
+            sizes = {
+                name: f"{counted(len(splits.documents[name]), 'document')}, {size}" for name, size in sizes.items()
+            }
         by = divided_by(self.params.splits, splits.documents is not None)
         return f"{by}: {'; '.join(f'{name} {size}' for name, size in sizes.items() if splits.sizes[name])}"
 
@@ -140,4 +143,4 @@ class Summary:
 
     def _rollbacks(self) -> str:
         times = self.training.rollbacks
-        return f"; diverged and went back to a checkpoint {times} times" if times else ""
+        return f"; diverged and went back to a checkpoint {counted(times, 'time')}" if times else ""

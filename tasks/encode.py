@@ -13,6 +13,7 @@ from charrnn.data.filters import described
 from charrnn.data.records import headers_taken
 from charrnn.data.splits import check_length
 from charrnn.terminal import bar
+from charrnn.wording import counted
 
 logger = logging.getLogger("charrnn")
 
@@ -33,10 +34,10 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
     splits = dataset.splits(params.splits)
     check_length(splits, params.training)
     distinct = dataset.vocabulary().occurring
-    state = "encoding re-used" if dataset.cached else "encoded"
+    state = "prepared earlier" if dataset.cached else "prepared"
     counts = splits.sizes if splits.documents is None else {name: len(one) for name, one in splits.documents.items()}
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    documents = "" if dataset.documents is None else f" in {dataset.documents:,} documents"
+    documents = "" if dataset.documents is None else f" in {counted(dataset.documents, 'document')}"
     logger.info(
         "encode    %s characters%s, %d distinct, %s (%s)", f"{dataset.characters:,}", documents, distinct, state, sizes
     )

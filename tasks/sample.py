@@ -14,6 +14,7 @@ from charrnn.generation.formats import default_format, listed
 from charrnn.generation.options import with_seeds
 from charrnn.generation.writer import Writer, Written
 from charrnn.training.device import computing
+from charrnn.wording import counted
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.runs import SAMPLES_FILE, RunRef
 from tasks.tracking.tracker import Tracker
@@ -54,7 +55,7 @@ def sample(dataset: Dataset, params: Params, run: RunRef) -> list[list[str]]:
         for one in texts
     ]
     tracker.table(pd.DataFrame(rows), SAMPLES_FILE)
-    logger.info("sample    %d texts of at most %d characters", len(rows), params.sampling.length)
+    logger.info("sample    %s of at most %d characters", counted(len(rows), "text"), params.sampling.length)
     _report_novelty(tracker, dataset, params, groups)
     return [[one.text for one in texts] for texts in groups]
 
@@ -79,9 +80,12 @@ def _report_novelty(tracker: Tracker, dataset: Dataset, params: Params, groups: 
     tracker.table(table, "samples/novelty.json")
     for row in table.to_dict(orient="records"):
         logger.info(
-            "sample    temperature %g: %.0f%% are new, %.0f%% stand in the training documents, %.0f%% repeat another",
+            "sample    temperature %g: %.0f%% are new, %.0f%% are training documents, %.0f%% are held-out documents; "
+            "of all, %.0f%% repeat an earlier one",
             row["temperature"],
             100 * row["new"],
             100 * row["in_train"],
+            # With splits by position, equal documents may be on both sides: those that are in train are counted there.
+            100 * abs(1 - row["new"] - row["in_train"]),
             100 * row["duplicates"],
         )

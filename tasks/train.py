@@ -35,6 +35,7 @@ from charrnn.training.session import Session, new_session
 from charrnn.training.state import TrainState
 from charrnn.training.threads import Threads, thread_warning
 from charrnn.training.warm_start import warm_start
+from charrnn.wording import counted
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
@@ -172,12 +173,12 @@ def _begin_threads(threads: Threads, state: TrainState, streams: Windows, tracke
 def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
     model, training = params.model, params.training
     logger.info(
-        "train     %s %dx%d, %s parameters, %d streams of %s characters, windows of %d, %s, %s",
+        "train     %s %dx%d, %s parameters, %s of %s characters, windows of %d, %s, %s",
         model.cell,
         model.num_layers,
         model.hidden_size,
         f"{state.model.num_parameters:,}",
-        streams.batch_size,
+        counted(streams.batch_size, "stream"),
         f"{streams.characters // streams.batch_size:,}",
         streams.seq_length,
         describe_device(state.device),
@@ -185,9 +186,9 @@ def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
     )
     if streams.batch_size < training.batch_size:
         logger.warning(
-            "warning   training.batch_size %d is more than this text can fill: %d streams are used",
+            "warning   training.batch_size %d is more than this text can fill: it trains on %s",
             training.batch_size,
-            streams.batch_size,
+            counted(streams.batch_size, "stream"),
         )
 
 

@@ -30,6 +30,7 @@ from charrnn.data.survey.mixture import Mixture
 from charrnn.data.survey.reading import AS_FOUND
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
+from charrnn.wording import counted
 
 FEWEST_CHARACTERS = 500
 """A shorter text is refused."""
@@ -52,6 +53,7 @@ def advise(
     params: Params,
     name: str,
     source: str,
+    typed: str,
     minutes: float | None,
     on_progress: OnProgress | None = None,
 ) -> tuple[list[str], list[Choice]]:
@@ -62,6 +64,7 @@ def advise(
         params: what the parameters returned will be an overlay of.
         name: of the model.
         source: the line of data.sources.
+        typed: what messages call the text.
         minutes: to train; None to choose.
         on_progress: of the encoding.
 
@@ -71,14 +74,14 @@ def advise(
         FileError: something cannot be read or written.
     """
     found = survey(corpus.files)
-    documents = choose_documents(found, one_line(source))
+    documents = choose_documents(found, one_line(typed))
     choices = [Choice("data.sources", [source], "")]
     choices += _data(found, documents, corpus.files)
     encoded = with_choices(params, choices)
     dataset = encode_corpus(corpus, encoded.data, on_progress)
     if dataset.characters < FEWEST_CHARACTERS:
         raise CorpusError(
-            f"{one_line(source)}: has {dataset.characters} characters; at least {FEWEST_CHARACTERS} are needed to "
+            f"{one_line(typed)}: has {dataset.characters} characters; at least {FEWEST_CHARACTERS} are needed to "
             "learn from"
         )
     share = split_share(dataset.length, dataset.documents)
@@ -87,25 +90,25 @@ def advise(
     choices += _sampling(documents, dataset)
     why = "A model of its own for each text: only versions that are trained on the same text can be compared."
     choices.append(Choice("tracking.registered_model", name, why))
-    check_splits(dataset, with_choices(params, choices), one_line(source))
+    check_splits(dataset, with_choices(params, choices), one_line(typed))
     return _facts(found, dataset, encoded), choices
 
 
 def _facts(found: Survey, dataset: Dataset, params: Params) -> list[str]:
     vocabulary, files = dataset.vocabulary(), len(found.file_sizes)
-    size = f"{files:,} file{'s' if files > 1 else ''} of {found.size:,} bytes{' in all' if files > 1 else ''}"
-    documents = "" if dataset.documents is None else f" in {dataset.documents:,} documents"
+    size = f"{counted(files, 'file')} of {found.size:,} bytes{' in all' if files > 1 else ''}"
+    documents = "" if dataset.documents is None else f" in {counted(dataset.documents, 'document')}"
     facts = [f"{size}: {dataset.characters:,} characters ({vocabulary.occurring:,} distinct){documents}."]
     if dataset.left_out:
         facts.append(f"Documents left out: {described(dataset.left_out, params.data)}.")
-    facts.append("Training accepts it with these parameters: all of it was encoded and split to make sure.")
+    facts.append("Training accepts it with these parameters: all of it was prepared and split to make sure.")
     if not found.is_whole:
         seen, part = "lines and repeated documents", f"{found.read:,} bytes of it"
         if found.table is not None:
             seen, part = "columns and repeated documents", f"its first {found.table.rows:,} rows"
         facts.append(f"What is said below of {seen} is from {part}.")
-    if found.has_crlf:
-        facts.append("Lines end in CR LF, or in CR; both are read as LF (data.newline).")
+    if found.line_ends:
+        facts.append(f"Some lines or all end in {' or '.join(found.line_ends)}, which is read as LF (data.newline).")
     counts = list(zip(vocabulary.characters, vocabulary.counts, strict=True))
     capital = sum(count for character, count in counts if character.isupper())
     small = sum(count for character, count in counts if character.islower())
@@ -143,11 +146,11 @@ def _splits(found: Survey, documents: Documents, dataset: Dataset, share: float)
     each = f"{int(dataset.characters * share):,} characters"
     wanted = f"{SPLIT_CHARACTERS:,} characters"
     if dataset.documents is not None:
-        each += f" in {max(int(dataset.documents * share), 1):,} documents"
+        each += f" in {counted(max(int(dataset.documents * share), 1), 'document')}"
         wanted += f" and {SPLIT_DOCUMENTS:,} documents"
     size = (
-        f"Validation and test have {share:.0%} of the text each, about {each}. init aims at {wanted}, within "
-        f"{SMALLEST_SHARE:.0%} and {LARGEST_SHARE:.0%} of the text."
+        f"Validation and test have {share:.0%} of the text each, about {each}: enough for {wanted}, but at least "
+        f"{SMALLEST_SHARE:.0%} and at most {LARGEST_SHARE:.0%} of the text."
     )
     return [
         Choice("splits.by", by, why),

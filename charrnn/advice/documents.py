@@ -136,7 +136,7 @@ def _why_stream(survey: Survey, lines: Lines) -> str:
     part, value = ("paragraph", '"\\n\\n"') if lines.blank > 0.05 else ("line", "lines")
     return (
         f"One text to be read from beginning to end: {seen}. If each {part} is complete in itself, set "
-        f"documents: {value}."
+        f"{_instead(value)}."
     )
 
 
@@ -149,8 +149,13 @@ def _why_joined(survey: Survey) -> str:
         seen = f"{files:,} files, half of them {half:,.0f} bytes long or longer, are joined into one text"
     return (
         f"{seen}, with a blank line between them. If samples should be whole files, such as letters, set "
-        "documents: files."
+        f"{_instead('files')}."
     )
+
+
+def _instead(value: str) -> str:
+    """Return how to change the overlay of a stream to one of documents: splits.by there is for the stream."""
+    return f"documents: {value} here and by: documents under splits"
 
 
 def _records(table: Table, name: str) -> Documents:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from charrnn.config.overlay import Choice
 from charrnn.config.schema import Params
+from charrnn.wording import counted
 
 _DEFAULTS = Params()
 
@@ -70,11 +71,14 @@ def size_choices(characters: int, share: float, minutes: float | None, *, is_str
         choices += [Choice("model.num_layers", 2, ""), Choice("model.embedding_size", 128, "")]
     dropout = _dropout(shape, passes)
     if dropout:
-        why = f"In about {_round(passes)} passes the model would learn the text by heart; dropout counteracts that."
+        why = (
+            f"In {counted(minutes, 'minute')}, two idle cores make at most about {_round(passes)} passes over the "
+            "training text; so many would teach the model the text by heart, and dropout counteracts that."
+        )
         choices.append(Choice("model.dropout", dropout, why))
     choices += _windows(shape, train)
     time = "As asked for" if asked else "Chosen for the length of the text"
-    why = f"{time}: about {_round(passes)} passes over the training text on two cores."
+    why = f"{time}: at most about {_round(passes)} passes over the training text on two idle cores."
     choices.append(Choice("training.max_minutes", minutes, why))
     if passes >= 5:
         why = "Weight decay keeps the loss on unread text from rising again when the training text is read many times."

@@ -12,6 +12,7 @@ from charrnn.data.dataset import Dataset
 from charrnn.data.layout import lay_out
 from charrnn.data.splits import check_length
 from charrnn.errors import CorpusError
+from charrnn.wording import counted
 
 
 def with_choices(params: Params, choices: Sequence[Choice]) -> Params:
@@ -47,5 +48,5 @@ def check_splits(dataset: Dataset, params: Params, name: str) -> None:
     except CorpusError as error:
         count = f"{dataset.characters:,} characters"
         if dataset.documents is not None:
-            count = f"{dataset.documents:,} documents (data.documents = {params.data.documents!r})"
+            count = f"{counted(dataset.documents, 'document')} (data.documents = {params.data.documents!r})"
         raise CorpusError(f"{name}: its {count} cannot be divided into three splits: {error}") from None

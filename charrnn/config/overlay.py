@@ -13,7 +13,6 @@ from charrnn.config.schema import Params
 from charrnn.config.writing import Dumper
 
 _WIDTH = 110
-_LONGEST_QUOTE = 24
 
 Value = str | int | float | bool | None | list[str]
 
@@ -51,9 +50,14 @@ def overlay(head: Sequence[str], choices: Sequence[Choice]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def quoted(text: str) -> str:
-    """Return `text` in quotation marks, shortened, without a character that a terminal or YAML would obey."""
-    shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
+def quoted(text: str, longest: int = 24) -> str:
+    """Return `text` in quotation marks, without a character that a terminal or YAML would obey.
+
+    Args:
+        text: any.
+        longest: it is shortened to so many characters.
+    """
+    shown = text if len(text) <= longest else text[: longest - 3] + "..."
     return '"' + "".join(c if c.isprintable() else _escape(c) for c in shown) + '"'
 
 

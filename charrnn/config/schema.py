@@ -67,7 +67,8 @@ class DataParams(Section):
     where there are documents."""
     documents: Text = NO_DOCUMENTS
     """What a document is, a text that is complete in itself: none (all is one stream), lines, files, records (the rows
-    of CSV, TSV, JSON lines and Parquet files), or else the text that separates two documents."""
+    of CSV, TSV, JSON lines and Parquet files), or else the text that separates two documents, literally, and belongs to
+    none of them, such as "\\n\\nFrom " in an mbox file of mails."""
     template: str | None = None
     """Text of a record, with its columns in braces, such as "{title}\\n{text}"; null where records have one column. A
     value is written as the file has it: 1.50 stays 1.50; true and false; nothing for null; lists and maps as JSON. The
@@ -114,16 +115,18 @@ class SplitParams(Section):
     """How the text is divided into a training, a validation and a test split."""
 
     by: Literal["documents", "files", "blocks", "position"] | None = None
-    """What is divided: documents or files, drawn at random, equal ones always on the same side; blocks, spread over the
-    text; or the text by position, training first, then validation, then test. null: documents where there are some,
-    else position."""
+    """What is divided: documents, drawn at random, equal documents always on one side; files, drawn at random, equal
+    files always on one side; blocks, spread over the text; or the text by position, training first, then validation,
+    then test. With files, blocks and position, equal documents may be on both sides. null: documents where there are
+    some, else position."""
     seed: Seed = 1
     """Random seed of the drawing."""
 
     val_fraction: Fraction = 0.03
-    """Share of the text that chooses the best checkpoint (0 to 1); 0 for none."""
+    """Share that chooses the best checkpoint (0 to 1), of what is divided: of the files where splits.by is files, else
+    of the documents, or of the characters of one stream; 0 for none."""
     test_fraction: Fraction = 0.03
-    """Share of the text that is only evaluated at the end (0 to 1); 0 for none."""
+    """Share that is only evaluated at the end (0 to 1), of the same; 0 for none."""
 
     @model_validator(mode="after")
     def _leaves_training_text(self) -> "SplitParams":

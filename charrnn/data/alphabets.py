@@ -9,7 +9,7 @@ Frequent words tell languages apart in a few lines (Grefenstette 1995, Comparing
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -49,12 +49,12 @@ class _Language:
     letters: frozenset[str] | None = None
     blanks: bool = True
 
-    def misfits(self, letters: Counter[str], alone: Counter[str]) -> tuple[int, int]:
-        """Return how many `letters` are none of it, and how many others it only borrows."""
+    def misfits(self, letters: Counter[str], alone: Counter[str], borrowed: Collection[str]) -> tuple[int, int]:
+        """Return how many `letters` are none of it, and how many others it only borrows, which are `borrowed`."""
         if self.letters is None:
             return 0, 0
         others = {letter: times for letter, times in letters.items() if letter not in self.letters}
-        foreign = sum(times for letter, times in others.items() if letter in _BORROWED)
+        foreign = sum(times for letter, times in others.items() if letter in borrowed)
         no_words = sum(times for letter, times in alone.items() if letter not in self.words)
         return sum(others.values()) - foreign + no_words, foreign
 
@@ -190,22 +190,28 @@ _BORROWED = frozenset("áàâäãåæçèéêëíìîïñóòôöõøœßúùû�
 # Signs that stand beside words, and those that also stand within: an apostrophe, a dash, an ellipsis, a soft hyphen.
 _WITHIN = "’–—…\xad·"
 _BESIDE = _WITHIN + "«»‹›“”„‚‘•°§†£€¥¢©®™¿¡№‰′″×½¼¾²³µºª\xa0\ufeff"
+_ORDINAL = "ºª"
+# Those of numbers, which begin and end no word, except in m².
+_OF_NUMBERS = "²³½¼¾‰£€¥¢"
 _OPENING = "„‚"
 _QUOTES = "“”„‘’‚"
 _BEYOND_ASCII = re.compile(r"(?<=(.))([^\x00-\x7f])(?=(.))", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 # Fewer frequent words than these, absolutely and of a hundred, say nothing of the language.
 _FEW, _RARE = 3, 4
+# What is in the language of the text around it has so many frequent words of a hundred.
+_AS_AROUND = 5
 # So many words in a script other than the Latin, without a frequent one, are no text.
 _SOME = 40
 
 
-def evidence(text: str) -> Evidence:
+def evidence(text: str, around: str = "") -> Evidence:
     """Return what speaks for `text` and against it, the words of each script by the languages of that script.
 
-    A letter fits where it is one of a language that the frequent words point to (of all languages, where they point to
-    none; the same for the whole text), and no letter of another script is beside it. A sign fits where it is not within
-    a word. A capital does not fit after a small letter.
+    Where its own words do not tell the language, it is that of `around`, the ASCII text it is from, if some of its
+    words are frequent there. A letter fits where it is one of a language that the frequent words point to (of all
+    languages, where they point to none; the same for the whole text), and no letter of another script is beside it. A
+    sign fits where it is not within a word. A capital does not fit after a small letter.
     """
     words: dict[str, Counter[str]] = {}
     for word in _WORD.findall(text):
@@ -216,6 +222,10 @@ def evidence(text: str) -> Evidence:
     odd = beyond = 0
     for (before, character, after), times in Counter(_BEYOND_ASCII.findall(f" {text} ")).items():
         beyond += times
+        mark = unicodedata.category(character).startswith("M")
+        if mark and _is_latin(before):  # a part of the letter
+            letters.setdefault(_LATIN, Counter())[character] += times
+            continue
         if character in _BESIDE or not character.isalpha():
             odd += times * (not _fits(before, character, after))
             continue
@@ -229,7 +239,7 @@ def evidence(text: str) -> Evidence:
         elif not before.isalpha() and not after.isalpha():
             alone[small] += times
     latin = words.get(_LATIN, Counter())
-    likely = {_LATIN: _likely(_LANGUAGES[_LATIN], latin, letters.get(_LATIN, Counter()))}
+    likely = {_LATIN: _likely(_LANGUAGES[_LATIN], latin, letters.get(_LATIN, Counter()), around)}
     for script in letters.keys() - {_LATIN}:
         likely[script] = _likely(_LANGUAGES.get(script, ()), words.get(script, Counter()), letters[script])
     if "CJK" in letters and "KANA" in letters and likely["KANA"].told:
@@ -238,8 +248,8 @@ def evidence(text: str) -> Evidence:
     for script, counts in letters.items():
         here = likely[script]
         among_latin = likely[_LATIN].told and counts.total() < latin.total()
-        spoken = words.get(script, Counter()).total() >= _SOME and script not in ("CJK", "THAI")
-        if script != _LATIN and not here.told and (spoken or among_latin):
+        spoken = (counts if script in _WITHOUT_BLANKS else words.get(script, Counter())).total()
+        if script != _LATIN and not here.told and (among_latin or (spoken >= _SOME and script != "THAI")):
             odd += counts.total()  # letters that make no words: as in a Latin text that is read as another script
         else:
             unlike, borrowed = here.misfits(counts, alone if script == _LATIN else Counter())
@@ -264,11 +274,13 @@ class _Likely:
         languages: all that have the script, where `told` is false.
         familiar: how many words are frequent ones of the likeliest.
         told: whether that is enough to tell.
+        around: whether only the text around them tells: they may be in another, and the letters of that.
     """
 
     languages: tuple[_Language, ...]
     familiar: int
     told: bool
+    around: bool = False
 
     def misfits(self, letters: Counter[str], alone: Counter[str]) -> tuple[int, int]:
         """Return how many `letters` do not fit, and how many are borrowed, by the language that they fit best.
@@ -277,22 +289,41 @@ class _Likely:
         """
         if not self.languages:
             return letters.total(), 0
-        return min(language.misfits(letters, alone if self.told else Counter()) for language in self.languages)
+        borrowed = letters if self.around else _BORROWED
+        return min(
+            language.misfits(letters, alone if self.told else Counter(), borrowed) for language in self.languages
+        )
 
 
-def _likely(languages: tuple[_Language, ...], words: Counter[str], letters: Counter[str]) -> _Likely:
-    """Return which of `languages` the words are in. Words of one letter show nothing."""
+def _likely(languages: tuple[_Language, ...], words: Counter[str], letters: Counter[str], around: str = "") -> _Likely:
+    """Return which of `languages` the words are in, if need be by those `around` them.
+
+    Words of one letter show nothing, and neither do one or two characters that are frequent by chance.
+    """
     if not languages:
         return _Likely((), 0, told=False)
-    counted = letters
-    if languages[0].blanks:
-        counted = Counter({word: times for word, times in words.items() if len(word) > 1})
+    blanks = languages[0].blanks
+    counted = Counter({word: times for word, times in words.items() if len(word) > 1}) if blanks else letters
     hits = [sum(counted[word] for word in language.words) for language in languages]
+    near, most = _near(languages, hits, counted.total())
+    if near and (blanks or any(len(language.words & counted.keys()) >= _FEW for language in near)):
+        return _Likely(near, most, told=True)
+    if around:
+        beside = Counter(word for word in _WORD.findall(around.lower()) if len(word) > 1)
+        more = [hit + sum(beside[word] for word in one.words) for hit, one in zip(hits, languages, strict=True)]
+        near, _ = _near(languages, more, counted.total() + beside.total())
+        near = tuple(one for one in near if 100 * hits[languages.index(one)] >= _AS_AROUND * counted.total())
+        if near:
+            return _Likely(near, most, told=True, around=True)
+    return _Likely(languages, most, told=False)
+
+
+def _near(languages: tuple[_Language, ...], hits: list[int], words: int) -> tuple[tuple[_Language, ...], int]:
+    """Return the languages with the most `hits` among so many `words`, none where these are few; and the most hits."""
     most = max(hits)
-    if most < _FEW or 100 * most < _RARE * counted.total():
-        return _Likely(languages, most, told=False)
-    near = [language for language, hit in zip(languages, hits, strict=True) if 5 * hit >= 3 * most]
-    return _Likely(tuple(near), most, told=True)
+    if most < _FEW or 100 * most < _RARE * words:
+        return (), most
+    return tuple(language for language, hit in zip(languages, hits, strict=True) if 5 * hit >= 3 * most), most
 
 
 def _fits(before: str, sign: str, after: str) -> bool:
@@ -303,6 +334,10 @@ def _fits(before: str, sign: str, after: str) -> bool:
     if unicodedata.category(sign).startswith("M"):
         return _script(sign) in ("COMBINING", _script(before))
     if sign in _QUOTES and before.isspace() and after.isspace():
+        return False
+    if sign in _ORDINAL and not before.isalnum():
+        return False
+    if sign in _OF_NUMBERS and (after.isalpha() if before.isspace() else before.isalpha() and before != "m"):
         return False
     if sign in _OPENING and (before.isalpha() or after.isspace() or after in _OPENING):
         return False

@@ -37,6 +37,7 @@ _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # Encodings of seven bits, which look like UTF-8: what switches between alphabets in them, and those that it may be.
 _SWITCHES = re.compile(rb"\x1b\$[()*+]?[@-Z]|\x1b\([JI]|\x1b\.[AF]")
 _SWITCHING = ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr")
+_RARE_IN_HZ = b"\xd8"  # with it the less usual ones of GB 2312 begin
 _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 # What a text without a mark is likely to be in. Of those that decode it to the same text the first is named; one that
 # is contained in another, such as latin-1 (without its control characters) in cp1252, is not there.
@@ -45,11 +46,11 @@ _CANDIDATES = (
     *("iso8859-2", "iso8859-15", "iso8859-5", "iso8859-7", "iso8859-13", "cp850", "cp852", "cp437", "cp866", "cp874"),
     *("mac-roman", "mac-cyrillic", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
-# Those that fewer texts are in, tried lest one of them is taken for another.
+# Those that fewer texts are in, tried lest one of them is taken for another. One is taken by a larger margin.
 _RARE = (
-    *("cp737", "cp775", "cp855", "cp857", "cp861", "cp862", "cp863", "cp864", "cp865", "cp1258", "iso8859-3"),
-    *("iso8859-4", "iso8859-6", "iso8859-8", "iso8859-10", "iso8859-14", "iso8859-16", "mac-latin2", "mac-croatian"),
-    *("mac-iceland", "mac-romanian", "mac-turkish", "mac-greek", "kz1048", "johab"),
+    *("cp737", "cp775", "cp855", "cp857", "cp860", "cp861", "cp862", "cp863", "cp864", "cp865", "cp1125", "cp1258"),
+    *("iso8859-3", "iso8859-4", "iso8859-6", "iso8859-8", "iso8859-10", "iso8859-14", "iso8859-16", "mac-latin2"),
+    *("mac-croatian", "mac-iceland", "mac-romanian", "mac-turkish", "mac-greek", "kz1048", "johab"),
 )
 _UTF8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # Control characters that texts have: the last ends files of DOS.
@@ -66,8 +67,9 @@ _FEW = 20
 _MOST_ODD = 5
 # How many frequent words outweigh one character that does not fit, and one letter that the language only borrows.
 _ODD, _FOREIGN = 3, 2
-# How much more than every other a text must be worth: where its language is known, one odd character; else more.
-_MARGIN, _MARGIN_UNKNOWN = 3, 6
+# How much more than every other a text must be worth: where its language is known, one odd character; where it is not,
+# or the encoding is rare, so much and one for so many characters beyond ASCII.
+_MARGIN, _MARGIN_UNSURE, _PER = 3, 6, 4
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,12 @@ def _switching(file: TextFile, looks: set[str]) -> str | None:
         )
     if not _digest(file, "hz"):  # what else has ~{ and ~} has other characters, too
         return None
-    if evidence(next(_decoded(file, "hz"))).known:
+    text = next(_decoded(file, "hz"))
+    characters = [character.encode("gb2312") for character in text if not character.isascii()]
+    # Two letters of code between ~{ and ~} may be a character of hz, but mostly they are none of those in use.
+    if 2 * sum(code < _RARE_IN_HZ for code in characters) <= len(characters):
+        return None
+    if evidence(text).known:
         return "hz"
     raise UndecodedError(f"{file.name}: what it is cannot be told; it may be hz, utf-8: {ADVICE}")
 
@@ -222,9 +229,7 @@ def _wide(file: TextFile) -> str:
 def _guess(file: TextFile) -> str:
     """Return the encoding of `file` whose text has clearly the most for it. Raises UndecodedError where none has."""
     start, lines = _sample(file)
-    likely = _likely(file, lines)
-    if len(likely) != 1:
-        likely = _likely(file, start + lines)  # the lines with bytes beyond ASCII may be too few to show the language
+    likely = _likely(file, lines, start.decode("ascii"))
     if not likely:
         raise UndecodedError(f"{file.name}: is not utf-8 text, and its encoding cannot be recognised; {ADVICE}")
     if len(likely) > 1 or len(start + lines) < _FEW:
@@ -235,12 +240,15 @@ def _guess(file: TextFile) -> str:
     return likely[0]
 
 
-def _likely(file: TextFile, sample: bytes) -> list[str]:
-    """Return the encodings that speak most for themselves in `sample`, a part of `file`: one for each text of it."""
+def _likely(file: TextFile, sample: bytes, around: str) -> list[str]:
+    """Return the encodings that speak most for themselves in `sample`, a part of `file`: one for each text of it.
+
+    `around` is some of the text of `file` that is ASCII.
+    """
     names: Sequence[str] = (*_CANDIDATES, *_RARE)
     candidates: list[_Candidate] = []
     for part in (sample[:_GLANCE], sample):
-        candidates = [candidate for name in names if (candidate := _measure(part, name))]
+        candidates = [candidate for name in names if (candidate := _measure(part, name, around))]
         candidates.sort(key=lambda candidate: candidate.worth, reverse=True)  # stable: of equal ones the first named
         names = [candidate.name for candidate in candidates if candidate.worth > candidates[0].worth - _FAR]
     best: _Candidate | None = None
@@ -271,17 +279,18 @@ class _Candidate:
     margin: int
 
 
-def _measure(sample: bytes, name: str) -> _Candidate | None:
+def _measure(sample: bytes, name: str, around: str) -> _Candidate | None:
     """Return what speaks for the encoding `name` of `sample`; None if it does not decode, or to what is no text."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(sample)  # the last character may be cut
     except UnicodeError:
         return None
-    found = evidence(text)
+    found = evidence(text, around)
     if found.odd * _MOST_ODD > found.beyond:
         return None
     worth = found.familiar - _ODD * (found.odd + (name in _RARE)) - _FOREIGN * found.foreign
-    return _Candidate(name, worth, _MARGIN if found.known else _MARGIN_UNKNOWN + found.beyond // 4)
+    sure = found.known and name not in _RARE
+    return _Candidate(name, worth, _MARGIN if sure else _MARGIN_UNSURE + found.beyond // _PER)
 
 
 def _sample(file: TextFile) -> tuple[bytes, bytes]:

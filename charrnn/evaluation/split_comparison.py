@@ -38,6 +38,9 @@ MIN_BLOCKS = 8
 MIN_UNSEEN = 20
 """Fewer occurrences of characters that train does not have say nothing: one foreign word has as many."""
 
+SHORT_LINE = 12
+"""Lines of one stream that have at most so many characters on average may be a list: names have 7, verse 28."""
+
 ORDER = 5
 HELD_OUT_SHARE = 0.05
 STRETCHES = 40
@@ -127,10 +130,12 @@ class SplitComparison:
     Attributes:
         rows: one for each split that has characters; none where train has none.
         documents: whether the text is many documents, not one stream.
+        short_lines: whether it is one stream whose lines are as short as those of a list.
     """
 
     rows: tuple[ComparedSplit, ...]
     documents: bool
+    short_lines: bool = False
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -158,6 +163,8 @@ class SplitComparison:
             advice = f"splits.by is {by} already: larger splits resemble train more, or those of another splits.seed"
         else:
             advice = f"splits.by is {by}: set splits.by={better} for splits that resemble train"
+        if self.short_lines:
+            advice += ", or, if each line is a text of its own, data.documents=lines and splits.by=documents"
         return f"{', '.join(differing)}; {advice}"
 
 
@@ -170,7 +177,10 @@ def compare_with_train(splits: Splits, vocabulary: Vocabulary) -> SplitCompariso
     """
     parts = {name: splits.ids(name) for name in splits.sizes if name != "train"}
     stop_id = None if splits.documents is None else vocabulary.stop_id
-    return compare_splits(splits.ids("train"), parts, vocabulary.size, stop_id)
+    comparison = compare_splits(splits.ids("train"), parts, vocabulary.size, stop_id)
+    lines = dict(zip(vocabulary.characters, vocabulary.counts, strict=True)).get("\n", 0)
+    short_lines = splits.documents is None and sum(vocabulary.counts) <= (SHORT_LINE + 1) * lines
+    return replace(comparison, short_lines=short_lines)
 
 
 def compare_splits(

@@ -11,6 +11,7 @@ import torch
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
 from charrnn.training.cores import usable_cores
+from charrnn.wording import counted
 
 # A person who sets one of these has chosen the number of threads; PyTorch reads them when it is imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -106,4 +107,4 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     bfloat16 = " with bfloat16" if multiplies_bfloat16() else ""
-    return f"CPU ({torch.backends.cpu.get_cpu_capability()}{bfloat16}), {torch.get_num_threads()} threads"
+    return f"CPU ({torch.backends.cpu.get_cpu_capability()}{bfloat16}), {counted(torch.get_num_threads(), 'thread')}"

@@ -122,7 +122,12 @@ def answer_usage(error: typer.TyperException) -> int:
     """Answer a mistake in the arguments themselves: one line, exit code 2."""
     message = error.format_message()
     if isinstance(error, typer.BadParameter) and isinstance(error.__cause__, ValidationError) and error.param:
-        message = f"{'/'.join(error.param.opts)}: {explain(error.__cause__.errors()[0])}"
+        problem = error.__cause__.errors()[0]
+        # Where typer itself says what is allowed, it has named what was found.
+        rule = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else explain(problem)
+        message = f"{'/'.join(error.param.opts)}: {rule}"
     elif isinstance(error, typer.BadParameter) and error.message:
         message = error.message
+    elif "unexpected extra argument" in message:
+        message += "; put a pattern, or a value with blanks, in quotes"
     return answer(message[:1].lower() + message[1:].removesuffix("."), 2)

@@ -2,6 +2,7 @@
 
 from charrnn.config.schema import Params
 from charrnn.config.writing import to_yaml
+from charrnn.wording import counted
 
 
 def dry_run(params: Params, resume: str | None, init_from: str | None) -> str:
@@ -20,12 +21,13 @@ def _plan(params: Params, resume: str | None, init_from: str | None) -> list[str
     """Say what a run with `params` would do, a line a task."""
     training, model = params.training, params.model
     limits = {
-        "epochs": training.epochs,
-        "steps": training.max_steps,
-        "minutes": training.max_minutes,
-        "evaluations without improvement": training.patience,
+        "epoch": training.epochs,
+        "step": training.max_steps,
+        "minute": training.max_minutes,
+        "evaluation": training.patience,
     }
-    ends = ", or ".join(f"{value:g} {name}" for name, value in limits.items() if value is not None)
+    ends = ", or ".join(counted(value, noun) for noun, value in limits.items() if value is not None)
+    ends += " without improvement" if training.patience is not None else ""
     registered = params.tracking.registered_model
     shape = f"{model.cell} {model.num_layers}x{model.hidden_size}"
     if init_from is not None:
@@ -33,7 +35,7 @@ def _plan(params: Params, resume: str | None, init_from: str | None) -> list[str
     return [
         "Would run, and has started nothing:" if resume is None else f"Would go on with run {resume}:",
         f"download  the first of {len(params.data.sources)} sources that answers, kept in {params.data.directory}",
-        "encode    characters to ids, or re-use the encoding of the same text",
+        "encode    characters to ids, or find those of the same text, prepared earlier",
         f"train     {shape} until {ends}",
         "evaluate  the best checkpoint on the validation and test splits",
         f"sample    {params.sampling.length} characters at temperatures {list(params.sampling.temperatures)}",

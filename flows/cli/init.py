@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
 
 import typer
@@ -24,23 +24,27 @@ from charrnn.terminal import bar
 from flows.cli.errors import interruptible
 from flows.naming import typed
 
+if TYPE_CHECKING:
+    from charrnn.data.corpus import Corpus
+
 EXAMPLES = [
     ("names.txt", "writes names.yaml"),
     ("'poems/*.txt' --out poems.yaml --minutes 10", "several files; ten minutes of training"),
     ("https://example.org/novel.txt --out -", "prints it instead"),
 ]
 NOTES = (
-    "It judges the text by at most 10 MB of it, then encodes all of it, as training does and finds again. It trains "
+    "It judges the text by at most 10 MB of it, then prepares all of it, as training does and finds again. It trains "
     "nothing and replaces no file."
 )
 STANDARD_OUTPUT = "-"
-_LONGEST_NAME = 50
+_LONGEST_NAME, _LONGEST_SOURCE = 50, 500
 
 
 def init(
     *,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="The text: a path, glob, URL or package, as in data.sources.")
+        str,
+        typer.Argument(metavar="SOURCE", help="The text: a path, glob in quotes, URL or package, as in data.sources."),
     ],
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to write it; - prints it (default: NAME.yaml, here).")
@@ -56,39 +60,54 @@ def init(
     params = load_params(overrides=[f"data.sources={json.dumps([source], ensure_ascii=False)}"])
     name = _name(source)
     if out == STANDARD_OUTPUT:
-        text = _overlay(params, name, None, minutes)
+        text = _overlay(_fetched(params), params, name, source, None, minutes)
         # A parameter file is UTF-8, whatever the terminal is.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")
         print(text, end="")
         return 0
     path = Path(f"{name}.yaml" if out is None else out)
+    corpus = _fetched(params)  # first: a mistake in the source is not hidden by an overlay of its name
     _check_free(path)
-    text = _overlay(params, name, path, minutes)
-    _check_free(path)  # fetching the text may have taken long
+    text = _overlay(corpus, params, name, source, path, minutes)
+    _check_free(path)  # encoding the text may have taken long
     write_text(path, text)
     print(f"{_printable(str(path))} is written. Read it, change what you like, then: {_train(path)}")
     return 0
 
 
-def _overlay(params: Params, name: str, path: Path | None, minutes: float | None) -> str:
-    """Return the overlay for the text of `params.data.sources` that will be the file `path`; None: standard output."""
+def _fetched(params: Params) -> "Corpus":
     with interruptible():
-        from charrnn.advice import advise
         from charrnn.data.corpus import fetch_corpus
 
     with bar("download") as progress:
-        corpus = fetch_corpus(
+        return fetch_corpus(
             params.data, lambda done, total: progress.update(total and done / total, f"{done / 1e6:.1f} MB")
         )
-    line = _line(params.data.sources[0], path)
+
+
+def _overlay(corpus: "Corpus", params: Params, name: str, source: str, path: Path | None, minutes: float | None) -> str:
+    """Return the overlay for `corpus`, the text of `params.data.sources`.
+
+    Args:
+        corpus: the text.
+        params: what it is an overlay of.
+        name: of the model.
+        source: the text as it was typed.
+        path: the file that it will be; None: standard output.
+        minutes: to train; None to choose.
+    """
+    with interruptible():
+        from charrnn.advice import advise
+
+    line, shown = _line(params.data.sources[0], path), redact(source)
     with bar("encode") as progress:
 
         def encoding(done: int) -> None:
             progress.update(None, f"{done / 1e6:.0f} M characters read")
 
-        facts, choices = advise(corpus, params, name, line, minutes, encoding)
-    text = quoted(PurePosixPath(redact(line)).name)
+        facts, choices = advise(corpus, params, name, line, shown, minutes, encoding)
+    text = quoted(shown, _LONGEST_SOURCE)
     made = f"Made by `charrnn init` for {text}, from what the text looks like; nothing was trained."
     used = [] if path is None else [f"Train with: {_train(path)}"]
     return overlay([made, *facts, *used], choices)

@@ -47,7 +47,7 @@ class Comparison:
         frame = pd.DataFrame({self._label(run): run.params for run in self.runs}).fillna("")
         kept = [name for name in frame.index if not name.startswith(NOT_COMPARED)]
         frame = frame.loc[kept]
-        return frame[frame.nunique(axis=1) > 1].sort_index()
+        return frame[frame.nunique(axis=1) > 1].sort_index().map(_one_line)
 
     def results(self) -> pd.DataFrame:
         """Return the results of each run: a row a result, a column a run; '' where a run has none."""
@@ -99,7 +99,7 @@ class Comparison:
     def _label(self, run: RunRecord) -> str:
         """Return the run's name, with its id where another has the same."""
         same = [other for other in self.runs if other.name == run.name]
-        return run.name if len(same) == 1 else f"{run.name} ({run.run_id[:8]})"
+        return _one_line(run.name if len(same) == 1 else f"{run.name} ({run.run_id[:8]})")
 
 
 PAGE = """<!doctype html>
@@ -122,6 +122,11 @@ pre {{ white-space: pre-wrap; background: #f6f6f4; padding: 1rem; }}
 
 def _shown(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
+
+
+def _one_line(text: str) -> str:
+    """Return `text` with an escape for what would end a line or steer a terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _table(frame: pd.DataFrame) -> str:

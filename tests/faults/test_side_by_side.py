@@ -51,7 +51,7 @@ def test_pipelines_side_by_side_do_their_own_work_and_the_common_work_once(
             process.kill()
     assert len(site.requests) == 1
     assert sum(", fetched" in log for log in logs) == 1
-    assert sum("encoding re-used" in log for log in logs) == TOGETHER - 1
+    assert sum("prepared earlier" in log for log in logs) == TOGETHER - 1
     assert workplace.unfinished_files() == []
     assert list(workplace.data_folder.glob("outbox/*/*")) == []
 

@@ -70,7 +70,7 @@ def test_a_run_goes_on_after_every_module_was_edited(project: Path, workplace: W
     where = ["--set", f"tracking.uri={workplace.uri}", "--resume", run_id]
     code, log = run(project, workplace, *where, "--set", f"training.max_steps={stopped_at + 20}")
     assert code == 0, log
-    assert "encoding re-used" in log
+    assert "prepared earlier" in log
     assert f"goes on from step {stopped_at}" in log
     assert workplace.client.get_run(run_id).info.status == "FINISHED"
     assert load_checkpoint(last).step == stopped_at + 20

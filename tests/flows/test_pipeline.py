@@ -274,7 +274,7 @@ def test_a_second_run_re_uses_the_encoding_and_says_so(finished: Finished, caplo
     with caplog.at_level("INFO", logger="charrnn"):
         answer = call(*finished.workplace.options, "--set", "training.max_steps=5", "--name", "second")
     assert answer.code == 0, answer.err
-    assert any("encoding re-used" in message for message in caplog.messages)
+    assert any("prepared earlier" in message for message in caplog.messages)
     assert any("a play.txt: 0.06 MB, read" in message for message in caplog.messages)
 
 

@@ -1,6 +1,7 @@
 """The texts at the end of a run, and those in the middle of it, of a model of documents."""
 
 import json
+import logging
 from pathlib import Path
 
 import mlflow
@@ -91,7 +92,8 @@ def test_the_last_text_has_a_seed_before_anything_is_computed() -> None:
     assert Params.model_validate({"sampling": {"seed": 2**63 - 1}}).sampling.seed == 2**63 - 1
 
 
-def test_what_of_the_documents_is_new_is_a_table(store: Params) -> None:
+def test_what_of_the_documents_is_new_is_a_table_and_a_line(store: Params, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "charrnn")
     run, dataset = run_of(store, "abé_"), encoded(store)
     (texts,) = sample.fn(dataset, changed(store, temperatures=[1.0]), run)
     frame = pd.DataFrame(**json.loads(artifact(run, "samples/novelty.json")))
@@ -104,3 +106,10 @@ def test_what_of_the_documents_is_new_is_a_table(store: Params) -> None:
     assert frame["in_train"][0] == sum(text in known["train"] for text in texts) / 100
     assert frame["new"][0] == sum(all(text not in found for found in known.values()) for text in texts) / 100
     assert 0 < frame["in_train"][0] < 1
+    held_out = sum(text in (known["val"] | known["test"]) - known["train"] for text in texts)
+    (line,) = [message for message in caplog.messages if "are new" in message]
+    new, in_train, repeated = (f"{100 * frame[name][0]:.0f}%" for name in ("new", "in_train", "duplicates"))
+    assert line == (
+        f"sample    temperature 1: {new} are new, {in_train} are training documents, {held_out}% are held-out "
+        f"documents; of all, {repeated} repeat an earlier one"
+    )

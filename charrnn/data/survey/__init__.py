@@ -10,6 +10,7 @@ from charrnn.data.survey.reading import Sample, read_sample
 from charrnn.data.survey.records import PARQUET, Table, table_format, table_of
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
+from charrnn.wording import counted
 
 RARE = 3
 """Characters that occur less often are rare (count)."""
@@ -39,7 +40,7 @@ class Survey:
         repeated_files: share of the files whose bytes another one before has (0 to 1).
         read: the part that was looked at (bytes); of a table, `table` says it.
         encodings: those of files that are not UTF-8, each once.
-        has_crlf: whether lines end in CR LF or CR.
+        line_ends: those that are not LF: "CR LF", "CR" or both.
         characters: all of what was read; of a table, names of columns and the like included.
         lines: what lines look like; None where the text is records.
         mixture: differences between beginning, middle and end; None where the text is too short to tell, or records.
@@ -50,7 +51,7 @@ class Survey:
     repeated_files: float
     read: int
     encodings: tuple[str, ...]
-    has_crlf: bool
+    line_ends: tuple[str, ...]
     characters: Characters
     lines: Lines | None
     mixture: Mixture | None
@@ -75,13 +76,13 @@ def survey(files: Sequence[TextFile]) -> Survey:
         FileError: a file cannot be read.
     """
     form = table_format(files)
-    sample = Sample((), 0, (), False) if form == PARQUET else read_sample(files, spread=form is None)
+    sample = Sample((), 0, (), ()) if form == PARQUET else read_sample(files, spread=form is None)
     found = Survey(
         file_sizes=tuple(file.size for file in files),
         repeated_files=1 - len({file.sha256 for file in files}) / len(files),
         read=sample.size,
         encodings=sample.encodings,
-        has_crlf=sample.has_crlf,
+        line_ends=sample.line_ends,
         characters=_characters(sample.pieces),
         lines=lines_of(sample.pieces) if form is None else None,
         mixture=mixture_of("\n".join(sample.pieces)) if form is None else None,
@@ -90,8 +91,20 @@ def survey(files: Sequence[TextFile]) -> Survey:
     if found.table is None and found.lines is None:
         raise CorpusError(f"{files[0].name}: has nothing but blank lines")
     if found.table is not None and not any(column.filled for column in found.table.columns):
-        raise CorpusError(f"{files[0].name}: has no records in it, as {found.table.format}")
+        raise CorpusError(f"{files[0].name}: {_why_no_column(found.table)}")
     return found
+
+
+def _why_no_column(table: Table) -> str:
+    """Return why no column of `table` has a text to learn from."""
+    if not table.rows:
+        return f"has no records in it, as {table.format}"
+    if not table.columns:
+        return "has no column with a name that no other has, and a template takes columns by name"
+    return (
+        f"none of its {counted(table.rows, 'record')} has a text or a number in a column; lists and maps are taken "
+        "only where data.template names them"
+    )
 
 
 def _characters(texts: Sequence[str]) -> Characters:

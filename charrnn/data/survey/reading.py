@@ -34,13 +34,13 @@ class Sample:
         pieces: in the order of the text, line ends unified; whole lines, except in a line longer than a piece.
         size: what was read (bytes).
         encodings: those of all files that are not UTF-8, each once.
-        has_crlf: whether lines end in CR.
+        line_ends: those that are not LF: "CR LF", "CR" or both.
     """
 
     pieces: tuple[str, ...]
     size: int
     encodings: tuple[str, ...]
-    has_crlf: bool
+    line_ends: tuple[str, ...]
 
 
 def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
@@ -57,19 +57,23 @@ def read_sample(files: Sequence[TextFile], *, spread: bool) -> Sample:
     step = max(len(files) / MOST_FILES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), MOST_FILES))]
     pieces: list[str] = []
-    size, has_crlf = 0, False
+    size, with_lf, alone = 0, 0, 0
     for file, share in zip(chosen, _shares([file.size for file in chosen]), strict=True):
         spans = _read(file, share, spread)
         codec = find_encoding(file, AS_FOUND).name
         for start, data in spans:
             text = _decoded(data, codec, before=spans[0][1][: _MARKED.get(codec, 0)] if start else b"")
-            has_crlf = has_crlf or "\r" in text
+            # A CR at a cut may be the first half of a CR LF.
+            seen = text.removesuffix("\r") if start + len(data) < file.size else text
+            with_lf += seen.count("\r\n")
+            alone += seen.count("\r") - seen.count("\r\n")
             whole = _whole_lines(normalise(text, DataParams()), start > 0, start + len(data) < file.size)
             pieces.append(whole)
             size += len(data)
     encodings = dict.fromkeys(find_encoding(file, AS_FOUND).name for file in files)
     encodings.pop(_UTF8, None)
-    return Sample(tuple(pieces), size, tuple(encodings), has_crlf)
+    line_ends = tuple(name for name, count in (("CR LF", with_lf), ("CR", alone)) if count)
+    return Sample(tuple(pieces), size, tuple(encodings), line_ends)
 
 
 def _shares(sizes: Sequence[int]) -> list[int]:

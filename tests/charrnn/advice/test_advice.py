@@ -33,7 +33,7 @@ class Advice:
         (folder / "source").write_text("text")
         corpus = corpus_in(folder, files)
         base = load_params([], [f"data.directory={folder / 'data'}"])
-        self.facts, choices = advise(corpus, base, "model", "source", minutes)
+        self.facts, choices = advise(corpus, base, "model", "source", "as typed", minutes)
         self.values: dict[str, Value] = {choice.key: choice.value for choice in choices}
         self.reasons = {choice.key: choice.reason for choice in choices}
         assert len(self.values) == len(choices)
@@ -109,7 +109,8 @@ def test_prose_verse_and_code_are_one_stream_cut_by_position(tmp_path: Path, tex
     advice = Advice(tmp_path, {"a.txt": text})
     assert (advice.params.data.documents, advice.params.splits.by) == ("none", "position")
     assert reason in advice.reasons["data.documents"]
-    assert "is complete in itself, set" in advice.reasons["data.documents"]
+    assert "is complete in itself, set documents: " in advice.reasons["data.documents"]
+    assert advice.reasons["data.documents"].endswith(" here and by: documents under splits.")
 
 
 @pytest.mark.parametrize("rule", ["%", "---"])
@@ -170,7 +171,7 @@ def test_a_table_of_one_column_needs_no_template(tmp_path: Path) -> None:
 def test_a_template_names_only_columns_that_it_can(tmp_path: Path) -> None:
     rows = [{"a{b}": row["name"] * 3, "c:d": row["name"] * 2, "e": row["name"]} for row in kinds.rows()]
     assert Advice(tmp_path, {"a.csv": kinds.table(rows)}).params.data.template == "{e}"
-    with pytest.raises(CorpusError, match="source: none of the 2 columns"):
+    with pytest.raises(CorpusError, match="as typed: none of the 2 columns"):
         Advice(tmp_path, {"a.csv": "a{b},c:d\n" + "one,two\n" * 500})
 
 
@@ -200,7 +201,7 @@ def test_two_languages_one_after_the_other_are_split_in_blocks(tmp_path: Path) -
 def test_other_encodings_and_line_ends_are_mentioned(tmp_path: Path) -> None:
     advice = Advice(tmp_path, {"a": kinds.prose(sounds=kinds.FINNISH).replace("\n", "\r\n").encode("cp1252")})
     assert (advice.params.data.encoding, advice.params.data.documents) == ("auto", "none")
-    assert "Lines end in CR LF, or in CR; both are read as LF (data.newline)." in advice.facts
+    assert "Some lines or all end in CR LF, which is read as LF (data.newline)." in advice.facts
     assert "data.encoding" not in Advice(tmp_path, {"a": kinds.prose(sounds=kinds.FINNISH)}).values
 
 
@@ -239,10 +240,22 @@ def test_small_texts_hold_out_a_larger_share(characters: int, documents: int | N
     assert split_share(characters, documents) == share
 
 
+def test_how_large_the_splits_are_is_said_with_what_is_enough(tmp_path: Path) -> None:
+    reason = Advice(tmp_path, {"a": kinds.names()}).reasons["splits.val_fraction"]
+    assert reason.startswith("Validation and test have 10% of the text each, about ")
+    enough = "enough for 50,000 characters and 1,000 documents, but at least 3% and at most 10% of the text."
+    assert reason.endswith(f" documents: {enough}")
+    assert "documents" not in Advice(tmp_path, {"a": kinds.prose()}).reasons["splits.val_fraction"]
+
+
 def test_a_text_that_is_read_often_is_trained_with_dropout_and_weight_decay(tmp_path: Path) -> None:
     small = Advice(tmp_path, {"a": kinds.prose()}).params
     assert (small.model.hidden_size, small.training.optimizer, small.training.weight_decay) == (128, "adamw", 0.05)
     assert small.model.dropout == 0.4
+    why = Advice(tmp_path, {"a": kinds.prose()}).reasons
+    assert re.match(r"In 1 minute, two idle cores make at most about [\d,]+ passes", why["model.dropout"])
+    assert "; so many would teach the model the text by heart, and dropout counteracts that." in why["model.dropout"]
+    assert re.search(r": at most about [\d,]+ passes over .* on two idle cores\.$", why["training.max_minutes"])
     middle = Advice(tmp_path, {"a": kinds.prose(20_000)}).params
     assert (middle.model.hidden_size, middle.model.dropout, middle.training.weight_decay) == (256, 0, 0.05)
     large = Advice(tmp_path, {"a": kinds.prose(20_000) * 6}).params
@@ -270,9 +283,9 @@ def test_even_the_smallest_text_fills_ten_windows_of_each_stream(tmp_path: Path,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a", "Anna\nBob\n", "source: has 9 characters; at least 500"),
+        ("a", "Anna\nBob\n", "as typed: has 9 characters; at least 500"),
         ("a.csv", "text\n" + "word " * 200, "source: only 1 document is left of 1"),
-        ("a.csv", "text\n" + "word " * 99 + "\n" + "more " * 99, "source: its 2 documents .* cannot be divided"),
+        ("a.csv", "text\n" + "word " * 99 + "\n" + "more " * 99, "as typed: its 2 documents .* cannot be divided"),
         ("a", "the same line\n" * 100, "source: only 1 document is left of 100 .*: 99 repeated"),
         ("a", "x" * 1000, "1 distinct characters"),
     ],
@@ -354,8 +367,11 @@ def test_a_guessed_encoding_is_called_one(tmp_path: Path) -> None:
 def test_a_few_letters_are_one_text_and_may_be_documents(tmp_path: Path) -> None:
     advice = Advice(tmp_path, {f"{n:02}": kinds.prose(25, seed=n) for n in range(12)})
     assert advice.params.data.documents == "none"
-    assert advice.reasons["data.documents"].endswith("such as letters, set documents: files.")
-    params = load_params([tmp_path / "overlay.yaml"], ["data.documents=files", f"data.directory={tmp_path / 'data'}"])
+    assert advice.reasons["data.documents"].endswith(
+        "such as letters, set documents: files here and by: documents under splits."
+    )
+    changes = ["data.documents=files", "splits.by=documents", f"data.directory={tmp_path / 'data'}"]
+    params = load_params([tmp_path / "overlay.yaml"], changes)
     files = {path.name: path.read_text() for path in sorted(tmp_path.glob("[0-9]*"))}
     encode_corpus(corpus_in(tmp_path, dict(files)), params.data).splits(params.splits)
 

@@ -41,6 +41,10 @@ def test_in_a_text_as_it_was_written_nothing_is_odd(text: str) -> None:
         ("塗t was", 1),  # a quotation mark and a letter, read as Shift JIS
         ("\ufffd\x85", 2),
         ("qui ‘ arrivato", 1),  # È, read as mac-roman, written as cp850
+        ("souffl² caf²", 2),  # é, read as mac-greek, written as cp437
+        ("¾elel ºokolaad", 2),  # ž and š, read as cp1252, written as latin-2 and latin-6
+        ("Non pu‰, per‰", 2),
+        ("la casa non è di cos\u0300, è per la pu\u0309", 2),  # Italian, read as cp1258
     ],
 )
 def test_in_what_another_encoding_made_of_it_something_is(text: str, expected: int) -> None:
@@ -82,6 +86,24 @@ def test_a_frequent_kanji_within_words_of_a_latin_text_is_odd_all_the_same() -> 
 
 def test_a_letter_that_a_language_only_borrows_is_foreign() -> None:
     assert evidence("and the cafés of the town, which is in that valley with the river").foreign == 1
+
+
+def test_the_text_around_tells_the_language_of_a_text_that_does_not() -> None:
+    around = "The fox is in the house and it was not for you.\n" * 3
+    line = "the soufflé and čevapčići"
+    assert not evidence(line).known
+    assert evidence(line, around) == Evidence(2, 0, 4, 4, known=True)  # of what language they are is not said
+    assert not evidence("želel reči", around).known  # no word of the language around
+    assert evidence("la ville n'est pas belle et il ne le sait, né là", around).foreign == 0  # tells it itself
+
+
+def test_a_character_that_is_frequent_by_chance_tells_nothing() -> None:
+    assert not evidence("均抖我快抗\n坏技我找\n把我抄").known  # Russian names of GB 18030, read as Big5
+    assert evidence("快抖抗抆扭找把抄" * 10).odd == 80
+
+
+def test_signs_are_beside_numbers_and_after_what_they_belong_to() -> None:
+    assert evidence("20 m², 5 km², 1½ lb, £5, 5 €, 3 ½, 7‰, nº 1, 1ª, 25°C").odd == 0
 
 
 def test_a_text_without_frequent_words_is_of_no_known_language() -> None:

@@ -224,6 +224,50 @@ def test_a_late_line_with_new_bytes_tells_between_what_was_the_same_before(folde
     assert late.decode(found(late, folder).name) == late.decode("iso8859-15")
 
 
+AMONG_ENGLISH = "The quick brown fox is in the house and it was not for you.\n" * 30
+ONE_LINE = "Perché la città è così bella? Non può essere più lontana, però c'è già la luce di là.\n"
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "latin-1", "iso8859-15", "cp850", "mac-roman"])
+def test_a_line_of_another_language_is_judged_by_its_own_words(folder: Path, codec: str) -> None:
+    content = (AMONG_ENGLISH + ONE_LINE).encode(codec)
+    assert content.decode(found(content, folder).name) == AMONG_ENGLISH + ONE_LINE
+
+
+SLOVENIAN = "To ni tisto, kar sem želel reči, ampak danes je že prepozno, da bi se kaj spremenilo, človek.\n"
+NEVER_WRONG = [
+    *((AMONG_ENGLISH + "želel reči\n", codec) for codec in ("iso8859-2", "cp1250", "cp852", "mac-latin2")),
+    *((AMONG_ENGLISH + SLOVENIAN, codec) for codec in ("iso8859-2", "cp1250", "cp852", "mac-latin2")),
+    *((f"{before}The soufflé at the café was a cliché.\n", codec)
+      for before in ("", AMONG_ENGLISH) for codec in ("cp437", "cp850", "cp865", "cp1252", "mac-roman", "gbk")),
+    *(("Não é possível que a ação não tenha começado; os cães estão lá.\n", codec) for codec in ("cp860", "cp850")),
+    *(("Це було не так, як він думав, але для неї це був гарний день, і їхні діти.\n", codec)
+      for codec in ("cp1125", "cp1251", "koi8-u", "iso8859-5")),
+    *(("Александр\nДмитрий\nСергей\nАндрей\nАлексей\nМихаил\nМатвей\nЕкатерина\n", codec)
+      for codec in ("gbk", "euc_jp", "cp1251", "koi8-r")),
+    ("王伟\n李娜\n张敏\n刘洋\n陈静\n", "hz"),
+    *((names, "cp862") for names in ("משה כהן\nדוד לוי\nשרה מזרחי\nרחל פרץ\n", "תל אביב\nחיפה\nנתניה\n" * 9)),
+    *(("هذا هو الكتاب الذي كان في البيت، ولم يكن مع أحد من الناس\n", codec) for codec in ("gb18030", "cp1256")),
+    *(("╔════╗\n║ Menu ║\n╚════╝\nthe quick and the dead of it is to be that you have\n", codec)
+      for codec in ("koi8-r", "cp437", "gbk")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "codec"), NEVER_WRONG)
+def test_what_is_easily_taken_for_another_is_what_it_is_or_an_error(folder: Path, text: str, codec: str) -> None:
+    content = text.encode(codec)
+    taken = found_or_error(content, folder)
+    if isinstance(taken, FoundEncoding):
+        assert content.decode(taken.name) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"), [("Não é a ação de São João, que não está.\n" * 3, "cp860"), (GREEK, "cp737")]
+)
+def test_a_rare_encoding_is_taken_where_every_common_one_is_far_worse(folder: Path, text: str, codec: str) -> None:
+    assert found(text.encode(codec, "ignore"), folder) == FoundEncoding(codec, "guessed")
+
+
 # Encodings of seven bits
 
 
@@ -232,7 +276,9 @@ def test_hz_is_recognised_by_its_words(folder: Path) -> None:
     assert found(text.encode("hz"), folder) == FoundEncoding("hz", "guessed")
 
 
-@pytest.mark.parametrize("text", ["(format t ~{~a~^, ~} list)", "a ~{odd~} text", "~{ ~}", "x ~{"])
+@pytest.mark.parametrize(
+    "text", ["(format t ~{~a~^, ~} list)", "a ~{odd~} text", "~{ ~}", "x ~{", "f ~{abcd~} g", "~{Name~}"]
+)
 def test_tildes_and_braces_are_ascii(folder: Path, text: str) -> None:
     assert found(text.encode(), folder) == FoundEncoding("utf-8", "utf-8")
 

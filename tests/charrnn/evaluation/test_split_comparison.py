@@ -284,6 +284,23 @@ def test_metrics_and_table_have_a_row_for_each_split_there_is() -> None:
     assert [row.split for row in only_val.rows] == ["val"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"), [(made_up_names(3_000, 1), True), (made_up_play(20_000).split("\n"), False)]
+)
+def test_a_stream_of_short_lines_may_be_a_list(lines: list[str], told: bool) -> None:
+    text = "".join(
+        f"{line}\n" for line in [*lines, *(line.lower().translate(CYRILLIC) for line in lines[: len(lines) // 20])]
+    )
+    characters = "".join(sorted(set(text)))
+    vocabulary = Vocabulary(characters, tuple(map(text.count, characters)), (0,) * len(characters))
+    ids = vocabulary.encode(text)
+    units = Units(None, None, np.array([len(ids)]), np.zeros(1, dtype=np.uint64))
+    warning = compare_with_train(split(ids, units, SplitParams()), vocabulary).warning(None)
+    assert "set splits.by=blocks for splits that resemble train" in warning
+    advice = ", or, if each line is a text of its own, data.documents=lines and splits.by=documents"
+    assert warning.endswith(advice) == told
+
+
 def test_long_documents_of_another_language_are_seen_too() -> None:
     text = made_up_play(400_000)
     other = "".join(random_letters(number) for number in range(3))

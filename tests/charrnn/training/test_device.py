@@ -178,3 +178,5 @@ def test_the_cpu_is_described_with_what_changes_the_last_bit(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
     assert multiplies_bfloat16() == able
     assert describe_device(CPU) == f"CPU ({torch.backends.cpu.get_cpu_capability()}{words}), 2 threads"
+    torch.set_num_threads(1)
+    assert describe_device(CPU).endswith(", 1 thread")

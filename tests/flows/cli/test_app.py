@@ -137,13 +137,21 @@ def test_help_is_answered_by_the_script_from_any_folder_before_anything_slow(
     [
         (["--nonsense"], "no such option: --nonsense"),
         (["smaple", "last"], "no such command 'smaple'. Did you mean 'sample'?"),
-        (["train", "a text.txt"], "got unexpected extra argument(s) (a text.txt)"),
+        (
+            ["train", "a text.txt"],
+            "got unexpected extra argument(s) (a text.txt); put a pattern, or a value with blanks, in quotes",
+        ),
+        (
+            ["init", "a.txt", "b.txt"],
+            "got unexpected extra argument(s) (b.txt); put a pattern, or a value with blanks, in quotes",
+        ),
         (["train", "--set"], "option '--set' requires an argument"),
         (["train", "--quiet=yes"], "option '--quiet' does not take a value"),
         (["train", "--set", "training.sed=1"], "--set: training.sed: unknown parameter; did you mean training.seed?"),
         (["train", "--resume", "last", "--init-from", "last"], "--resume: not allowed with --init-from"),
         (["sample"], "MODEL: exactly one of MODEL, --run, --checkpoint and --model must be given, got none"),
         (["sample", "last", "--length", "many"], '--length: must be a whole number, got "many"'),
+        (["sample", "last", "--format", "csv"], "--format: 'csv' is not one of 'text', 'lines', 'jsonl'"),
         (["sample", "last", "--length", "0"], "--length: must be >= 1, got 0"),
         (["sample", "last", "--prime", "a", "--prime-file", "b"], "--prime-file: not allowed with --prime"),
         (["compare", "--last", "1.5"], '--last: must be a whole number, got "1.5"'),

@@ -111,6 +111,26 @@ def test_no_file_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "a.yaml").read_text() == "mine"
 
 
+def test_a_folder_is_told_as_one_also_where_an_overlay_of_its_name_is_there(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters.yaml").write_text("mine")
+    answer = captured("init", "letters")
+    assert (answer.code, answer.out) == (2, "")
+    assert "letters: is a directory; the texts in it are " in answer.err
+
+
+def test_messages_call_the_text_as_it_was_typed(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.txt").write_text(kinds.prose())
+    assert captured("init", "d/*.txt", "--out", "d/d.yaml").code == 0
+    written = (tmp_path / "d" / "d.yaml").read_text()
+    assert written.startswith('# Made by `charrnn init` for "d/*.txt", from')
+    assert yaml.safe_load(written)["data"]["sources"] == ["*.txt"]
+    (tmp_path / "d" / "a.txt").write_text("short")
+    answer = captured("init", "d/*.txt", "--out", "d/e.yaml")
+    assert answer.err.startswith("error: d/*.txt: has 5 characters; at least 500")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -79,6 +79,18 @@ def test_a_cell_of_markdown_stays_one_cell_and_a_sample_ends_no_block() -> None:
     assert "\n    ```\n    # not a heading" in text
 
 
+def test_a_value_with_line_ends_stays_in_its_row_and_two_values_that_look_alike_still_differ() -> None:
+    separators = ("\nFrom ", "\\nFrom ", "a|\x1b[2J")
+    runs = [record(n, params={"data.documents": text}) for n, text in enumerate(separators, start=1)]
+    text = Comparison(runs).markdown()
+    (row,) = [line for line in text.splitlines() if "data.documents" in line]
+    assert row == "| data.documents | \\nFrom  | \\nFrom  | a\\|\\x1b[2J |"
+    assert "<td>\\nFrom</td>" in Comparison(runs).html()
+    headers = Comparison([record(1, name="two\nlines")]).markdown()
+    assert "|  | two\\nlines |" in headers
+    assert "### two\\nlines" in headers
+
+
 def test_the_page_stands_alone_and_shows_texts_as_they_are() -> None:
     page = Comparison([record(1, name="<b>"), record(2)]).html()
     assert "To be, &lt;or&gt; not | to be" in page

@@ -19,7 +19,7 @@ def test_small_files_are_read_whole(tmp_path: Path) -> None:
     files = [text_file(tmp_path / name, content) for name, content in {"a": "one\ntwo", "b": "three\n"}.items()]
     sample = read_sample(files, spread=True)
     assert sample.pieces == ("one\ntwo", "three\n")
-    assert (sample.size, sample.encodings, sample.has_crlf) == (13, (), False)
+    assert (sample.size, sample.encodings, sample.line_ends) == (13, (), ())
 
 
 @pytest.mark.usefixtures("_little")
@@ -101,10 +101,19 @@ def test_what_is_damaged_is_shown_as_damaged(tmp_path: Path) -> None:
     assert read_sample([file], spread=True).pieces == ("Müller\n" * 20 + "M\ufffdller\n",)
 
 
-@pytest.mark.parametrize("end", ["\r\n", "\r"])
-def test_line_ends_are_unified_and_mentioned(tmp_path: Path, end: str) -> None:
-    sample = read_sample([text_file(tmp_path / "a", f"one{end}two{end}")], spread=True)
-    assert (sample.pieces, sample.has_crlf) == (("one\ntwo\n",), True)
+@pytest.mark.parametrize(
+    ("ends", "found"),
+    [(("\r\n", "\r\n"), ("CR LF",)), (("\r", "\r"), ("CR",)), (("\r", "\r\n"), ("CR LF", "CR")), (("\n", "\n"), ())],
+)
+def test_line_ends_are_unified_and_told_apart(tmp_path: Path, ends: tuple[str, str], found: tuple[str, ...]) -> None:
+    sample = read_sample([text_file(tmp_path / "a", f"one{ends[0]}two{ends[1]}")], spread=True)
+    assert (sample.pieces, sample.line_ends) == (("one\ntwo\n",), found)
+
+
+@pytest.mark.parametrize("size", range(88, 104))
+def test_a_cr_lf_that_a_cut_divides_is_no_cr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 3 * size)
+    assert read_sample([text_file(tmp_path / "a", "ab\r\n" * 1000)], spread=True).line_ends == ("CR LF",)
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02\x03" * 100, b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10])

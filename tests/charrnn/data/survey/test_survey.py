@@ -230,3 +230,21 @@ def test_equal_files_are_counted(tmp_path: Path) -> None:
 def test_a_text_without_content_is_refused_by_name(tmp_path: Path, name: str, content: str) -> None:
     with pytest.raises(CorpusError, match=rf"{name}: has no"):
         looked_at(tmp_path / name, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.csv", "one,two\n", "has no records in it, as CSV"),
+        ("a.csv", "a,a\n1,2\n", "has no column with a name that no other has"),
+        ("a.csv", "a,b\n,\n,\n", "none of its 2 records has a text or a number in a column"),
+        (
+            "a.jsonl",
+            '{"a": [1], "b": {"c": 1}}\n',
+            "none of its 1 record has a text or a number in a column; lists and maps",
+        ),
+    ],
+)
+def test_a_table_without_texts_is_refused_with_the_reason(tmp_path: Path, name: str, content: str, why: str) -> None:
+    with pytest.raises(CorpusError, match=rf"{name}: {why}"):
+        looked_at(tmp_path / name, content)
