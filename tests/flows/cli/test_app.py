@@ -148,7 +148,10 @@ def test_help_is_answered_by_the_script_from_any_folder_before_anything_slow(
         (["train", "--set"], "option '--set' requires an argument"),
         (["train", "--quiet=yes"], "option '--quiet' does not take a value"),
         (["train", "--set", "training.sed=1"], "--set: training.sed: unknown parameter; did you mean training.seed?"),
-        (["train", "--resume", "last", "--init-from", "last"], "--resume: not allowed with --init-from"),
+        (
+            ["train", "--resume", "last", "--init-from", "last"],
+            "--resume: not allowed with --init-from: that starts a new run",
+        ),
         (["sample"], "MODEL: exactly one of MODEL, --run, --checkpoint and --model must be given, got none"),
         (["sample", "last", "--length", "many"], '--length: must be a whole number, got "many"'),
         (["sample", "last", "--format", "csv"], "--format: 'csv' is not one of 'text', 'lines', 'jsonl'"),
@@ -164,7 +167,7 @@ def test_a_mistake_is_one_line_and_exit_code_2_before_anything_slow(arguments: l
     done = separate("-c", CHARRNN, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = said(done)
-    assert line.startswith(f"error: {message}")
+    assert line == f"error: {message}"
     assert not imported(done) & SLOW
 
 
