@@ -32,6 +32,7 @@ from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
 from charrnn.training.rollback import MemoryStates, train_with_rollback
 from charrnn.training.session import new_session
 from charrnn.training.threads import Threads, thread_warning
+from charrnn.wording import counted
 
 logger = logging.getLogger("charrnn")
 
@@ -180,7 +181,7 @@ def _train(dataset: Dataset, params: Params, device: torch.device, progress: boo
                     case CheckpointDue():
                         states.save(state)
                     case ThreadsChanged():
-                        logger.info("%d threads instead of %d, which are slower now", event.threads, event.before)
+                        logger.info("%s instead of %d, slower now", counted(event.threads, "thread"), event.before)
                     case RolledBack():
                         logger.warning("%s; back to step %d", event.reason, event.to_step)
                         states.save(state)

@@ -79,10 +79,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         try:
             if not path.exists():
                 os.replace(temporary, path)
-                _fsync_directory(path.parent)
         except OSError:
             if not path.exists():  # else another process was first
                 raise
+        _fsync_directory(path.parent)
     except OSError as error:
         raise explain(error, "write", path) from error
     finally:

@@ -13,7 +13,7 @@ from charrnn.data.layout import lay_out
 from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Ids
 from charrnn.data.windows import Windows
-from charrnn.errors import DivergedError
+from charrnn.errors import DeviceError, DivergedError
 from charrnn.evaluation.dynamic import SEGMENT
 from charrnn.evaluation.metrics import METRICS, PREFIXES
 from charrnn.evaluation.mixture import Adapted, evaluate_adapted
@@ -53,29 +53,34 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
             baselines = compute_baselines(train_ids, splits.ids(name), vocabulary.size)
             scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines.shown)
             _report(tracker, name, scores[name], baselines, checkpoint.step)
-            segments = lay_out(splits, name, 1, SEGMENT, CPU)
-            adapted = _adapted(checkpoint, train_ids, segments, name, params.evaluation.adaptive_seconds)
-            for key, value in (adapted.metrics if adapted else {}).items():
-                tracker.metric(f"{name}/{key}", value, checkpoint.step)
-            tracker.flush()
+            if params.evaluation.adaptive_seconds:
+                adapted = _adapted(checkpoint, train_ids, lay_out(splits, name, 1, SEGMENT, CPU), name, params)
+                for key, value in (adapted.metrics if adapted else {}).items():
+                    tracker.metric(f"{name}/{key}", value, checkpoint.step)
+                tracker.flush()
     shown = scores.get("val") or scores.get("test")
     tracker.curves(shown.baselines if shown else {}, "loss_curves.png")
     return scores
 
 
 def _adapted(
-    checkpoint: Checkpoint, train_ids: Ids | SplitIds, segments: Windows, name: str, seconds: float
+    checkpoint: Checkpoint, train_ids: Ids | SplitIds, segments: Windows, name: str, params: Params
 ) -> Adapted | None:
     """Return the losses of models that learn from the split `name` as they read it, None where there are none."""
+    seconds, size = params.evaluation.adaptive_seconds, checkpoint.vocabulary.size
     try:
-        adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, checkpoint.vocabulary.size, seconds)
+        with computing(params.training, checkpoint.threads):
+            adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, size, seconds)
+    except DeviceError:
+        logger.warning("adapt     %-4s out of memory; there is no dynamic_loss and no adaptive_loss", name)
+        return None
     except DivergedError as error:
         logger.warning("adapt     %-4s %s; there is no dynamic_loss and no adaptive_loss", name, error)
         return None
     if adapted:
         line = "learning as it reads: loss %.4f, with an n-gram model %.4f"
         logger.info(f"adapt     %-4s {line}", name, adapted.dynamic_loss, adapted.adaptive_loss)
-    elif seconds:
+    else:
         line = "%s characters take longer than evaluation.adaptive_seconds: no dynamic_loss and no adaptive_loss"
         logger.info(f"adapt     %-4s {line}", name, f"{segments.characters:,}")
     return adapted

@@ -107,12 +107,12 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
             logger.info("train     is over; for more, raise training.epochs, max_steps, max_minutes or patience")
         else:
             _begin_threads(threads, state, streams, tracker)
-        if trained_on not in ("", describe_device(device)):
-            logger.warning(
-                "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
-                trained_on,
-                describe_device(device),
-            )
+            if trained_on not in ("", describe_device(device)):
+                logger.warning(
+                    "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
+                    trained_on,
+                    describe_device(device),
+                )
         _introduce(params, streams, state)
         watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
         with (
@@ -258,7 +258,7 @@ class _Watcher:
     def _on_threads_changed(self, event: ThreadsChanged) -> None:
         self.tracker.metric(THREADS, event.threads, event.step)
         logger.info(
-            "  step %6d  %d threads instead of %d, which are slower now", event.step, event.threads, event.before
+            "  step %6d  %s instead of %d, slower now", event.step, counted(event.threads, "thread"), event.before
         )
 
     def _on_rolled_back(self, event: RolledBack) -> None:

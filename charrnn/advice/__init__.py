@@ -149,8 +149,8 @@ def _splits(found: Survey, documents: Documents, dataset: Dataset, share: float)
         each += f" in {counted(max(int(dataset.documents * share), 1), 'document')}"
         wanted += f" and {SPLIT_DOCUMENTS:,} documents"
     size = (
-        f"Validation and test have {share:.0%} of the text each, about {each}: enough for {wanted}, but at least "
-        f"{SMALLEST_SHARE:.0%} and at most {LARGEST_SHARE:.0%} of the text."
+        f"Validation and test have {share:.0%} of the text each, about {each}. init aims at {wanted}, and takes at "
+        f"least {SMALLEST_SHARE:.0%} and at most {LARGEST_SHARE:.0%} of the text."
     )
     return [
         Choice("splits.by", by, why),

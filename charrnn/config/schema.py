@@ -68,7 +68,7 @@ class DataParams(Section):
     documents: Text = NO_DOCUMENTS
     """What a document is, a text that is complete in itself: none (all is one stream), lines, files, records (the rows
     of CSV, TSV, JSON lines and Parquet files), or else the text that separates two documents, literally, and belongs to
-    none of them, such as "\\n\\nFrom " in an mbox file of mails."""
+    none of them, such as "\\nFrom " in an mbox file of mails."""
     template: str | None = None
     """Text of a record, with its columns in braces, such as "{title}\\n{text}"; null where records have one column. A
     value is written as the file has it: 1.50 stays 1.50; true and false; nothing for null; lists and maps as JSON. The

@@ -25,7 +25,10 @@ def typed_text(value: str, where: str, *, separates: bool) -> str:
     if text is not None:
         return text
     if _QUOTED.fullmatch(value.strip(" ")):
-        raise params_error(f"{where}: {value} has an escape that YAML does not know; write a backslash twice")
+        problem = "an escape that YAML does not know; write a backslash twice"
+        if "\\" not in value:
+            problem = "a character that YAML does not allow in quotes"
+        raise params_error(f"{where}: {value} has {problem}")
     if separates and (escape := _ESCAPE.search(value)):
         found = escape.group()
         raise params_error(

@@ -35,7 +35,7 @@ from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError, FileError, UndecodedError
 from charrnn.files import atomic_directory, explain, sweep
 
-ENCODING_VERSION = 3
+ENCODING_VERSION = 4
 """Part of the key of each encoding. Raise it in a commit by which the same text and parameters give other ids, another
 vocabulary or other files than before, so that older encodings are not found any more; leave it otherwise."""
 ENCODING_PARAMS = {"encoding", "newline", "unicode_form", "lowercase", "min_count", "max_characters"}
@@ -121,7 +121,10 @@ class Dataset:
         return self._positions("file_ends.bin", self.files, "files")
 
     def file_hashes(self) -> Hashes:
-        """Map what tells files apart: (files,) uint64, equal for files of which the same is learnt. Raises as `ids`."""
+        """Map what tells files apart: (files,) uint64, equal for files with the same ids, without what joins them.
+
+        Raises as `ids`.
+        """
         return self._map("file_hashes.bin", np.dtype(np.uint64), self.files, "files")
 
     def _positions(self, name: str, count: int, what: str) -> Positions:

@@ -28,7 +28,7 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
     found = find_encoding(file, params)
     encoding = found.name
     try:
-        if encoding.strip().lower().replace("-", "_") in _NO_ENCODINGS:
+        if codecs.lookup(encoding).name.replace("-", "_") in _NO_ENCODINGS:
             raise LookupError
         "".encode(encoding)
         decoder = codecs.getincrementaldecoder(encoding)()

@@ -164,7 +164,7 @@ def _parts(separator: str, file: TextFile, params: DataParams, chunk_bytes: int)
         ended = splitter.feed(text)
         if ended and is_first:
             is_first = False
-            # With a separator at the start of the file no document has ended yet.
+            # Where it is the line end before the file that begins a separator, no document has ended yet.
             ended = [ended[0].removeprefix(before), *ended[1:]] if ended[0] or not before else ended[1:]
         if ended:
             yield ended
@@ -188,9 +188,10 @@ def _hint(separator: str) -> str:
 def _occurs(separator: str, files: Sequence[TextFile], params: DataParams, chunk_bytes: int) -> bool:
     """Return whether `separator` stands anywhere in the text; reads no further than to the first."""
     before = "\n" if separator.startswith("\n") else ""
+    after = "\n" if separator.endswith("\n") else ""
     for file in files:
         splitter = Splitter(separator)
-        if any(splitter.feed(text) for text in chain([before], _text(file, params, chunk_bytes))):
+        if any(splitter.feed(text) for text in chain([before], _text(file, params, chunk_bytes), [after])):
             return True
     return False
 

@@ -43,7 +43,7 @@ def dynamic_predictions(model: CharRNN, streams: Windows) -> Iterator[Prediction
     """
     learner = copy.deepcopy(model).eval().requires_grad_(True)
     weights: list[Tensor] = list(learner.parameters())
-    trained = [weight.detach().clone() for weight in weights]
+    trained = [weight.detach() for weight in model.parameters()]
     squares = [torch.zeros_like(weight) for weight in weights]
     steps: list[Tensor] = []
     state: State = learner.initial_state(streams.batch_size)

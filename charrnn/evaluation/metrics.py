@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 PREFIXES = {"val": "best", "test": "test"}
 """Split -> the prefix of its metrics: `best/loss` is the best checkpoint's on the whole validation split (`val/loss` is
-the curve that training logs), `test/loss` its loss on the test split."""
+the curve that training logs), `test/loss` its loss on the test split. The losses of models that learn as they read are
+the best checkpoint's, too, and are named `val/dynamic_loss`, `val/adaptive_loss`, and so for the test split."""
 
 # exp() of more is beyond a double.
 MAX_EXPONENT = 709.0

@@ -8,7 +8,7 @@ before. The settings were chosen on the last tenth of tinyshakespeare's training
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,8 @@ TRIAL_SHARE = 0.05
 """Share of the text after which the time that all of it takes is estimated."""
 FASTEST = 50_000
 """Characters per second that no processor reaches: a text that would need more is not begun."""
+MOST_CHARACTERS = 2_000_000
+"""Longest text that is read: the n-gram model takes about 340 bytes for each of its characters."""
 
 Floats = NDArray[np.float32]
 Losses = NDArray[np.float64]
@@ -138,20 +140,40 @@ def adapted_losses(
 
 
 def evaluate_adapted(
-    model: CharRNN, train_ids: Ids | SplitIds, streams: Windows, vocabulary_size: int, seconds: float
+    model: CharRNN,
+    train_ids: Ids | SplitIds,
+    streams: Windows,
+    vocabulary_size: int,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Adapted | None:
-    """Return the mean of `adapted_losses`, None where that takes longer than `seconds`, as its first part shows (s)."""
-    if streams.characters > seconds * FASTEST:
+    """Return the mean of `adapted_losses`; None where that takes longer than `seconds`, or its first part shows it.
+
+    Args:
+        model: as for `adapted_losses`.
+        train_ids: as for `adapted_losses`.
+        streams: as for `adapted_losses`; of more than MOST_CHARACTERS nothing is read.
+        vocabulary_size: as for `adapted_losses`.
+        seconds: how long it may take (s).
+        clock: the time (s).
+
+    Raises:
+        DivergedError: a loss of the model is NaN or infinite.
+    """
+    if streams.characters > min(seconds * FASTEST, MOST_CHARACTERS):
         return None
+    began = clock()
     own_sum = mixed_sum = 0.0
     done, first, begun = 0, 0, 0.0
     for own, mixed in adapted_losses(model, train_ids, streams, vocabulary_size):
         own_sum, mixed_sum, done = own_sum + own.sum(), mixed_sum + mixed.sum(), done + len(own)
+        now = clock()
+        expected = now - began
         if not first:
             # What comes before it is done once.
-            first, begun = done, time.monotonic()
+            first, begun = done, now
         elif done >= TRIAL_SHARE * streams.characters:
-            expected = (time.monotonic() - begun) / (done - first) * streams.characters
-            if expected >= seconds:
-                return None
+            expected = begun - began + (now - begun) / (done - first) * (streams.characters - first)
+        if expected >= seconds:
+            return None
     return Adapted(float(own_sum / done), float(mixed_sum / done))

@@ -74,7 +74,7 @@ def train(
             yield CheckpointDue(at.step, keep=due.keep)
         elif due.end:
             return
-        elif pending is None and threads is not None and threads.trial_is_due:
+        elif pending is None and threads is not None and threads.trial_is_due and threads.has_time(at.elapsed):
             yield from _choose_threads(threads, state, streams)
             at.elapsed = time.monotonic() - resumed_at
         else:

@@ -18,6 +18,7 @@ from charrnn.training.device import threads_are_open
 from charrnn.training.limits import is_limited_by_time
 from charrnn.training.state import TrainState
 from charrnn.training.step import make_step
+from charrnn.wording import counted
 
 # How long a trial is to take (s), at most this share of a training limited by time; slow steps take longer.
 TRIAL_SECONDS, TRIAL_SHARE = 1.0, 0.02
@@ -122,6 +123,11 @@ class Threads:
         slow = self._speed is not None and self._speed * SLOW < self.speeds.get(number, 0.0)
         return slow or (number < self._numbers[-1] and rested >= LOOK_AGAIN)
 
+    def has_time(self, elapsed: float) -> bool:
+        """Return whether a trial is worth its time after `elapsed` seconds of training: some of it must be left."""
+        limit = self._training.max_minutes
+        return limit is None or 60 * limit - elapsed >= REST * self._took
+
     def _begin_window(self) -> None:
         self._characters, self._seconds = 0.0, 0.0
 
@@ -144,12 +150,16 @@ def compare(
         clock: the time (s).
     """
     began, block = clock(), seconds / (ROUNDS * len(numbers))
-    for number in numbers:
-        measure(number, 0.0)  # what is made at the first use, such as the threads
+    speeds: dict[int, float] = {}
+    for number in reversed(numbers):
+        # Not counted, as threads are made at their first use; but where steps are slow, two such figures must do:
+        # those of the most threads, and of one core left free.
+        speeds[number] = measure(number, 0.0)
         yield
+        if len(speeds) > 1 and clock() - began >= seconds:
+            return speeds
     found: dict[int, list[float]] = {number: [] for number in numbers}
     kept = list(numbers)
-    speeds: dict[int, float] = {}
     for turn in range(ROUNDS):
         for number in kept:
             found[number].append(measure(number, block))
@@ -169,8 +179,8 @@ def thread_warning(threads: int) -> str:
     if threads <= cores:
         return ""
     return (
-        f"{threads} threads (training.threads) on the {cores} cores that this process gets: they wait for each other; "
-        f"auto takes at most {cores}"
+        f"{counted(threads, 'thread')} on the {counted(cores, 'core')} that this process gets: they wait for each "
+        f"other; a new training with training.threads auto takes at most {cores}"
     )
 
 

@@ -129,5 +129,5 @@ def answer_usage(error: typer.TyperException) -> int:
     elif isinstance(error, typer.BadParameter) and error.message:
         message = error.message
     elif "unexpected extra argument" in message:
-        message += "; put a pattern, or a value with blanks, in quotes"
+        message += "; if it was a pattern or a value with blanks, put it in quotes"
     return answer(message[:1].lower() + message[1:].removesuffix("."), 2)

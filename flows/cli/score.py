@@ -9,6 +9,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.errors import FileError, ParamsError
 from charrnn.files import explain
+from charrnn.undecodable import decoded
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import kind_of
@@ -86,17 +87,18 @@ def score(
         raise ParamsError(f"--by: not allowed with --format summary, which is of the whole text, got {by}")
     if adapt and fast:
         raise ParamsError("--fast: not allowed with --adapt, which reads the text as one")
-    given = text if file is None else _read(file)
-    assert given is not None
+    given = _read(file) if text is None else decoded(text)
     params = load_params(overlays, overrides)
     with interruptible():
         from charrnn.evaluation.surprisal import score_text
         from charrnn.generation.writer import Writer
+        from charrnn.training.device import computing
         from flows.cli.surprisal_rows import by_character, by_line, summary
     trained = _load(params, wanted)
     network, data = trained.model(), trained.params.data
     of_lines = Writer(network, trained.vocabulary, data).of_lines
-    scored = score_text(network, trained.vocabulary, data, given, of_lines=of_lines, adapt=adapt, pieces=fast)
+    with computing(trained.params.training, trained.threads):
+        scored = score_text(network, trained.vocabulary, data, given, of_lines=of_lines, adapt=adapt, pieces=fast)
     form = form or ("tsv" if by else "summary")
     if form == "summary":
         rows = summary(scored)
@@ -107,7 +109,8 @@ def score(
     return 0
 
 
-def _read(file: str) -> str:
+def _read(file: str | None) -> str:
+    assert file is not None
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 from charrnn.evaluation.metrics import perplexity
 from charrnn.evaluation.surprisal import Surprisal
 from charrnn.generation.formats import as_line
+from charrnn.wording import counted
 
 Format = Literal["tsv", "jsonl"]
 
@@ -17,9 +18,10 @@ def summary(scored: Surprisal) -> Iterator[str]:
     """Yield the lines that describe the whole text."""
     yield f"{scored.bits_per_char:.4f} bits per character"
     yield f"{perplexity(scored.bits_per_char * float(np.log(2))):.3f} perplexity"
-    yield _counted(scored.characters)
+    yield counted(scored.characters, "character")
     if unknown := int(scored.unknown.sum()):
-        yield f"{_counted(unknown)} that the model has never seen {'is' if unknown == 1 else 'are'} left out"
+        are = "is" if unknown == 1 else "are"
+        yield f"{counted(unknown, 'character')} that the model has never seen {are} left out"
 
 
 def by_character(scored: Surprisal, form: Format) -> Iterator[str]:
@@ -39,10 +41,6 @@ def by_line(scored: Surprisal, form: Format) -> Iterator[str]:
         for line in lines
     )
     return _table(names, rows, form)
-
-
-def _counted(characters: int) -> str:
-    return f"{characters:,} {'character' if characters == 1 else 'characters'}"
 
 
 def _table(names: tuple[str, ...], rows: Any, form: Format) -> Iterator[str]:

@@ -135,6 +135,19 @@ def test_a_directory_that_came_to_exist_in_the_last_moment_stays(
     assert content(tmp_path) == {"folder/a": b"theirs"}
 
 
+def test_a_rename_that_is_not_on_the_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def fail_for_the_parent(number: int) -> None:
+        if os.fstat(number).st_ino == tmp_path.stat().st_ino:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", fail_for_the_parent)
+    with pytest.raises(FileError, match=r"Input/output error$"), atomic_directory(tmp_path / "folder") as temporary:
+        (temporary / "a").write_bytes(b"a")
+
+
 # What goes wrong
 
 

@@ -68,7 +68,7 @@ def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BY
     columns: tuple[str, ...] = ()
     for where, row in _READERS[table_suffix(file.name)](file, params, partial(choose, template=template), chunk_bytes):
         columns = columns or tuple(row)
-        if tuple(row) != columns:  # the only one of each record, without a template
+        if tuple(row) != columns:  # the only one of each record of the file, without a template
             raise CorpusError(
                 f"{where}: has the column {listed(tuple(row))}, and the records before it have {listed(columns)}; "
                 "set data.template to the text of a record, with columns in braces"

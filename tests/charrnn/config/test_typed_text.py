@@ -33,6 +33,11 @@ def test_an_unknown_escape_in_quotes_is_refused() -> None:
     )
 
 
+def test_a_character_that_yaml_does_not_know_in_quotes_is_no_escape() -> None:
+    with pytest.raises(ParamsError, match=r"has a character that YAML does not allow in quotes$"):
+        typed_text('"a\x1bb"', "--until", separates=True)
+
+
 def test_a_line_end_that_is_typed_as_two_characters_is_refused_where_it_is_likely_to_be_meant() -> None:
     assert typed_text(r"\n", "data.directory", separates=False) == r"\n"
     with pytest.raises(ParamsError) as caught:

@@ -156,7 +156,7 @@ def test_an_encoding_that_tells_no_offset_is_an_error_all_the_same(path: Path) -
 
 
 @pytest.mark.parametrize(
-    "encoding", ["", "utf-9", "hex", "rot13", "base64", "undefined", "idna", "unicode-escape", "utf\0", "\N{SNOWMAN}"]
+    "encoding", ["", "utf-9", "hex", "rot13", "base64", "undefined", "idna", "unicode escape", "utf\0", "\N{SNOWMAN}"]
 )
 def test_what_is_no_text_encoding_is_a_parameter_error(path: Path, encoding: str) -> None:
     path.write_bytes(b"text")

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,10 @@ def test_a_text_that_takes_longer_than_allowed_has_no_losses(
 ) -> None:
     monkeypatch.setattr(mixture, "FASTEST", 1e9)
     assert evaluate_adapted(model, IDS[:100], Streams(IDS, 1, 20, CPU), SIZE, seconds) is None
+
+
+def test_reading_ends_as_soon_as_the_time_is_over_however_slow_a_segment_is(model: CharRNN) -> None:
+    looked = itertools.count(step=10.0)  # at each look, ten seconds have passed
+    ids = np.tile(IDS, 10)
+    assert evaluate_adapted(model, IDS[:100], Streams(ids, 1, 20, CPU), SIZE, 25.0, lambda: next(looked)) is None
+    assert next(looked) == 40.0  # the beginning and three segments

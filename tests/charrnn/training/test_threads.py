@@ -127,7 +127,7 @@ def test_a_single_disturbed_block_decides_nothing() -> None:
 def test_the_numbers_take_turns_in_changing_order() -> None:
     machine = Machine({1: 100.0, 2: 110.0, 3: 120.0})
     finish(compare((1, 2, 3), machine.measure, 10.0, lambda: 0.0))
-    assert machine.measured[:9] == [1, 2, 3, 1, 2, 3, 3, 2, 1]
+    assert machine.measured[:9] == [3, 2, 1, 1, 2, 3, 3, 2, 1]
 
 
 def test_what_is_half_as_fast_is_not_measured_to_the_end() -> None:
@@ -136,15 +136,20 @@ def test_what_is_half_as_fast_is_not_measured_to_the_end() -> None:
     assert [machine.measured.count(number) for number in (1, 2, 3)] == [ROUNDS + 1, 3, ROUNDS + 1]
 
 
-def test_slow_steps_are_measured_less_often() -> None:
-    machine = Machine({1: 100.0, 2: 110.0})
+@pytest.mark.parametrize(
+    ("step", "measured"),
+    [(0.2, [8, 7, 4, 1, 1, 4, 7, 8]), (0.4, [8, 7, 4]), (2.0, [8, 7])],
+    ids=["round", "three", "two"],
+)
+def test_slow_steps_are_measured_less_often(step: float, measured: list[int]) -> None:
+    machine = Machine({1: 100.0, 4: 105.0, 7: 108.0, 8: 110.0})
 
     def slow(number: int, seconds: float) -> float:
-        machine.now += 1.0
+        machine.now += step
         return machine.measure(number, seconds)
 
-    finish(compare((1, 2), slow, 1.0, machine.clock))
-    assert machine.measured == [1, 2, 1, 2]
+    assert finish(compare((1, 4, 7, 8), slow, 1.2, machine.clock)) == {one: machine.speeds[one] for one in measured}
+    assert machine.measured == measured
 
 
 # The choice at the start
@@ -225,8 +230,8 @@ def test_nothing_is_tried_with_one_core_or_on_a_gpu() -> None:
 def test_more_threads_than_cores_are_worth_a_warning() -> None:
     assert thread_warning(4) == ""
     assert thread_warning(5) == (
-        "5 threads (training.threads) on the 4 cores that this process gets: they wait for each other; "
-        "auto takes at most 4"
+        "5 threads on the 4 cores that this process gets: they wait for each other; "
+        "a new training with training.threads auto takes at most 4"
     )
 
 
