@@ -406,7 +406,7 @@ def test_the_champion_is_served_over_http(stack: Stack) -> None:
         for wrong, reason in (
             ({"dataframe_records": [{"prime": "a", "length": -1}]}, "length"),
             ({"dataframe_records": [{"prime": 3}]}, "prime"),
-            ({"dataframe_records": [{"length": 3}]}, "prime"),
+            ({"dataframe_records": [{"prime": "a", "lenght": 3}]}, "lenght"),
             ({"nothing": []}, "dataframe_records"),
         ):
             refused = httpx.post(f"{address}/invocations", json=wrong, timeout=60)

@@ -50,7 +50,7 @@ def test_a_run_goes_by_its_id(finished: Finished) -> None:
 
 
 def test_last_is_the_newest_run(finished: Finished) -> None:
-    assert found(finished, "--run", "last") == of_run(finished, finished.workplace.runs()[0])
+    assert found(finished, "--run", "last") == of_run(finished, finished.workplace.runs("charrnn")[0])
 
 
 def test_a_registered_model_is_its_newest_version_without_more(finished: Finished, client: MlflowClient) -> None:
@@ -70,7 +70,7 @@ def test_one_name_says_which_model_whatever_kind_it_is(finished: Finished, check
     expected = of_run(finished, finished.run_id)
     for name in (finished.run_id, checkpoint, f"charrnn/{finished.summary.model_version}"):
         assert found(finished, name) == expected
-    assert found(finished, "last") == of_run(finished, finished.workplace.runs()[0])
+    assert found(finished, "last") == of_run(finished, finished.workplace.runs("charrnn")[0])
     assert found(finished, "charrnn") == found(finished, "--model", "charrnn")
 
 
