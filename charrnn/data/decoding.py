@@ -11,7 +11,7 @@ from charrnn.data.text_file import TextFile
 from charrnn.errors import ParamsError, UndecodedError
 from charrnn.files import explain
 
-CHUNK_BYTES = 2**18
+CHUNK_BYTES = 2**19
 _NO_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
 """Those of Python that are for names of hosts and for source code: they would change a text and say nothing."""
 
