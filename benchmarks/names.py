@@ -4,6 +4,7 @@ makemore draws 1,000 test names at random and says its loss on them, stop symbol
 project here, on the same names. Neither chooses anything on other names than these.
 """
 
+import math
 import re
 import statistics
 import subprocess
@@ -58,7 +59,7 @@ def measure(bench: Bench) -> list[Figure]:
     peers = {peer: {seconds: _loss_at(curve, seconds) for seconds in TIMES} for peer, curve in theirs.items()}
     ahead = all(at[seconds] < min(found[seconds] for found in peers.values()) for seconds in TIMES)
     columns = "; ".join(
-        f"{seconds} s: {at[seconds]:.3f} ({', '.join(f'{peers[peer][seconds]:.3f}' for peer in PEERS)})"
+        f"{seconds} s: {at[seconds]:.3f} ({', '.join(_shown(peers[peer][seconds]) for peer in PEERS)})"
         for seconds in TIMES
     )
     return [
@@ -71,6 +72,10 @@ def measure(bench: Bench) -> list[Figure]:
             at[SECONDS] <= TARGET and ahead,
         )
     ]
+
+
+def _shown(loss: float) -> str:
+    return f"{loss:.3f}" if math.isfinite(loss) else "none yet"
 
 
 def _ours(bench: Bench, seed: int) -> Curve:
