@@ -174,7 +174,7 @@ _LANGUAGES: Mapping[str, tuple[_Language, ...]] = {
         _spelt(
             None,
             "في من على إلى أن لا عن ما هذا هذه مع كان التي الذي لم أو هو "
-            "كل بعد إن ثم يمكن غير هي يكن تم قبل ملف أي حتى عند خطأ",
+            "كل بعد إن ثم يمكن غير هي لم لا يكن تم قبل ملف أي حتى عند خطأ",
         ),
     ),
     "THAI": (_characters(""),),
@@ -191,9 +191,8 @@ _BORROWED = frozenset("áàâäãåæçèéêëíìîïñóòôöõøœßúùû�
 _WITHIN = "’–—…\xad·"
 _BESIDE = _WITHIN + "«»‹›“”„‚‘•°§†£€¥¢©®™¿¡№‰′″×½¼¾²³µºª\xa0\ufeff"
 _ORDINAL = "ºª"
-# Those of numbers, which begin and end no word, except for powers of these letters, as in m² and x³.
+# Those of numbers, which begin and end no word, except in m².
 _OF_NUMBERS = "²³½¼¾‰£€¥¢"
-_RAISED = "mxyzR"
 _OPENING = "„‚"
 _QUOTES = "“”„‘’‚"
 _BEYOND_ASCII = re.compile(r"(?<=(.))([^\x00-\x7f])(?=(.))", re.DOTALL)
@@ -338,7 +337,7 @@ def _fits(before: str, sign: str, after: str) -> bool:
         return False
     if sign in _ORDINAL and not before.isalnum():
         return False
-    if sign in _OF_NUMBERS and (after.isalpha() if before.isspace() else before.isalpha() and before not in _RAISED):
+    if sign in _OF_NUMBERS and (after.isalpha() if before.isspace() else before.isalpha() and before != "m"):
         return False
     if sign in _OPENING and (before.isalpha() or after.isspace() or after in _OPENING):
         return False

@@ -245,12 +245,12 @@ def _likely(file: TextFile, sample: bytes, around: str) -> list[str]:
 
     `around` is some of the text of `file` that is ASCII.
     """
-    every = (*_CANDIDATES, *_RARE)
-    glance = _measured(sample[:_GLANCE], every, around)
-    near = [candidate.name for candidate in glance if candidate.worth > glance[0].worth - _FAR]
-    candidates = _texts(sample, near, around) or _texts(
-        sample, every, around
-    )  # the first lines may be unlike the others
+    names: Sequence[str] = (*_CANDIDATES, *_RARE)
+    candidates: list[_Candidate] = []
+    for part in (sample[:_GLANCE], sample):
+        candidates = [candidate for name in names if (candidate := _measure(part, name, around))]
+        candidates.sort(key=lambda candidate: candidate.worth, reverse=True)  # stable: of equal ones the first named
+        names = [candidate.name for candidate in candidates if candidate.worth > candidates[0].worth - _FAR]
     best: _Candidate | None = None
     likely: dict[str, str] = {}  # by the digest of the whole text, which is read for few
     for candidate in candidates:
@@ -272,38 +272,25 @@ class _Candidate:
         name: of the encoding.
         worth: frequent words less what is odd.
         margin: how much less another text must be worth, for this one to be taken.
-        is_text: whether little enough is odd.
     """
 
     name: str
     worth: int
     margin: int
-    is_text: bool
-
-
-def _texts(sample: bytes, names: Sequence[str], around: str) -> list[_Candidate]:
-    """Return those of `_measured` that make a text."""
-    return [candidate for candidate in _measured(sample, names, around) if candidate.is_text]
-
-
-def _measured(sample: bytes, names: Sequence[str], around: str) -> list[_Candidate]:
-    """Return the encodings among `names` that `sample` decodes with, the one with the most evidence first."""
-    found = [candidate for name in names if (candidate := _measure(sample, name, around))]
-    return sorted(found, key=lambda candidate: candidate.worth, reverse=True)  # stable: of equal ones the first named
 
 
 def _measure(sample: bytes, name: str, around: str) -> _Candidate | None:
-    """Return what speaks for the encoding `name` of `sample`; None if it does not decode."""
+    """Return what speaks for the encoding `name` of `sample`; None if it does not decode, or to what is no text."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(sample)  # the last character may be cut
     except UnicodeError:
         return None
     found = evidence(text, around)
+    if found.odd * _MOST_ODD > found.beyond:
+        return None
     worth = found.familiar - _ODD * (found.odd + (name in _RARE)) - _FOREIGN * found.foreign
-    is_text = worth >= 0 and found.odd * _MOST_ODD <= found.beyond
     sure = found.known and name not in _RARE
-    margin = _MARGIN if sure else _MARGIN_UNSURE + found.beyond // _PER
-    return _Candidate(name, worth, margin, is_text)
+    return _Candidate(name, worth, _MARGIN if sure else _MARGIN_UNSURE + found.beyond // _PER)
 
 
 def _sample(file: TextFile) -> tuple[bytes, bytes]:

@@ -125,7 +125,7 @@ def test_the_number_of_threads_is_told_logged_kept_by_a_resumed_run_and_taken_by
 def test_more_threads_than_cores_are_told(place: Workplace, caplog: pytest.LogCaptureFixture) -> None:
     answer = call(*place.options, "--set", "training.max_steps=1", "--set", "training.threads=3")
     assert answer.code == 0, answer.err
-    assert any("3 threads (training.threads) on the 2 cores" in message for message in caplog.messages)
+    assert any("3 threads on the 2 cores" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize(("fraction", "split"), [("0.1", "val"), ("0", "train")])

@@ -41,8 +41,7 @@ def read_parquet(file: TextFile, params: DataParams, choose: Choose, chunk_bytes
                     yield file.name, {column: _short(value, kinds[column]) for column, value in row.items()}
     except UnicodeDecodeError:
         raise no_text(file.name) from None
-    # A date beyond Python's range, an unknown time zone, a struct with a name twice.
-    except (OverflowError, LookupError, ValueError) as error:
+    except (OverflowError, LookupError) as error:  # a date beyond Python's range, an unknown time zone
         raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
     except (ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:

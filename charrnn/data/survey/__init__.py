@@ -100,7 +100,7 @@ def _why_no_column(table: Table) -> str:
     if not table.rows:
         return f"has no records in it, as {table.format}"
     if not table.columns:
-        return "each of its column names stands there twice or more, and a template takes columns by name"
+        return "has no column with a name that no other has, and a template takes columns by name"
     return (
         f"none of its {counted(table.rows, 'record')} has a text or a number in a column; lists and maps are taken "
         "only where data.template names them"

@@ -243,8 +243,8 @@ def test_small_texts_hold_out_a_larger_share(characters: int, documents: int | N
 def test_how_large_the_splits_are_is_said_with_what_is_enough(tmp_path: Path) -> None:
     reason = Advice(tmp_path, {"a": kinds.names()}).reasons["splits.val_fraction"]
     assert reason.startswith("Validation and test have 10% of the text each, about ")
-    enough = "enough for 50,000 characters and 1,000 documents, but at least 3% and at most 10% of the text."
-    assert reason.endswith(f" documents: {enough}")
+    aim = "init aims at 50,000 characters and 1,000 documents, and takes at least 3% and at most 10% of the text."
+    assert reason.endswith(f" documents. {aim}")
     assert "documents" not in Advice(tmp_path, {"a": kinds.prose()}).reasons["splits.val_fraction"]
 
 

@@ -401,14 +401,3 @@ def test_what_was_guessed_is_one_warning_that_names_the_first_files(tmp_path: Pa
     end = ": the encoding was guessed; if the text looks wrong, set data.encoding"
     assert guess_warnings([plain, guessed[0]], AUTO) == (f"0.txt (koi8-r){end}",)
     assert guess_warnings(guessed, AUTO) == (f"0.txt (koi8-r), 1.txt (koi8-r), 2.txt (koi8-r) and 2 more{end}",)
-
-
-def test_a_beginning_of_odd_signs_does_not_rule_out_what_the_rest_of_the_file_is_in(folder: Path) -> None:
-    signs = "1 ÷¬ 2 = 3 and so on with 4 and 5 and 6\n" * 130
-    prose = "Il était une fois, dans une forêt très éloignée, une fille qui préférait lire à la fenêtre.\n" * 600
-    assert found((signs + prose).encode("cp1252"), folder) == FoundEncoding("cp1252", "guessed")
-
-
-def test_powers_of_letters_are_not_odd(folder: Path) -> None:
-    text = "The area is x² of the square, and the R² of this fit is that of y³ in the table.\n" * 5
-    assert found(text.encode("cp1252"), folder) == FoundEncoding("cp1252", "guessed")

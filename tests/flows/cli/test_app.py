@@ -139,11 +139,12 @@ def test_help_is_answered_by_the_script_from_any_folder_before_anything_slow(
         (["smaple", "last"], "no such command 'smaple'. Did you mean 'sample'?"),
         (
             ["train", "a text.txt"],
-            "got unexpected extra argument(s) (a text.txt); put a pattern, or a value with blanks, in quotes",
+            "got unexpected extra argument(s) (a text.txt); if it was a pattern or a value with blanks, put it in "
+            "quotes",
         ),
         (
             ["init", "a.txt", "b.txt"],
-            "got unexpected extra argument(s) (b.txt); put a pattern, or a value with blanks, in quotes",
+            "got unexpected extra argument(s) (b.txt); if it was a pattern or a value with blanks, put it in quotes",
         ),
         (["train", "--set"], "option '--set' requires an argument"),
         (["train", "--quiet=yes"], "option '--quiet' does not take a value"),
