@@ -176,6 +176,7 @@ def test_an_excerpt_is_read_as_it_was_written_or_an_error(folder: Path, codec: s
                 assert taken.name == "utf-8" or content.decode(taken.name) == content.decode(codec)
 
 
+SHORT_JAPANESE = "これは短い文です。もう一度読みます。\n"
 ENGLISH = (
     "“It’s not that the price was €20,” she said – and laughed. “It’s what they didn’t tell us about the house, the "
     "garden and the river that are in the picture.” He had been to the town, and he knew that it was not for sale.\n"
@@ -203,7 +204,9 @@ def test_western_texts_are_told_apart(folder: Path, text: str, codec: str, times
     assert content.decode(taken.name) == content.decode(codec)
 
 
-@pytest.mark.parametrize(("codec", "text"), [("cp932", JAPANESE), ("euc_jp", JAPANESE), ("euc_kr", KOREAN)])
+@pytest.mark.parametrize(
+    ("codec", "text"), [("cp932", JAPANESE), ("cp932", SHORT_JAPANESE), ("euc_jp", JAPANESE), ("euc_kr", KOREAN)]
+)
 @pytest.mark.parametrize("times", [1, 2, 20, 500])
 def test_a_short_paragraph_again_and_again_is_what_it_is_once(folder: Path, codec: str, text: str, times: int) -> None:
     content = text.encode(codec, "ignore") * times
