@@ -1,5 +1,6 @@
 """What becomes of a schedule's runs that nobody started in time, on a real Prefect server."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,16 @@ def deployment(api_url: str) -> str:
         return str(client.create_deployment(client.create_flow(nothing), f"nightly {uuid4()}"))
 
 
+def post(url: str, body: Any) -> None:
+    """Post `body`, again and again while the server is too busy for its database, as Prefect's own client does."""
+    for _ in range(20):
+        answer = httpx.post(url, json=body)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(0.5)
+    answer.raise_for_status()
+
+
 @pytest.fixture
 def schedule(api_url: str, deployment: str) -> Callable[..., list[FlowRun]]:
     """Give the deployment a schedule, and its runs of some hours before and after now, the earliest first."""
@@ -36,14 +47,14 @@ def schedule(api_url: str, deployment: str) -> Callable[..., list[FlowRun]]:
         anchor = datetime.now(UTC) - timedelta(minutes=1)
         every = {"interval": HOUR.total_seconds(), "anchor_date": anchor.isoformat()}
         body = [{"schedule": every, "active": True, "parameters": parameters or {}}]
-        httpx.post(f"{api_url}/deployments/{deployment}/schedules", json=body).raise_for_status()
+        post(f"{api_url}/deployments/{deployment}/schedules", body)
         span = {
             "start_time": (anchor - before * HOUR + timedelta(minutes=1)).isoformat(),
             "end_time": (anchor + after * HOUR + timedelta(minutes=1)).isoformat(),
             "max_runs": before + after,
             "min_runs": before + after,
         }
-        httpx.post(f"{api_url}/deployments/{deployment}/schedule", json=span).raise_for_status()
+        post(f"{api_url}/deployments/{deployment}/schedule", span)
         return of(deployment)
 
     return scheduled
