@@ -181,7 +181,7 @@ def _train(dataset: Dataset, params: Params, device: torch.device, progress: boo
                     case CheckpointDue():
                         states.save(state)
                     case ThreadsChanged():
-                        logger.info("%s instead of %d, slower now", counted(event.threads, "thread"), event.before)
+                        logger.info("%s from here on instead of %d: faster now", counted(event.threads, "thread"), event.before)
                     case RolledBack():
                         logger.warning("%s; back to step %d", event.reason, event.to_step)
                         states.save(state)

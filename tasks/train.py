@@ -258,7 +258,7 @@ class _Watcher:
     def _on_threads_changed(self, event: ThreadsChanged) -> None:
         self.tracker.metric(THREADS, event.threads, event.step)
         logger.info(
-            "  step %6d  %s instead of %d, slower now", event.step, counted(event.threads, "thread"), event.before
+            "  step %6d  %s from here on instead of %d: faster now", event.step, counted(event.threads, "thread"), event.before
         )
 
     def _on_rolled_back(self, event: RolledBack) -> None:

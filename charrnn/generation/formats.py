@@ -3,7 +3,7 @@
 import itertools
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from charrnn.data.vocabulary import printable
@@ -42,10 +42,14 @@ def shown(written: Written, form: Format, *, alone: bool = True, new: bool | Non
     if form == "lines":
         return as_line(written.text)
     if form == "jsonl":
-        values = {"seed": seed, "text": written.text, "logprob": written.logprob, "new": new}
-        line = json.dumps(values, ensure_ascii=False)
-        return "".join(json_escape(c) if unicodedata.category(c) in ESCAPED else c for c in line)
+        return as_json({"seed": seed, "text": written.text, "logprob": written.logprob, "new": new})
     return written.text if alone else f"--- seed {seed} ---\n{written.text}"
+
+
+def as_json(values: Mapping[str, object]) -> str:
+    """Return an object of JSON in one line that no terminal obeys, its letters as they are."""
+    line = json.dumps(values, ensure_ascii=False)
+    return "".join(json_escape(c) if unicodedata.category(c) in ESCAPED else c for c in line)
 
 
 def json_escape(character: str) -> str:

@@ -11,15 +11,14 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
 from charrnn.config.typed_text import typed_text
 from charrnn.data.folder import DataFolder
-from charrnn.errors import FileError, ParamsError
-from charrnn.files import explain
+from charrnn.errors import ParamsError
 from charrnn.generation.options import read_options, with_seeds
 from charrnn.undecodable import decoded
 from flows.cli.command import Overlays, Overrides
 from flows.cli.derived import flags, with_fields
 from flows.cli.errors import interruptible
+from flows.cli.given import MODEL, find_checkpoint, read_text
 from flows.cli.output import with_escapes
-from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +40,7 @@ EXAMPLES = [
 )
 def sample(
     *,
-    wanted: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            show_default=False,
-            help="A trained model: last, RUN_ID, a checkpoint FILE, or a registered NAME, NAME@alias or NAME/VERSION.",
-        ),
-    ] = None,
+    wanted: Annotated[str | None, MODEL] = None,
     run: Annotated[
         str | None, typer.Option(metavar="RUN_ID|last", help="Instead of MODEL: the best checkpoint of a run.")
     ] = None,
@@ -108,7 +100,7 @@ def sample(
     if prime_file is not None:
         if options["prime"]:
             raise ParamsError("--prime-file: not allowed with --prime")
-        options["prime"] = _read_prime(prime_file)
+        options["prime"] = read_text(prime_file, "the prime")
     # The last seed, too, is checked before anything is written. The prime is not: bytes of it that do not
     # decode are characters that no model has seen.
     names = flags(SamplingOptions)
@@ -157,35 +149,22 @@ def _are_new(texts: "Sequence[Written]", params: Params, trained: "Checkpoint") 
     return new
 
 
-def _read_prime(file: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode("utf-8")
-    except OSError as error:
-        raise explain(error, "read the prime", Path(file)) from None
-    except UnicodeDecodeError as error:
-        raise FileError(f"{file}: is not UTF-8 text (byte offset {error.start})") from None
-
-
 def _load(
     params: Params, *, wanted: str | None, run: str | None, checkpoint: str | None, model: str | None
 ) -> "Checkpoint":
     """Find the checkpoint that one of these names: a trained model of any kind, a run, a file, a registered model."""
-    from charrnn.training.checkpoint import load_checkpoint
-
-    if checkpoint is None and wanted is not None and kind_of(wanted) == "file":
-        checkpoint = wanted
+    if wanted is not None:
+        return find_checkpoint(params, wanted)
     if checkpoint is not None:
-        # Without MLflow, whose import takes seconds.
+        from charrnn.training.checkpoint import load_checkpoint
+
         return load_checkpoint(Path(checkpoint))
     with interruptible():
         from tasks.tracking.checkpoints import load_from_run
         from tasks.tracking.mlflow import Experiment
-        from tasks.tracking.trained_models import find_model, load_registered
+        from tasks.tracking.trained_models import load_registered
     experiment = Experiment(params.tracking, params.data)
     if run is not None:
         return load_from_run(experiment.find_run(run))
-    if model is not None:
-        return load_registered(experiment.store, model)
-    assert wanted is not None
-    return find_model(experiment, wanted).checkpoint
+    assert model is not None
+    return load_registered(experiment.store, model)

@@ -1,22 +1,16 @@
 """`charrnn score`: how unexpected a trained model finds a text, as a whole, by line or by character."""
 
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from charrnn.config.loading import load_params
-from charrnn.errors import FileError, ParamsError
-from charrnn.files import explain
+from charrnn.errors import ParamsError
 from charrnn.undecodable import decoded
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
-from tasks.tracking.naming import kind_of
-
-if TYPE_CHECKING:
-    from charrnn.config.schema import Params
-    from charrnn.training.checkpoint import Checkpoint
+from flows.cli.given import MODEL, find_checkpoint, read_text
+from flows.cli.output import with_escapes
 
 EXAMPLES = [
     ("last chapter.txt", "bits per character and perplexity of a text"),
@@ -28,14 +22,7 @@ EXAMPLES = [
 
 def score(
     *,
-    wanted: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            show_default=False,
-            help="A trained model: last, RUN_ID, a checkpoint FILE, or a registered NAME, NAME@alias or NAME/VERSION.",
-        ),
-    ],
+    wanted: Annotated[str, MODEL],
     file: Annotated[
         str | None,
         typer.Argument(metavar="FILE|-", show_default=False, help="The text, in UTF-8; - is standard input."),
@@ -87,14 +74,15 @@ def score(
         raise ParamsError(f"--by: not allowed with --format summary, which is of the whole text, got {by}")
     if adapt and fast:
         raise ParamsError("--fast: not allowed with --adapt, which reads the text as one")
-    given = _read(file) if text is None else decoded(text)
+    given = decoded(text) if text is not None else read_text(file or "-", "the text")
     params = load_params(overlays, overrides)
     with interruptible():
         from charrnn.evaluation.surprisal import score_text
+        from charrnn.generation.formats import json_escape
         from charrnn.generation.writer import Writer
         from charrnn.training.device import computing
         from flows.cli.surprisal_rows import by_character, by_line, summary
-    trained = _load(params, wanted)
+    trained = find_checkpoint(params, wanted)
     network, data = trained.model(), trained.params.data
     of_lines = Writer(network, trained.vocabulary, data).of_lines
     with computing(trained.params.training, trained.threads):
@@ -105,28 +93,5 @@ def score(
     else:
         rows = by_line(scored, form) if by == "line" else by_character(scored, form)
     for row in rows:
-        print(row)
+        print(with_escapes(row, json_escape) if form == "jsonl" else row)
     return 0
-
-
-def _read(file: str | None) -> str:
-    assert file is not None
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode("utf-8")
-    except OSError as error:
-        raise explain(error, "read the text", Path(file)) from None
-    except UnicodeDecodeError as error:
-        raise FileError(f"{file}: is not UTF-8 text (byte offset {error.start})") from None
-
-
-def _load(params: "Params", wanted: str) -> "Checkpoint":
-    from charrnn.training.checkpoint import load_checkpoint
-
-    if kind_of(wanted) == "file":
-        # Without MLflow, whose import takes seconds.
-        return load_checkpoint(Path(wanted))
-    with interruptible():
-        from tasks.tracking.mlflow import Experiment
-        from tasks.tracking.trained_models import find_model
-    return find_model(Experiment(params.tracking, params.data), wanted).checkpoint

@@ -1,6 +1,5 @@
 """How a scored text is shown: in a few lines, or as a table of its characters or lines. Writes to no file."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from charrnn.evaluation.metrics import perplexity
 from charrnn.evaluation.surprisal import Surprisal
-from charrnn.generation.formats import as_line
+from charrnn.generation.formats import as_json, as_line
 from charrnn.wording import counted
 
 Format = Literal["tsv", "jsonl"]
@@ -50,8 +49,7 @@ def _table(names: tuple[str, ...], rows: Any, form: Format) -> Iterator[str]:
         values = [round(value, 4) if isinstance(value, float) else value for value in row]
         if form == "jsonl":
             values = [None if value != value else value for value in values]
-            # The one control character that JSON leaves as it is.
-            yield json.dumps(dict(zip(names, values, strict=True))).replace("\x7f", "\\u007f")
+            yield as_json(dict(zip(names, values, strict=True)))
         else:
             yield "\t".join("" if value != value else _field(value) for value in values)
 

@@ -134,6 +134,16 @@ def test_json_lines_read_back_the_same_whatever_the_encoding(
     assert (text.split()[0] in done.stdout.decode(name)) is (name == "utf-8")
 
 
+@pytest.mark.parametrize(("name", "environment"), ENCODINGS)
+def test_json_lines_of_a_scored_text_read_back_the_same_whatever_the_encoding(
+    checkpoint: Path, name: str, environment: dict[str, str]
+) -> None:
+    done = script("score", str(checkpoint), "--text", "в начале", "--format", "jsonl", **environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    rows = [json.loads(line) for line in done.stdout.decode(name).splitlines()]
+    assert "".join(row["character"] for row in rows) == "в начале"
+
+
 def test_a_prime_is_utf8_where_the_locale_is_not(checkpoint: Path) -> None:
     options = ["--length", "30", "--format", "jsonl", "--prime", "слово", "--until", "в"]
     expected = script("sample", str(checkpoint), *options, PYTHONUTF8="1")

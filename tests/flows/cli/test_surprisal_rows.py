@@ -35,7 +35,10 @@ def test_characters_are_rows_without_anything_a_terminal_obeys() -> None:
     assert rows[:3] == ["0\ta\t", "1\tb\t3.0", "2\t\\n\t1.0"]
     assert rows[4] == "4\t\\t\t9.0"
     assert rows[6] == "6\t\\x1b\t2.0"
-    objects = [json.loads(row) for row in by_character(scored_by_hand(), "jsonl")]
+    lines = list(by_character(scored_by_hand(), "jsonl"))
+    assert all(line.isprintable() for line in lines)
+    assert "☃" in lines[-1]
+    objects = [json.loads(row) for row in lines]
     assert objects[0] == {"place": 0, "character": "a", "bits": None}
     assert "".join(row["character"] for row in objects) == scored_by_hand().text
 
