@@ -32,7 +32,6 @@ from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps
 from charrnn.training.rollback import MemoryStates, train_with_rollback
 from charrnn.training.session import new_session
 from charrnn.training.threads import Threads, thread_warning
-from charrnn.wording import counted
 
 logger = logging.getLogger("charrnn")
 
@@ -181,7 +180,7 @@ def _train(dataset: Dataset, params: Params, device: torch.device, progress: boo
                     case CheckpointDue():
                         states.save(state)
                     case ThreadsChanged():
-                        logger.info("%s from here on instead of %d: faster now", counted(event.threads, "thread"), event.before)
+                        logger.info("%s", event)
                     case RolledBack():
                         logger.warning("%s; back to step %d", event.reason, event.to_step)
                         states.save(state)

@@ -257,9 +257,7 @@ class _Watcher:
 
     def _on_threads_changed(self, event: ThreadsChanged) -> None:
         self.tracker.metric(THREADS, event.threads, event.step)
-        logger.info(
-            "  step %6d  %s from here on instead of %d: faster now", event.step, counted(event.threads, "thread"), event.before
-        )
+        logger.info("  step %6d  %s", event.step, event)
 
     def _on_rolled_back(self, event: RolledBack) -> None:
         self.tracker.flush()

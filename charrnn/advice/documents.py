@@ -8,7 +8,7 @@ from charrnn.config.schema import NO_DOCUMENTS
 from charrnn.data.survey import Survey
 from charrnn.data.survey.lines import Entries, Lines
 from charrnn.data.survey.parts import Parts
-from charrnn.data.survey.records import DELIMITERS, Column, Table
+from charrnn.data.survey.records import Column, Table
 from charrnn.errors import CorpusError
 
 MANY_FILES = 20
@@ -198,13 +198,13 @@ def _why_records(table: Table) -> str:
     more = ", ..." if len(table.columns) > _MOST_NAMED else ""
     names = ", ".join(quoted(column.name) for column in table.columns[:_MOST_NAMED]) + more
     several = len(table.columns) > 1
-    why = f"{table.format} with the column{'s' if several else ''} {names}. Each row is a document."
+    why = f"{table.format.name} with the column{'s' if several else ''} {names}. Each row is a document."
     if table.delimiter:
-        usual = " or ".join(_DELIMITERS[delimiter] for delimiter in DELIMITERS[table.format])
+        usual = " or ".join(_DELIMITERS[delimiter] for delimiter in table.format.delimiters)
         remedy = _CONVERT if table.delimiter == "|" else "let its name end in .csv"
         why += (
-            f" {_DELIMITERS[table.delimiter].capitalize()} seem to separate its cells, but {table.format} files are "
-            f"read with {usual}: each row is one text with all its cells. To use columns in a template, {remedy}."
+            f" {_DELIMITERS[table.delimiter].capitalize()} seem to separate its cells, but {table.format.name} files "
+            f"are read with {usual}: each row is one text with all its cells. To use columns in a template, {remedy}."
         )
     if not table.takes_header:
         return why

@@ -253,7 +253,7 @@ class EvaluationParams(Section):
     trained long may predict badly: where val/loss jumps, try 16."""
     sample_length: Count = 300
     """Characters sampled and logged at each evaluation (count); 0 for none."""
-    adaptive_seconds: NonNegativeFloat = 30.0
+    adaptive_seconds: NonNegativeFloat = 10.0
     """Most time at the end for the losses of models that learn from a split as they read it, dynamic_loss and
     adaptive_loss (s for each split); they are left out where they would take longer. 0 for none."""
     probe_window: PositiveInt | None = None

@@ -29,7 +29,7 @@ from charrnn.data.folder import DataFolder
 from charrnn.data.hashing import Hashes
 from charrnn.data.ids_writer import open_writer
 from charrnn.data.positions import Positions
-from charrnn.data.records import is_text, table_suffix
+from charrnn.data.records import table_format, table_suffix
 from charrnn.data.splits import Splits, Units, split
 from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError, FileError, UndecodedError
@@ -197,7 +197,7 @@ def encode_corpus(
         return _load(directory, params, known)
     except UndecodedError as error:
         of_records = params.documents == "records"
-        texts = [file for file in corpus.files if not of_records or is_text(file.name)]
+        texts = [file for file in corpus.files if not of_records or table_format(file.name).is_text]
         raise UndecodedError(undecoded(texts, params) or str(error)) from None
     except OSError as error:
         raise explain(error, "write", directory) from error

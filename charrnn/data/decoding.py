@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterator, Sequence
 
 from charrnn.config.schema import DataParams
-from charrnn.data.encodings import AUTO, CONVERT, find_encoding, marked_encoding
+from charrnn.data.encodings import AUTO, find_encoding, marked_encoding
+from charrnn.data.guessing import CONVERT
 from charrnn.data.normalisation import BYTE_ORDER_MARK
 from charrnn.data.text_file import TextFile
 from charrnn.errors import ParamsError, UndecodedError

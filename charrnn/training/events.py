@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from charrnn.wording import counted
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -97,6 +99,9 @@ class ThreadsChanged:
     step: int
     before: int
     threads: int
+
+    def __str__(self) -> str:
+        return f"{counted(self.threads, 'thread')} from here on instead of {self.before}: faster now"
 
 
 TrainEvent = Steps | Evaluation | CheckpointDue | Pause | RolledBack | ThreadsChanged

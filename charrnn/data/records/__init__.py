@@ -5,6 +5,7 @@ What a file is, its name says. Values are text as they stand in the file: nothin
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -19,6 +20,29 @@ from charrnn.data.records.values import as_text, no_text
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 
+
+@dataclass(frozen=True)
+class TableFormat:
+    """A format of tables.
+
+    Attributes:
+        name: what messages call it.
+        read: reads a file of it.
+        delimiters: what may separate its cells; the first row of a file then names its columns.
+        is_text: whether its files are text files.
+    """
+
+    name: str
+    read: Reader
+    delimiters: str = ""
+    is_text: bool = True
+
+
+_CSV = TableFormat("CSV", partial(read_delimited, delimiters=CSV_DELIMITERS), CSV_DELIMITERS)
+_TSV = TableFormat("TSV", partial(read_delimited, delimiters=TSV_DELIMITERS), TSV_DELIMITERS)
+_JSON_LINES = TableFormat("JSON lines", read_json_lines)
+_PARQUET = TableFormat("Parquet", read_parquet, is_text=False)
+_FORMATS = {".csv": _CSV, ".tsv": _TSV, ".jsonl": _JSON_LINES, ".ndjson": _JSON_LINES, ".parquet": _PARQUET}
 _PACKED = (".gz", ".xz", ".zip")
 """What follows the suffix of a table in the name of a packed one."""
 
@@ -35,17 +59,17 @@ def table_suffix(name: str) -> str:
     suffixes = [suffix.lower() for suffix in PurePosixPath(place).suffixes]
     while suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
-    if not suffixes or suffixes[-1] not in _READERS:
+    if not suffixes or suffixes[-1] not in _FORMATS:
         raise CorpusError(
             f"{name}: is no table that data.documents = records reads; its name must end in one of "
-            f"{', '.join(_READERS)} (packed: {', '.join(_PACKED)} after it)"
+            f"{', '.join(_FORMATS)} (packed: {', '.join(_PACKED)} after it)"
         )
     return suffixes[-1]
 
 
-def is_text(name: str) -> bool:
-    """Return whether the table that is called `name` is a text file. Raises as `table_suffix`."""
-    return table_suffix(name) != ".parquet"
+def table_format(name: str) -> TableFormat:
+    """Return the format of the table that is called `name`. Raises as `table_suffix`."""
+    return _FORMATS[table_suffix(name)]
 
 
 def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES) -> Iterator[list[str]]:
@@ -66,7 +90,7 @@ def read_records(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BY
     waiting: list[str] = []
     size = 0
     columns: tuple[str, ...] = ()
-    for where, row in _READERS[table_suffix(file.name)](file, params, partial(choose, template=template), chunk_bytes):
+    for where, row in table_format(file.name).read(file, params, partial(choose, template=template), chunk_bytes):
         columns = columns or tuple(row)
         if tuple(row) != columns:  # the only one of each record of the file, without a template
             raise CorpusError(
@@ -88,7 +112,7 @@ def read_rows(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
 
     Raises as `read_records`, except for what it says of the template.
     """
-    return (row for _, row in _READERS[table_suffix(file.name)](file, params, _every, chunk_bytes))
+    return (row for _, row in table_format(file.name).read(file, params, _every, chunk_bytes))
 
 
 def _every(columns: Sequence[str], where: str, told: str) -> tuple[str, ...]:
@@ -112,17 +136,8 @@ def headers_taken(files: Sequence[TextFile], params: DataParams, most: int = 3) 
     """
     if params.documents != "records":
         return ()
-    tables = [file for file in files if table_suffix(file.name) == ".csv"]
-    headers = [(file, read_header(file, params, CSV_DELIMITERS)) for file in tables[:most]]
+    tables = [file for file in files if len(table_format(file.name).delimiters) > 1]
+    headers = [(file, read_header(file, params, table_format(file.name).delimiters)) for file in tables[:most]]
     lines = [f"{file.name}: columns {listed(header.columns)}{header.told}" for file, header in headers if header]
     more = len(tables) - most
     return (*lines, f"and {more:,} more CSV files") if more > 0 else tuple(lines)
-
-
-_READERS: dict[str, Reader] = {
-    ".csv": partial(read_delimited, delimiters=CSV_DELIMITERS),
-    ".tsv": partial(read_delimited, delimiters=TSV_DELIMITERS),
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".parquet": read_parquet,
-}

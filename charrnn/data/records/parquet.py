@@ -41,12 +41,15 @@ def read_parquet(file: TextFile, params: DataParams, choose: Choose, chunk_bytes
                     yield file.name, {column: _short(value, kinds[column]) for column, value in row.items()}
     except UnicodeDecodeError:
         raise no_text(file.name) from None
-    except (OverflowError, LookupError) as error:  # a date beyond Python's range, an unknown time zone
-        raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
+    except CorpusError:
+        raise
     except (ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise explain(error, "read", file.path) from error
         raise CorpusError(f"{file.name}: is not a Parquet file, or is damaged: {one_line(str(error))}") from None
+    # A date beyond Python's range, an unknown time zone, a field that a struct has twice.
+    except (OverflowError, LookupError, ValueError) as error:
+        raise CorpusError(f"{file.name}: has a value that cannot be written as text: {one_line(str(error))}") from None
 
 
 def _short(value: Any, kind: Any) -> Any:

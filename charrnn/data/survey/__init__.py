@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from charrnn.data.survey.lines import Lines, lines_of
 from charrnn.data.survey.mixture import Mixture, mixture_of
 from charrnn.data.survey.reading import Sample, read_sample
-from charrnn.data.survey.records import PARQUET, Table, table_format, table_of
+from charrnn.data.survey.records import Table, common_format, table_of
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 from charrnn.wording import counted
@@ -75,8 +75,8 @@ def survey(files: Sequence[TextFile]) -> Survey:
         CorpusError: a file is no text or a damaged table, or there is nothing in it but blanks or names of columns.
         FileError: a file cannot be read.
     """
-    form = table_format(files)
-    sample = Sample((), 0, (), ()) if form == PARQUET else read_sample(files, spread=form is None)
+    form = common_format(files)
+    sample = Sample((), 0, (), ()) if form and not form.is_text else read_sample(files, spread=form is None)
     found = Survey(
         file_sizes=tuple(file.size for file in files),
         repeated_files=1 - len({file.sha256 for file in files}) / len(files),
@@ -98,7 +98,7 @@ def survey(files: Sequence[TextFile]) -> Survey:
 def _why_no_column(table: Table) -> str:
     """Return why no column of `table` has a text to learn from."""
     if not table.rows:
-        return f"has no records in it, as {table.format}"
+        return f"has no records in it, as {table.format.name}"
     if not table.columns:
         return "has no column with a name that no other has, and a template takes columns by name"
     return (

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.data.records import read_rows, table_suffix
-from charrnn.data.records.delimited import CSV_DELIMITERS, TSV_DELIMITERS
+from charrnn.data.records import TableFormat, read_rows, table_format
+from charrnn.data.records.delimited import CSV_DELIMITERS
 from charrnn.data.records.row import Row
 from charrnn.data.records.values import as_text
 from charrnn.data.survey.reading import AS_FOUND, MOST_BYTES
@@ -17,10 +17,6 @@ from charrnn.errors import CorpusError
 
 MOST_ROWS = 100_000
 """Rows looked at, of all files together."""
-PARQUET = "Parquet"
-_NAMES = {".csv": "CSV", ".tsv": "TSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": PARQUET}
-DELIMITERS = {"CSV": CSV_DELIMITERS, "TSV": TSV_DELIMITERS}
-"""What may stand between cells, by format; the first row of these has the names of the columns."""
 _POSSIBLE_DELIMITERS = f"{CSV_DELIMITERS}|"
 _LONGEST_NAME = 60  # characters; a longer cell is no name of a column
 
@@ -58,14 +54,14 @@ class Table:
     """Records, as far as they were looked at.
 
     Attributes:
-        format: CSV, TSV, JSON lines or Parquet.
+        format: that of all its files.
         rows: looked at (count).
         is_whole: whether these are all rows.
         columns: in the order of the files.
         delimiter: what seems to stand between cells, where that is not what separates them in this format; else ''.
     """
 
-    format: str
+    format: TableFormat
     rows: int
     is_whole: bool
     columns: tuple[Column, ...]
@@ -74,29 +70,29 @@ class Table:
     @property
     def has_header(self) -> bool:
         """Whether names of columns are in the first row, as far as that shows."""
-        return self.format not in DELIMITERS or all(column.named for column in self.columns)
+        return not self.takes_header or all(column.named for column in self.columns)
 
     @property
     def takes_header(self) -> bool:
         """Whether the first row is taken for the names of the columns, whatever it has."""
-        return self.format in DELIMITERS
+        return bool(self.format.delimiters)
 
 
-def table_format(files: Sequence[TextFile]) -> str | None:
+def common_format(files: Sequence[TextFile]) -> TableFormat | None:
     """Return the format of records that the names of all `files` have; None where they do not have one."""
     try:
-        formats = {_NAMES[table_suffix(file.name)] for file in files}
+        formats = {table_format(file.name) for file in files}
     except CorpusError:
         return None
     return formats.pop() if len(formats) == 1 else None
 
 
-def table_of(files: Sequence[TextFile], form: str, start: str) -> Table:
+def table_of(files: Sequence[TextFile], form: TableFormat, start: str) -> Table:
     """Return what the columns of `files`, which have the format `form`, look like.
 
     Args:
         files: at least one.
-        form: as `table_format` returns it.
+        form: as `common_format` returns it.
         start: the beginning of the text; '' for Parquet.
 
     Raises:
@@ -110,19 +106,18 @@ def table_of(files: Sequence[TextFile], form: str, start: str) -> Table:
         raise _explained(error, form, start) from None
     names = dict.fromkeys(name for row in taken for name in row)
     columns = tuple(_column(name, [row.get(name) for row in taken]) for name in names)
-    delimiter = _other_delimiter(columns[0].name, taken) if form in DELIMITERS and len(columns) == 1 else ""
+    delimiter = _other_delimiter(columns[0].name, taken) if form.delimiters and len(columns) == 1 else ""
     return Table(form, len(taken), next(rows, None) is None, columns, delimiter)
 
 
-def _explained(error: CorpusError, form: str, start: str) -> CorpusError:
+def _explained(error: CorpusError, form: TableFormat, start: str) -> CorpusError:
     """Return `error` with what the first line has instead of the delimiter of the format, if it has."""
-    line, usual = start.partition("\n")[0], DELIMITERS.get(form, "")
+    line, usual = start.partition("\n")[0], form.delimiters
     other = next((delimiter for delimiter in _POSSIBLE_DELIMITERS if delimiter in line), "")
     if not usual or not other or any(delimiter in line for delimiter in usual):
         return error
-    return CorpusError(
-        f"{error}; its first line has {other!r}, and cells of {form} are separated by {' or '.join(map(repr, usual))}"
-    )
+    allowed = " or ".join(map(repr, usual))
+    return CorpusError(f"{error}; its first line has {other!r}, and cells of {form.name} are separated by {allowed}")
 
 
 def _first(rows: Iterator[Row]) -> Iterator[dict[str, str]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from charrnn.config.schema import DataParams
 from charrnn.data.corpus import Corpus, fetch_corpus
 from charrnn.data.decoding import read_file, undecoded
-from charrnn.data.encodings import ADVICE, CONVERT
+from charrnn.data.guessing import ADVICE, CONVERT
 from charrnn.data.text_file import TextFile, file_sha256
 from charrnn.errors import CorpusError, FileError, ParamsError
 from tests.source_fixtures import one_line, zipped

@@ -9,14 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import DataParams
-from charrnn.data.encodings import (
-    ADVICE,
-    FoundEncoding,
-    encodings_taken,
-    find_encoding,
-    guess_warnings,
-    marked_encoding,
-)
+from charrnn.data.encodings import FoundEncoding, encodings_taken, find_encoding, guess_warnings, marked_encoding
+from charrnn.data.guessing import ADVICE
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError, FileError
 from tests.source_fixtures import one_line

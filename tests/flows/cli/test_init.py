@@ -52,7 +52,7 @@ def test_a_path_is_relative_to_the_folder_of_the_overlay_or_absolute(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "name", ["pypi:a==1", "~", "a*[1].txt", "- 'x': {y} #", "t\nb\x1b[2J.txt", os.fsdecode(b"\xef")]
+    "name", ["pypi:a==1", "~", "a*[1].txt", "- 'x': {y} #", "t\nb\x1b[2J.txt", "😀.txt", os.fsdecode(b"\xef")]
 )
 def test_files_of_any_name_are_found_again(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(kinds.prose())

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -428,6 +430,48 @@ def test_bytes_in_a_parquet_file_that_are_no_text_are_an_error(tmp_path: Path) -
     path = tmp_path / "t.parquet"
     pd.DataFrame({"text": [b"\xff"]}).to_parquet(path)
     assert failure(TextFile(str(path), path, "", 0)) == f"{path}: a value is neither text nor bytes of UTF-8 text"
+
+
+def parquet_file(path: Path, column: pyarrow.Array, name: str = "text", **others: pyarrow.Array) -> TextFile:
+    pyarrow.parquet.write_table(pyarrow.table({name: column, **others}), path)
+    return TextFile(str(path), path, "", 0)
+
+
+def test_a_text_of_a_parquet_file_that_is_no_utf8_is_an_error(tmp_path: Path) -> None:
+    offsets = pyarrow.py_buffer(np.array([0, 2], dtype=np.int32).tobytes())
+    column = pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, offsets, pyarrow.py_buffer(b"\xffa")])
+    file = parquet_file(tmp_path / "t.parquet", column)
+    assert failure(file) == f"{file.name}: a value is neither text nor bytes of UTF-8 text"
+
+
+def test_a_struct_with_a_field_twice_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    number = pyarrow.array([1])
+    file = parquet_file(tmp_path / "t.parquet", pyarrow.StructArray.from_arrays([number, number], names=["a", "a"]))
+    assert failure(file).startswith(f"{file.name}: has a value that cannot be written as text: ")
+
+
+def test_a_column_with_a_dot_in_its_name_is_not_part_of_another(tmp_path: Path) -> None:
+    struct = pyarrow.array([{"b": "wrong", "c": "wrong"}])
+    file = parquet_file(tmp_path / "t.parquet", pyarrow.array(["right"]), "a.b", a=struct)
+    assert read(file, "{a.b}") == ["right"]
+
+
+def test_short_floats_inside_lists_structs_and_maps_have_the_digits_of_their_type(tmp_path: Path) -> None:
+    short = pyarrow.float32()
+    for kind, value, expected in (
+        (pyarrow.list_(short), [1.1, 0.1], "[1.1, 0.1]"),
+        (pyarrow.struct([("x", short)]), {"x": 0.1}, '{"x": 0.1}'),
+        (pyarrow.map_(pyarrow.string(), short), [("x", 0.1)], '[["x", 0.1]]'),
+    ):
+        assert read(parquet_file(tmp_path / "t.parquet", pyarrow.array([value], kind))) == [expected]
+
+
+def test_records_without_a_template_all_have_the_same_column(tmp_path: Path) -> None:
+    file = table(tmp_path, "t.jsonl", '{"a": "one"}\n{"b": "two"}\n')
+    assert failure(file) == (
+        f"{file.name}: line 2: has the column 'b', and the records before it have 'a'; "
+        "set data.template to the text of a record, with columns in braces"
+    )
 
 
 WITHOUT_PYARROW = """

@@ -10,7 +10,7 @@ from charrnn.data.survey import Survey, reading, records, survey
 from charrnn.data.survey.lines import Lines, lines_of
 from charrnn.data.survey.mixture import Mixture, mixture_of
 from charrnn.data.survey.parts import Parts, parts_of
-from charrnn.data.survey.records import Table, table_format, table_of
+from charrnn.data.survey.records import Table, common_format, table_of
 from charrnn.data.text_file import TextFile
 from charrnn.errors import CorpusError
 from tests import kinds
@@ -29,7 +29,7 @@ def lines(text: str) -> Lines:
 
 def table(path: Path, content: str) -> Table:
     file = text_file(path, content)
-    form = table_format([file])
+    form = common_format([file])
     assert form is not None
     return table_of([file], form, content)
 
@@ -140,7 +140,8 @@ def test_a_short_text_tells_nothing() -> None:
     ],
 )
 def test_the_format_of_records_is_in_the_names(names: list[str], found: str | None) -> None:
-    assert table_format([TextFile(name, Path(name), "", 1) for name in names]) == found
+    form = common_format([TextFile(name, Path(name), "", 1) for name in names])
+    assert (form and form.name) == found
 
 
 @pytest.mark.parametrize(
