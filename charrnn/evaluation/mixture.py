@@ -29,6 +29,8 @@ RATE = 0.001
 
 TRIAL_SHARE = 0.05
 """Share of the text after which the time that all of it takes is estimated."""
+GLANCE_SHARE = 0.02
+"""Share of the text that the model reads alone, before anything else, to show how fast it is."""
 FASTEST = 50_000
 """Characters per second that no processor reaches: a text that would need more is not begun."""
 MOST_CHARACTERS = 2_000_000
@@ -163,6 +165,14 @@ def evaluate_adapted(
     if streams.characters > min(seconds * FASTEST, MOST_CHARACTERS):
         return None
     began = clock()
+    # The model alone shows soon whether it is too slow; the n-gram model first has to count the training text.
+    read, taken = 0, 0.0
+    for predictions in dynamic_predictions(model, streams):
+        read, taken = read + len(predictions.targets), clock() - began
+        if taken >= seconds or read >= GLANCE_SHARE * streams.characters:
+            break
+    if taken / read * streams.characters >= seconds:
+        return None
     own_sum = mixed_sum = 0.0
     done, first, begun = 0, 0, 0.0
     for own, mixed in adapted_losses(model, train_ids, streams, vocabulary_size):

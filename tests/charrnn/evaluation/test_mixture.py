@@ -7,7 +7,7 @@ from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Ids
 from charrnn.evaluation import mixture
 from charrnn.evaluation.adaptive_ngram import LONG_USED, RECENT_USED
-from charrnn.evaluation.mixture import Losses, Mixer, adapted_losses, evaluate_adapted
+from charrnn.evaluation.mixture import GLANCE_SHARE, Losses, Mixer, adapted_losses, evaluate_adapted
 from charrnn.model.char_rnn import CharRNN
 from tests.charrnn.evaluation.reading import CPU, IDS, VOCABULARY
 
@@ -96,8 +96,21 @@ def test_a_text_that_takes_longer_than_allowed_has_no_losses(
     assert evaluate_adapted(model, IDS[:100], Streams(IDS, 1, 20, CPU), SIZE, seconds) is None
 
 
-def test_reading_ends_as_soon_as_the_time_is_over_however_slow_a_segment_is(model: CharRNN) -> None:
+def test_a_model_that_is_too_slow_alone_is_found_out_by_its_first_segments(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixture, "Mixture", None)  # which would count the training text
     looked = itertools.count(step=10.0)  # at each look, ten seconds have passed
     ids = np.tile(IDS, 10)
+    assert evaluate_adapted(model, IDS[:100], Streams(ids, 1, 20, CPU), SIZE, 1e3, lambda: next(looked)) is None
+    assert next(looked) <= 10.0 * (2 + GLANCE_SHARE * len(ids) / 20 + 1)
+
+
+def test_reading_ends_as_soon_as_the_time_is_over_however_slow_a_segment_is(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixture, "GLANCE_SHARE", 0.0)  # one segment
+    looked = iter([0.0, 0.0, *np.arange(10.0, 1000.0, 10.0).tolist()])
+    ids = np.tile(IDS, 10)
     assert evaluate_adapted(model, IDS[:100], Streams(ids, 1, 20, CPU), SIZE, 25.0, lambda: next(looked)) is None
-    assert next(looked) == 40.0  # the beginning and three segments
+    assert next(looked) == 40.0  # three segments
