@@ -1,5 +1,6 @@
 """What a document of a text is: a rule for each way in which texts are divided, and the reason in words."""
 
+import math
 import statistics
 from dataclasses import dataclass
 
@@ -100,8 +101,13 @@ def _are_documents(entries: Entries) -> bool:
 
 def _list(lines: Lines, has_capitals: bool) -> str:
     """Return why `lines` are a list, '' if they are not: if each seems complete in itself."""
+    if lines.parts.count < _FEWEST_LINES:
+        return ""
+    if lines.stamped >= 0.8:
+        share = math.floor(100 * lines.stamped)  # 100% are all
+        return f"a log, since {share}% begin with numbers in the same way, as with a date or a time"
     alone = lines.blocks is not None and lines.blocks.parts.count >= 0.9 * lines.parts.count
-    if lines.parts.count < _FEWEST_LINES or lines.indented > 0.05 or (lines.blank > 0.05 and not alone):
+    if lines.indented > 0.05 or (lines.blank > 0.05 and not alone):
         return ""
     if lines.words <= 6 and lines.parts.ninetieth <= 40 and lines.punctuated <= 0.2:
         return "a list of names, words or short phrases"

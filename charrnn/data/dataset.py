@@ -9,7 +9,7 @@ of vocabulary and ids.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +31,9 @@ from charrnn.data.ids_writer import open_writer
 from charrnn.data.positions import Positions
 from charrnn.data.records import table_format, table_suffix
 from charrnn.data.splits import Splits, Units, split
+from charrnn.data.text_file import TextFile
 from charrnn.data.vocabulary import Ids, Vocabulary
+from charrnn.data.watch import watched
 from charrnn.errors import CorpusError, FileError, UndecodedError
 from charrnn.files import atomic_directory, explain, sweep
 
@@ -228,18 +230,21 @@ def _sweep(folder: Path) -> None:
 
 def _encode(corpus: Corpus, params: DataParams, known: str, directory: Path, on_progress: OnProgress) -> Dataset:
     text = _Text(corpus, params, on_progress)
-    counted = count_characters(text.used())
+    counted = count_characters(text.used(corpus.files))
     text.check()
     vocabulary = counted.vocabulary(corpus.source, params, known)
     dropped = counted.characters - sum(vocabulary.counts)
     with atomic_directory(directory) as temporary:
-        with open_writer(temporary, vocabulary, len(corpus.files), params.has_documents) as writer:
-            for piece in text.used():
+        with (
+            watched(corpus.files) as watches,
+            open_writer(temporary, vocabulary, len(corpus.files), params.has_documents) as writer,
+        ):
+            for piece in text.used([watch.file for watch in watches]):
                 known_only = piece.only(vocabulary.knows(piece.points)) if dropped else piece
                 writer.write(known_only, with_empty=not params.min_length)
             text.selection.leave_out(text.selection.documents - writer.documents)
             text.check()
-            digest = writer.finish(corpus.files)
+            digest = writer.finish(watches)
         dataset = Dataset(
             directory,
             digest,
@@ -267,23 +272,25 @@ class _Text:
     def __init__(self, corpus: Corpus, params: DataParams, on_progress: OnProgress) -> None:
         self._corpus, self._params, self._on_progress = corpus, params, on_progress
         self._read = 0
-        self._first = first_of_each(self._whole(), params) if params.has_documents and params.unique else None
+        self._first = (
+            first_of_each(self._whole(corpus.files), params) if params.has_documents and params.unique else None
+        )
         self.selection = Selection(params, self._first)
 
-    def used(self) -> Iterator[Piece]:
-        """Yield it from the start; see `Selection.of`."""
+    def used(self, files: Sequence[TextFile]) -> Iterator[Piece]:
+        """Yield it from the start, out of `files`, which are those of the corpus; see `Selection.of`."""
         if not self._params.has_documents:
-            return self._whole()
+            return self._whole(files)
         self.selection = Selection(self._params, self._first)
-        return self.selection.of(self._whole())
+        return self.selection.of(self._whole(files))
 
     def check(self) -> None:
         """Raise CorpusError where the documents that were taken are too few."""
         if self._params.has_documents:
             self.selection.check(self._corpus.source)
 
-    def _whole(self) -> Iterator[Piece]:
-        pieces = read_pieces(self._corpus.files, self._params)
+    def _whole(self, files: Sequence[TextFile]) -> Iterator[Piece]:
+        pieces = read_pieces(files, self._params)
         if not self._params.has_documents:
             pieces = limited(pieces, self._params.max_characters)
         for piece in pieces:

@@ -2,7 +2,9 @@
 
 import codecs
 import io
+import os
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from charrnn.config.schema import DataParams
 from charrnn.data.encodings import AUTO, find_encoding, marked_encoding
@@ -13,6 +15,8 @@ from charrnn.errors import ParamsError, UndecodedError
 from charrnn.files import explain
 
 CHUNK_BYTES = 2**19
+_NEAR = 2**12
+"""How far from the end of a piece a line end is looked for (bytes)."""
 _NO_ENCODINGS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
 """Those of Python that are for names of hosts and for source code: they would change a text and say nothing."""
 
@@ -44,7 +48,8 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
     try:
         with open(file.path, "rb") as opened:
             while True:
-                data = opened.read(chunk_bytes)
+                data = _read(opened, chunk_bytes)
+                file.on_read(offset, data)
                 try:
                     piece = decoder.decode(data, final=not data)
                 except UnicodeDecodeError as error:
@@ -66,6 +71,18 @@ def read_file(file: TextFile, params: DataParams, chunk_bytes: int = CHUNK_BYTES
                     return
     except OSError as error:
         raise explain(error, "read", file.path) from error
+
+
+def _read(opened: BinaryIO, most: int) -> bytes:
+    """Return the next `most` bytes, or those up to the last line end if it is near; none at the end.
+
+    A piece that ends with a line end need not be cut and joined with the next, which would copy all of it.
+    """
+    start, near = opened.tell(), min(most, _NEAR)
+    opened.seek(most - near, os.SEEK_CUR)
+    lines = opened.read(near).rfind(b"\n") + 1
+    opened.seek(start)
+    return opened.read(most - near + lines if lines else most)
 
 
 def undecoded(files: Sequence[TextFile], params: DataParams, shown: int = 5) -> str:

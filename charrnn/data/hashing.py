@@ -14,8 +14,8 @@ from charrnn.data.vocabulary import CodePoints, code_points
 Hashes = npt.NDArray[np.uint64]
 
 # An odd number has an inverse modulo 2**64.
-_BASE = 0x9E3779B97F4A7C15
-_INVERSE = pow(_BASE, -1, 2**64)
+BASE = 0x9E3779B97F4A7C15
+INVERSE = pow(BASE, -1, 2**64)
 # Characters hashed at once: what is computed with them (8 bytes each) stays in the processor's cache, however long a
 # document is; and they are so many that threads seldom wait for each other to enter the interpreter.
 BLOCK = 2**17
@@ -48,26 +48,47 @@ def hash_code_points(points: CodePoints, ends: npt.NDArray[np.int64], block: int
     """
     starts = np.zeros_like(ends)
     starts[1:] = ends[:-1] + 1
-    powers, inverses = _powers(_BASE, block), _powers(_INVERSE, block)
-    memory = np.empty(min(block, len(points)), dtype=np.uint64)
-    starts_in, ends_in = starts % block, ends % block
-    sums = np.empty(len(ends), dtype=np.uint64)
+    inverses = _kept_powers(INVERSE, block)
+    # Of each document: the polynomial of all before its end, and what takes its start back to power 0.
+    until, inverse = np.zeros(len(ends) + 1, dtype=np.uint64), np.empty(len(ends), dtype=np.uint64)
+    sums = np.empty(min(block, len(points)) + 1, dtype=np.uint64)
+    sums[0] = 0
+    total = 0
     begins = np.arange(0, len(points) + block, block)
     # How many documents start, and how many end, before each block.
     started, ended = np.searchsorted(starts, begins).tolist(), np.searchsorted(ends, begins).tolist()
     for number, begin in enumerate(begins[:-1].tolist()):
-        first, stop = started[number], started[number + 1]
+        starting, ending = slice(started[number], started[number + 1]), slice(ended[number], ended[number + 1])
         shifted = points[begin : begin + block] + 1
-        shifted[ends_in[ended[number] : ended[number + 1]]] = 0
-        terms = np.multiply(shifted, powers[: len(shifted)], out=memory[: len(shifted)])
-        before = int(starts_in[first]) if stop > first else len(shifted)
-        if before:  # of a document that started in an earlier block
-            moved = np.uint64(pow(_BASE, begin - int(starts[first - 1]), 2**64))
-            sums[first - 1 : first] += terms[:before].sum(keepdims=True) * moved
-        if stop > first:
-            found = np.add.reduceat(terms, starts_in[first:stop])
-            np.multiply(found, inverses[starts_in[first:stop]], out=sums[first:stop])
-    return mix(sums + (ends - starts).astype(np.uint64))
+        places = ends[ending] - begin
+        shifted[places] = 0
+        terms, step = _add_up(shifted, sums, block)
+        power = pow(BASE, begin, 2**64)
+        until[1:][ending] = sums[(places + 1) // step] * np.uint64(power) + np.uint64(total)
+        inverse[starting] = inverses[starts[starting] - begin] * np.uint64(pow(INVERSE, begin, 2**64))
+        total = (total + int(sums[terms]) * power) % 2**64
+    return mix((until[1:] - until[:-1]) * inverse + (ends - starts).astype(np.uint64))
+
+
+def _add_up(values: CodePoints, sums: Hashes, block: int) -> tuple[int, int]:
+    """Write the polynomials of the first 1, 2, ... terms of `values` into `sums[1:]`.
+
+    A term is a character, or two where these are bytes: a table has all that two can add. No two documents share one,
+    as what ends a document adds nothing. There are at most `block` values: the powers of a block are computed once.
+
+    Returns:
+        How many terms there are, and the characters of a term.
+    """
+    if values.dtype != np.uint8:
+        terms = np.multiply(values, _kept_powers(BASE, block)[: len(values)], out=sums[1 : len(values) + 1])
+        np.cumsum(terms, out=terms)
+        return len(values), 1
+    pairs = np.append(values, np.uint8(0)) if len(values) % 2 else values
+    terms = sums[1 : len(pairs) // 2 + 1]
+    np.take(_of_pairs(), pairs.view("<u2"), out=terms, mode="clip")  # where none is out of range, "clip" is fastest
+    np.multiply(terms, _kept_powers(BASE * BASE % 2**64, (block + 1) // 2)[: len(terms)], out=terms)
+    np.cumsum(terms, out=terms)
+    return len(terms), 2
 
 
 def mix(values: Hashes, seed: int = 0) -> Hashes:
@@ -79,9 +100,18 @@ def mix(values: Hashes, seed: int = 0) -> Hashes:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-@cache
-def _powers(base: int, count: int) -> Hashes:
+def powers(base: int, count: int) -> Hashes:
     """Return base**0, base**1, ... modulo 2**64: (count,)."""
-    powers = np.full(count, base, dtype=np.uint64)
-    powers[:1] = 1
-    return np.multiply.accumulate(powers)
+    factors = np.full(count, base, dtype=np.uint64)
+    factors[:1] = 1
+    return np.multiply.accumulate(factors)
+
+
+_kept_powers = cache(powers)
+
+
+@cache
+def _of_pairs() -> Hashes:
+    """Return the polynomial of each two bytes, the first the lower one: (65536,)."""
+    pairs = np.arange(2**16, dtype=np.uint64)
+    return (pairs & np.uint64(0xFF)) + (pairs >> np.uint64(8)) * np.uint64(BASE)

@@ -1,6 +1,6 @@
 """Writes the ids of a text as they come, and what tells its documents and files apart. Knows no parameters.
 
-Hashing runs beside the caller's work; no more than two pieces are held at a time.
+Hashing, and the waiting for the disk, run beside the caller's work; no more than two pieces are held at a time.
 """
 
 import hashlib
@@ -16,8 +16,11 @@ import numpy as np
 
 from charrnn.data.documents import Mask, Piece
 from charrnn.data.hashing import hash_code_points
-from charrnn.data.text_file import TextFile
 from charrnn.data.vocabulary import Ids, Vocabulary
+from charrnn.data.watch import Watch
+
+_SYNCED = 2**25
+"""How many ids are written (bytes) before the disk is told to begin with them."""
 
 
 class IdsWriter:
@@ -29,11 +32,20 @@ class IdsWriter:
     """
 
     def __init__(
-        self, folder: Path, vocabulary: Vocabulary, files: int, worker: Executor, opened: dict[str, IO[bytes]]
+        self,
+        folder: Path,
+        vocabulary: Vocabulary,
+        files: int,
+        worker: Executor,
+        syncer: Executor,
+        opened: dict[str, IO[bytes]],
     ):
-        self._folder, self._vocabulary, self._worker, self._opened = folder, vocabulary, worker, opened
+        self._folder, self._vocabulary, self._opened = folder, vocabulary, opened
+        self._worker, self._syncer = worker, syncer
         self._sha256 = hashlib.sha256(json.dumps(list(vocabulary.characters)).encode())
         self._hashed: Future[None] = worker.submit(lambda: None)
+        self._synced: Future[None] = syncer.submit(lambda: None)
+        self._unsynced = 0
         self.length = self.documents = 0
         if "ends" in opened:
             self._append(np.array([vocabulary.stop_id], dtype=vocabulary.dtype))
@@ -56,22 +68,21 @@ class IdsWriter:
             self._append(ids, piece, kept)
         self._file_ends[piece.file] = self.length
 
-    def finish(self, files: Sequence[TextFile]) -> str:
+    def finish(self, files: Sequence[Watch]) -> str:
         """Write what is known at the end.
 
         Returns:
             The hex SHA-256 of the vocabulary's characters and the ids.
 
         Raises:
-            CorpusError: one of `files`, which the text is from, has changed since it was fetched.
+            CorpusError: one of `files`, which the text is from, was not what had been fetched when it was read.
         """
         self._hashed.result()
-        ids = self._opened["ids"]
-        ids.flush()
-        synced = self._worker.submit(os.fsync, ids.fileno())  # while the text is read once more
+        self._synced.result()
         for file in files:
             file.check_unchanged()
-        synced.result()
+        for opened in self._opened.values():
+            opened.flush()
         ends = np.maximum.accumulate(self._file_ends)
         (self._folder / "file_ends.bin").write_bytes(ends.data)
         digests = b"".join(sha256.digest()[:8] for sha256 in self._file_sha256s)
@@ -81,8 +92,19 @@ class IdsWriter:
     def _append(self, ids: Ids, piece: Piece | None = None, kept: Mask | None = None) -> None:
         self._opened["ids"].write(ids.data)
         self.length += len(ids)
+        self._unsynced += ids.nbytes
+        if self._unsynced >= _SYNCED and self._synced.done():
+            self._sync()
         self._hashed.result()  # the piece before
         self._hashed = self._worker.submit(self._hash, ids, piece, kept)
+
+    def _sync(self) -> None:
+        self._synced.result()
+        self._synced, self._unsynced = self._syncer.submit(self._fsync), 0
+
+    def _fsync(self) -> None:
+        for opened in self._opened.values():
+            os.fsync(opened.fileno())
 
     def _hash(self, ids: Ids, piece: Piece | None, kept: Mask | None) -> None:
         self._sha256.update(ids.data)
@@ -111,5 +133,5 @@ def open_writer(folder: Path, vocabulary: Vocabulary, files: int, has_documents:
     names = ["ids", "ends", "hashes"] if has_documents else ["ids"]
     with ExitStack() as stack:
         opened: dict[str, IO[bytes]] = {name: stack.enter_context(open(folder / f"{name}.bin", "wb")) for name in names}
-        worker = stack.enter_context(ThreadPoolExecutor(1))
-        yield IdsWriter(folder, vocabulary, files, worker, opened)
+        worker, syncer = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
+        yield IdsWriter(folder, vocabulary, files, worker, syncer, opened)

@@ -40,7 +40,8 @@ def normal_forms(pieces: Iterator[str], params: DataParams) -> Iterator[str]:
         if cut:
             yield normal_form("".join([*held, piece[:cut]]), params)
             held.clear()
-        held.append(piece[cut:])
+        if cut < len(piece):  # one text alone is joined without being copied
+            held.append(piece[cut:])
     yield normal_form("".join(held), params)
 
 
@@ -101,8 +102,10 @@ def _safe_cut(text: str) -> int:
 
     ASCII characters compose with nothing before them (Unicode Standard Annex #15); blanks also end the context in
     which a Greek sigma is lower-cased, which looks for a letter beyond these marks. What follows the cut waits for the
-    next piece.
+    next piece. Nothing composes with a line end, so that what follows one need not be known.
     """
+    if text.endswith("\n"):
+        return len(text)
     if text.isascii():
         return max(len(text.rstrip("'.:^`")) - 1, 0)
     return max(text.rfind(" "), text.rfind("\n"), 0)

@@ -1,7 +1,8 @@
-"""A text file on this machine, as a value. Knows neither where it came from nor how it is encoded."""
+"""A text file on this machine and who is told of its bytes; knows neither where it came from nor how it is encoded."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from charrnn.errors import CorpusError
@@ -16,12 +17,14 @@ class TextFile:
         path: where its bytes are: a local file in its place, or a file of the cache.
         sha256: hex digest of the bytes.
         size: of the file (bytes).
+        on_read: called with the bytes of each piece that is decoded, and with how many were before it.
     """
 
     name: str
     path: Path
     sha256: str
     size: int
+    on_read: Callable[[int, bytes], None] = field(default=lambda offset, data: None, compare=False, repr=False)
 
     def check_unchanged(self) -> None:
         """Check that the file still holds the bytes that were fetched; others may write to a local one.

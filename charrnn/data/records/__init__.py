@@ -136,8 +136,8 @@ def headers_taken(files: Sequence[TextFile], params: DataParams, most: int = 3) 
     """
     if params.documents != "records":
         return ()
-    tables = [file for file in files if len(table_format(file.name).delimiters) > 1]
-    headers = [(file, read_header(file, params, table_format(file.name).delimiters)) for file in tables[:most]]
+    tables = [file for file in files if table_format(file.name) is _CSV]
+    headers = [(file, read_header(file, params, CSV_DELIMITERS)) for file in tables[:most]]
     lines = [f"{file.name}: columns {listed(header.columns)}{header.told}" for file, header in headers if header]
     more = len(tables) - most
     return (*lines, f"and {more:,} more CSV files") if more > 0 else tuple(lines)

@@ -17,6 +17,13 @@ _MARKER = re.compile(r"<\|?[\w ]{1,30}\|?>")  # such as <|endoftext|>
 _SENTENCE_ENDS = tuple(".!?\u2026\u3002\uff01\uff1f\u0964\u061f")
 _CLOSING = "\"')]\u2019\u201d\u00bb\uff09\u300d\u300f"
 _INNER_END = re.compile(rf"[.!?\u2026][{re.escape(_CLOSING)}]*\s|[\u3002\uff01\uff1f].")
+_NUMBER = re.compile(r"^\s*\d+[.)]\s")  # of an entry of a list; its full stop ends no sentence
+_SHAPE = 12
+"""How much of the shape of its beginning a line is known by: a date and a time of day, or an address, fit in."""
+_STAMP = 3
+"""Numbers from which on a beginning is a date, a time of day or an address."""
+_CELL_ENDS = re.compile(r"[,;\t|]")
+"""What ends the first cell of a table: a row of numbers is no date."""
 # As many lines as tell what they are like.
 _ENOUGH = 100_000
 
@@ -51,6 +58,7 @@ class Lines:
         punctuated: end in punctuation.
         sentences: end as a sentence does.
         several: hold the end of a sentence and go on.
+        stamped: begin with a date, a time of day or an address, all in the same way, as the entries of a log.
         blocks: what blank lines separate; None where there are none.
         entries: what the commonest line of punctuation or the like separates; None where there is none.
     """
@@ -63,6 +71,7 @@ class Lines:
     punctuated: float
     sentences: float
     several: float
+    stamped: float
     blocks: Entries | None
     entries: Entries | None
 
@@ -85,7 +94,8 @@ def lines_of(texts: Sequence[str]) -> Lines | None:
         small=_share(line[0].islower() for line in cased),
         punctuated=_share(unicodedata.category(line[-1]).startswith("P") for line in some),
         sentences=_share((line.rstrip(_CLOSING) or line).endswith(_SENTENCE_ENDS) for line in some),
-        several=_share(_INNER_END.search(line) is not None for line in some),
+        several=_share(_INNER_END.search(_NUMBER.sub("", line)) is not None for line in some),
+        stamped=_stamped(some),
         blocks=_entries(texts, ""),
         entries=_entries(texts, rule) if (rule := _commonest_rule(written)) else None,
     )
@@ -94,6 +104,22 @@ def lines_of(texts: Sequence[str]) -> Lines | None:
 def _share(answers: Iterable[bool]) -> float:
     found = list(answers)
     return sum(found) / len(found) if found else 0.0
+
+
+def _stamped(lines: Sequence[str]) -> float:
+    """Return the share of `lines` that begin in the commonest shape that has numbers enough."""
+    shapes = Counter(shape for line in lines if (shape := _shape(line)).count("0") >= _STAMP)
+    return max(shapes.values(), default=0) / len(lines)
+
+
+def _shape(line: str) -> str:
+    """Return the beginning of `line` with 0 for each number, a for each word and one blank for several.
+
+    It ends where the first cell of a table would, and is empty where no word is near the beginning.
+    """
+    words = re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", line[: 8 * _SHAPE]))
+    # The days of a month have one digit, after two blanks, or two.
+    return re.sub(" +", " ", _CELL_ENDS.split(words, 1)[0])[:_SHAPE] if "a" in words else ""
 
 
 def _commonest_rule(lines: Sequence[str]) -> str:

@@ -90,6 +90,13 @@ def test_sentences_and_phrases_of_a_line_are_lists(tmp_path: Path, between: str)
         assert Advice(tmp_path, {"a.txt": between.join(made)}).params.data.documents == "lines"
 
 
+@pytest.mark.parametrize("number", ["{}. ", "{}) "])
+def test_the_number_of_a_sentence_ends_none(tmp_path: Path, number: str) -> None:
+    lines = [number.format(place) + sentence for place, sentence in enumerate(kinds.sentences(300), 1)]
+    advice = Advice(tmp_path, {"a.txt": "\n".join(lines)})
+    assert advice.reasons["data.documents"].startswith("The lines look like a list of sentences")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -111,6 +118,34 @@ def test_prose_verse_and_code_are_one_stream_cut_by_position(tmp_path: Path, tex
     assert reason in advice.reasons["data.documents"]
     assert "is complete in itself, set documents: " in advice.reasons["data.documents"]
     assert advice.reasons["data.documents"].endswith(" here and by: documents under splits.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-{day:02} 07:{minute:02}:00 INFO  worker {n} finished job {m} in {n}{m} ms",
+        "Nov {day:>2} 07:{minute:02}:12 host daemon[{m}]: connection from 10.0.0.{n} closed.",
+        '10.0.{n}.{m} - - [{day}/Nov/2026:07:{minute:02}:12 +0000] "GET /page/{m} HTTP/1.1" 200 {n}{m}',
+        "[07:{minute:02}:12.{m:03}] user{n}: are you there",
+    ],
+)
+def test_each_line_of_a_log_is_a_document(tmp_path: Path, line: str) -> None:
+    draw = random.Random(1)
+    values = ({name: draw.randint(1, 28) for name in ("day", "minute", "n", "m")} for _ in range(2000))
+    entries = [line.format(**of_line) for of_line in values]
+    entries[100:100] = ["Traceback (most recent call last):", '  File "job.py", line 17, in run', "ValueError: 17"]
+    advice = Advice(tmp_path, {"a.log": "\n".join(entries)})
+    assert advice.params.data.documents == "lines"
+    assert advice.reasons["data.documents"].startswith("The lines look like a log, since 99% begin with numbers in")
+
+
+@pytest.mark.parametrize(
+    "row", ["{n}.{m},{m}.{n},1.{m},0.{n}", "{n}.{m};{m}.{n};1.{m};setosa", "{n}.{m} {m}.{n} 1.{m}"]
+)
+def test_rows_of_numbers_are_no_log(tmp_path: Path, row: str) -> None:
+    draw = random.Random(1)
+    rows = [row.format(n=draw.randint(1, 9), m=draw.randint(1, 9)) for _ in range(2000)]
+    assert "a log" not in Advice(tmp_path, {"a.txt": "\n".join(rows)}).reasons["data.documents"]
 
 
 @pytest.mark.parametrize("rule", ["%", "---"])

@@ -70,6 +70,18 @@ def test_a_text_much_longer_than_a_piece_is_read_in_pieces_of_that_size(path: Pa
     assert max(map(len, pieces)) <= 110
 
 
+def test_pieces_end_with_a_line_end_where_one_is_near(path: Path) -> None:
+    path.write_text("one\ntwo\nthree\nfour, which is long\nfive")
+    assert list(read_file(file_of(path), DataParams(), chunk_bytes=10)) == [
+        "one\ntwo\n",
+        "three\n",
+        "four, whic",
+        "h is long\n",
+        "five",
+        "",
+    ]
+
+
 def test_what_is_not_asked_for_is_not_read(path: Path) -> None:
     path.write_bytes(b"0123456789" * 10 + b"\xff")
     pieces = read_file(file_of(path), DataParams(), chunk_bytes=10)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import DataParams
-from charrnn.data.documents import FILLER, Piece, read_pieces
+from charrnn.data.documents import FILLER, Piece, _places, read_pieces
 from charrnn.data.normalisation import normal_form, normalise
 from charrnn.data.text_file import TextFile
 from charrnn.data.vocabulary import code_points
@@ -228,6 +228,17 @@ def test_what_the_end_of_a_file_has_of_the_rule_is_not_added_again(
 
 
 # Pieces
+
+
+@given(
+    st.integers(0, 300).flatmap(lambda length: st.tuples(st.just(length), st.sets(st.integers(0, max(length - 1, 0)))))
+)
+@example((17, {16}))
+@example((40, {7, 8, 39}))
+def test_the_places_of_line_ends_are_those_that_numpy_finds(case: tuple[int, set[int]]) -> None:
+    length, wanted = case
+    mask = np.isin(np.arange(length), list(wanted))
+    np.testing.assert_array_equal(_places(mask), np.flatnonzero(mask))
 
 
 @given(st.lists(st.tuples(st.text("ab\né", max_size=4), st.booleans(), st.booleans())))

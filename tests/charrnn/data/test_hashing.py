@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from charrnn.data.hashing import hash_batch, hash_code_points, hash_documents, mix
+from charrnn.data.hashing import _kept_powers, hash_batch, hash_code_points, hash_documents, mix
 from charrnn.data.vocabulary import code_points
 
 DOCUMENTS = st.lists(st.text(max_size=8) | st.text("a\0\n", max_size=8), max_size=12)
@@ -55,6 +55,15 @@ def test_other_documents_have_other_hashes(alphabet: str) -> None:
     for document, value in zip(documents, hash_documents(documents).tolist(), strict=True):
         found[value].append(document)
     assert len(found) == len(documents) == 2**13 - 1
+
+
+@pytest.mark.parametrize("character", ["a", "é", "я"])
+def test_texts_of_other_lengths_leave_no_tables_behind(character: str) -> None:
+    hash_documents([character])
+    before = _kept_powers.cache_info().currsize
+    for length in range(2, 40):
+        hash_documents([character * length])
+    assert _kept_powers.cache_info().currsize == before
 
 
 def test_a_seed_mixes_otherwise_and_a_value_the_same_each_time() -> None:

@@ -1,4 +1,5 @@
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
@@ -28,6 +29,18 @@ def whole(text: str, params: DataParams) -> str:
 def test_the_size_of_the_pieces_never_changes_the_text(text: str, size: int, params: DataParams) -> None:
     pieces = (text[start : start + size] for start in range(0, len(text), size))
     assert "".join(normal_forms(pieces, params)) == whole(text, params)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_no_character_composes_with_a_line_end_before_it(form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> None:
+    characters = [chr(point) for point in range(0x110000)]
+    changed = [c for c in characters if unicodedata.normalize(form, f"\n{c}")[1:] != unicodedata.normalize(form, c)]
+    assert changed == []
+
+
+def test_what_ends_with_a_line_end_is_not_held_back() -> None:
+    pieces = normal_forms(iter(["one\n", "two", "\n"]), DataParams())
+    assert list(pieces) == ["one\n", "tw", "o\n", ""]
 
 
 @given(TEXTS, PARAMS)
