@@ -31,7 +31,7 @@ def check_resumable(before: Params, now: Params) -> None:
 
 
 # What may differ from the trained model that a run starts from: it decides neither shapes nor initial weights.
-MAY_CHANGE_IN_MODEL = "model.dropout"
+MAY_CHANGE_IN_MODEL = ("model.input_dropout", "model.dropout")
 
 
 def load_warm_start_params(files: Sequence[str | Path], overrides: Iterable[str], model: ModelParams) -> Params:
@@ -44,7 +44,7 @@ def load_warm_start_params(files: Sequence[str | Path], overrides: Iterable[str]
     if changed := _changes(params.model_copy(update={"model": model}), params, MAY_CHANGE_IN_MODEL):
         raise params_error(
             f"--init-from: a trained model keeps its parameters, but these differ: {', '.join(changed)}; "
-            f"leave them out, only {MAY_CHANGE_IN_MODEL} may change"
+            f"leave them out, only {' and '.join(MAY_CHANGE_IN_MODEL)} may change"
         )
     return params
 

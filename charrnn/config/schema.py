@@ -147,8 +147,14 @@ class ModelParams(Section):
     """Recurrent layers on top of each other; one learns fastest, two get further when time allows."""
     embedding_size: PositiveInt | None = 64
     """Size of the learnt character vectors; null feeds one-hot vectors, which start slower."""
+    input_dropout: Fraction = 0.0
+    """Share of the entries of the character vectors (or, without them, of the characters) set to zero in training (0 to
+    1); as with dropout, the same ones at every step of a window. For a text that is read many times, together with
+    dropout; by itself it gained less (docs/experiments.md)."""
     dropout: Fraction = 0.0
-    """Share of each layer's outputs set to zero in training (0 to 1); raise it when val/loss rises again."""
+    """Share of each layer's outputs set to zero in training (0 to 1), the same units at every step of a window (Merity
+    et al. 2017, https://arxiv.org/abs/1708.02182; the recurrent state, which Gal & Ghahramani 2016,
+    https://arxiv.org/abs/1512.05287, mask too, stays whole); raise it when val/loss rises again."""
     layer_norm: bool = False
     """Normalise each layer's outputs (LayerNorm between layers; the cells stay those of cuDNN and oneDNN)."""
     tie_weights: bool = False
@@ -215,6 +221,10 @@ class TrainingParams(Section):
     null for none."""
     patience: PositiveInt | None = None
     """Early stopping: evaluations without a better val/loss before training ends; null for never."""
+    restart_probability: Fraction = 0.0
+    """Probability that a stream begins a window from the zero state instead of the carried one (0 to 1; Melis et al.
+    2020, https://arxiv.org/abs/1909.01792). The model learns to begin in the middle of a text, as samples and scores of
+    short texts do; 0.01 is enough for a long training, a short one needs more (0.2 for some hundred steps)."""
     spike_threshold: PositiveFloat | None = 3.0
     """A window's loss this far above the recent average (nats per character) counts as diverged, as NaN and infinity
     always do; null for never."""
@@ -224,13 +234,14 @@ class TrainingParams(Section):
     """Where to train; auto takes the GPU when there is one."""
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     """Arithmetic of training: auto is bfloat16 (autocast) on a CPU that multiplies it (AVX512-BF16, AMX), tf32 on a
-    GPU, else float32. Evaluation and sampling on a CPU are always in float32."""
+    GPU, else float32. bfloat16 needs AVX512 on an x86 processor. Evaluation on a CPU is always in float32."""
     seed: Seed = 1
-    """Random seed of initialisation and dropout; same seed, device, threads and steps give the same model."""
+    """Random seed of initialisation, dropout, restarts and the order of documents; same seed, device, threads and steps
+    give the same model."""
     threads: Threads = "auto"
     """CPU threads (count). auto tries some numbers, up to one per core that the process gets, and takes the fastest; a
     run limited by max_minutes alone tries again when it gets slow. null leaves it to PyTorch, as auto does where
-    OMP_NUM_THREADS or MKL_NUM_THREADS is set."""
+    OMP_NUM_THREADS or MKL_NUM_THREADS is set and not empty."""
     log_every: PositiveInt = 10
     """Optimizer steps between two reports (count): the losses of all of them are read from the device together."""
 
@@ -254,8 +265,10 @@ class EvaluationParams(Section):
     sample_length: Count = 300
     """Characters sampled and logged at each evaluation (count); 0 for none."""
     adaptive_seconds: NonNegativeFloat = 10.0
-    """Most time at the end for the losses of models that learn from a split as they read it, dynamic_loss and
-    adaptive_loss (s for each split); they are left out where they would take longer. 0 for none."""
+    """Most time at the end of a run for dynamic_loss and adaptive_loss together (s for each split). dynamic_loss: the
+    best checkpoint keeps learning while it reads the split. adaptive_loss: that, mixed with an n-gram model of
+    characters and words, which keeps learning, too. Both are left out where they would take longer, which may show only
+    when the training text has been counted, and for splits of more than two million characters. 0 for none."""
     probe_window: PositiveInt | None = None
     """Also log probe/loss_sum: the loss on this window of the training text (1 is the first), summed over its steps;
     null for none. 5 is what the Flux reference printed."""

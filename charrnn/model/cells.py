@@ -8,27 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charrnn.config.schema import ModelParams
-
-Array = npt.NDArray[np.floating[Any]]
+from charrnn.model.products import Array, Product
 
 
 @dataclass(frozen=True)
 class NumpyStep:
     """How NumPy advances a layer of the cell by one character.
 
-    The weights of layer k have PyTorch's names: weight_ih_l{k}, (gates * hidden_size, input_size), and bias_ih_l{k};
-    where the state goes through a product, weight_hh_l{k}, (gates * hidden_size, hidden_size), and bias_hh_l{k}.
+    A layer's weights have PyTorch's names: weight_ih_l0, (gates * hidden_size, input_size), and bias_ih_l0; where the
+    state goes through a product, weight_hh_l0, (gates * hidden_size, hidden_size), and bias_hh_l0.
 
     Attributes:
         advance: takes gates, (texts, gates * hidden_size) float32, which it may overwrite, and the state, arrays of
             (texts, hidden_size), which it must leave as they are; returns the new state, h first. Unless `merged`, the
-            gates are the input's part only, and the recurrent weight, transposed, and bias are two further arguments.
+            gates are the input's part only, and the product with the recurrent weight and its bias are two further
+            arguments.
         scales: of each gate, in the order of the torch weights: 0.5 for a sigmoid, else 1. A sigmoid is computed as
             (tanh(x / 2) + 1) / 2, so that one call of tanh serves several gates; the weights hold the inner half.
         order: places of the gates among the torch weights, in the order in which `advance` takes them.
@@ -47,16 +46,15 @@ class Cell:
     """What depends on the cell.
 
     Attributes:
-        layers: builds a stack of layers, called as `nn.GRU` is: (input_size, hidden_size, num_layers=, dropout=). What
-            it builds maps x, (seq_length, batch_size, input_size), and the state to outputs, (seq_length, batch_size,
-            hidden_size), and the state after. The state is one tensor, or a tuple if there are several, each
-            (num_layers, batch_size, hidden_size).
+        layer: builds a layer, called as `nn.GRU` is: (input_size, hidden_size). What it builds maps x, (seq_length,
+            batch_size, input_size), and the state to outputs, (seq_length, batch_size, hidden_size), and the state
+            after. The state is one tensor, or a tuple if there are several, each (1, batch_size, hidden_size).
         state_tensors: tensors in the state.
-        initialise: changes the initial weights of such a stack, in place; None keeps PyTorch's.
+        initialise: changes the initial weights of such a layer, in place; None keeps PyTorch's.
         numpy_step: None where there is none; sampling is then done in PyTorch.
     """
 
-    layers: Callable[..., nn.Module]
+    layer: Callable[[int, int], nn.Module]
     state_tensors: int = 1
     initialise: Callable[[nn.Module, ModelParams], None] | None = None
     numpy_step: NumpyStep | None = None
@@ -74,40 +72,32 @@ def _set_forget_bias(lstm: nn.Module, params: ModelParams) -> None:
 
 
 class MinGRU(nn.Module):
-    """Layers of the minimal gated recurrent unit: Feng et al. 2024, Were RNNs All We Needed?, arXiv 2410.01201.
+    """A layer of the minimal gated recurrent unit: Feng et al. 2024, Were RNNs All We Needed?, arXiv 2410.01201.
 
     z_t = sigmoid(W_z x_t + b_z), c_t = W_c x_t + b_c, h_t = (1 - z_t) h_{t-1} + z_t c_t. Gates depend on the input
     alone, so that those of a whole window are one product. Called as `nn.GRU` is; weights have its names and initial
     distribution, gates in the order z, c. The recurrence is computed in the state's dtype, under autocast too.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.num_layers = num_layers
-        self.dropout = dropout
         bound = hidden_size**-0.5
-        for layer in range(num_layers):
-            weight = torch.empty(2 * hidden_size, hidden_size if layer else input_size)
-            for name, tensor in (("weight_ih", weight), ("bias_ih", torch.empty(2 * hidden_size))):
-                self.register_parameter(f"{name}_l{layer}", nn.Parameter(tensor.uniform_(-bound, bound)))
+        self.weight_ih_l0 = nn.Parameter(torch.empty(2 * hidden_size, input_size).uniform_(-bound, bound))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(2 * hidden_size).uniform_(-bound, bound))
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Read x, (seq_length, batch_size, input_size), from `state`, (num_layers, batch_size, hidden_size), on."""
+        """Read x, (seq_length, batch_size, input_size), from `state`, (1, batch_size, hidden_size), on."""
         # The loop makes seq_length calls, the scan four in each of log2(seq_length) rounds, but on more values. On a
         # CPU, arithmetic costs more than calls: forward and backward by the scan took 1.2 to 1.9 times as long (one
         # thread of an AMD EPYC, seq_length 48 to 256, batch_size 16 to 64, hidden_size 256). On a GPU, calls cost more.
         solve = recurrence_by_scan if x.is_cuda else recurrence_by_loop
-        after = []
-        for layer, h in enumerate(state):
-            if layer:
-                x = F.dropout(x, self.dropout, self.training)
-            gates = F.linear(x, self.get_parameter(f"weight_ih_l{layer}"), self.get_parameter(f"bias_ih_l{layer}"))
-            update, candidate = gates.to(h.dtype).chunk(2, dim=-1)
-            z = torch.sigmoid(update)
-            # PyTorch does not annotate apply.
-            x = LinearRecurrence.apply(solve, 1 - z, z * candidate, h)  # type: ignore[no-untyped-call]
-            after.append(x[-1])
-        return x, torch.stack(after)
+        gates = F.linear(x, self.weight_ih_l0, self.bias_ih_l0)
+        update, candidate = gates.to(state.dtype).chunk(2, dim=-1)
+        z = torch.sigmoid(update)
+        # PyTorch does not annotate apply.
+        states = LinearRecurrence.apply(solve, 1 - z, z * candidate, state[0])  # type: ignore[no-untyped-call]
+        # A copy: a view of the last state would keep those of the whole window in memory.
+        return states, states[-1:].clone()
 
 
 class LinearRecurrence(torch.autograd.Function):
@@ -173,10 +163,10 @@ def _advance_lstm(gates: Array, state: list[Array]) -> list[Array]:
     return [h, c]
 
 
-def _advance_gru(inputs: Array, state: list[Array], weight: Array, bias: Array) -> list[Array]:
+def _advance_gru(inputs: Array, state: list[Array], multiply: Product, bias: Array) -> list[Array]:
     (h,) = state
     size = h.shape[1]
-    recurrent: Array = h @ weight
+    recurrent = multiply(h)
     recurrent += bias
     gates = np.tanh(inputs[:, : 2 * size] + recurrent[:, : 2 * size])
     r, z = gates[:, :size], 0.5 * (gates[:, size:] + 1)

@@ -3,12 +3,14 @@
 Knows no cell by name: what depends on the cell is in `charrnn.model.cells`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from charrnn.config.schema import ModelParams
 from charrnn.model.cells import CELLS
@@ -22,6 +24,7 @@ class CharRNN(nn.Module):
     """Recurrent character model: one-hot or embedding, `num_layers` of a cell, a linear layer.
 
     The shape is char-rnn's (https://github.com/karpathy/char-rnn): dropout after each layer, the last one included.
+    Layers are modules of their own, so that dropout and LayerNorm can stand between them.
     """
 
     def __init__(self, params: ModelParams, vocabulary_size: int) -> None:
@@ -38,21 +41,13 @@ class CharRNN(nn.Module):
         hidden_size, num_layers = params.hidden_size, params.num_layers
         self.embedding = nn.Embedding(vocabulary_size, params.embedding_size) if params.embedding_size else None
         input_size = params.embedding_size or vocabulary_size
-        # Layers are one module (cuDNN overlaps their steps) unless something has to happen between them.
-        self.depths = [1] * num_layers if params.layer_norm else [num_layers]
         self.rnns = nn.ModuleList(
-            self.cell.layers(
-                input_size if index == 0 else hidden_size,
-                hidden_size,
-                num_layers=depth,
-                dropout=params.dropout if depth > 1 else 0.0,
-            )
-            for index, depth in enumerate(self.depths)
+            self.cell.layer(hidden_size if index else input_size, hidden_size) for index in range(num_layers)
         )
         self.norms = nn.ModuleList(
-            nn.LayerNorm(hidden_size) if params.layer_norm else nn.Identity() for _ in self.depths
+            nn.LayerNorm(hidden_size) if params.layer_norm else nn.Identity() for _ in range(num_layers)
         )
-        self.dropout = nn.Dropout(params.dropout)
+        self.input_dropout, self.dropout = LockedDropout(params.input_dropout), LockedDropout(params.dropout)
         self.decoder = nn.Linear(hidden_size, vocabulary_size)
         if params.tie_weights and self.embedding is not None:
             # Press & Wolf 2017, https://arxiv.org/abs/1608.05859
@@ -80,14 +75,13 @@ class CharRNN(nn.Module):
             x = self.embedding(ids)
         else:
             x = F.one_hot(ids, self.vocabulary_size).to(self.decoder.weight.dtype)
+        x = self.input_dropout(x)
         after: list[State] = []
-        first = 0
-        for rnn, norm, depth in zip(self.rnns, self.norms, self.depths, strict=True):
-            part = tuple(tensor[first : first + depth].contiguous() for tensor in state)
+        for index, (rnn, norm) in enumerate(zip(self.rnns, self.norms, strict=True)):
+            part = tuple(tensor[index : index + 1] for tensor in state)
             x, new = rnn(x, part if len(part) > 1 else part[0])
             after.append(new if isinstance(new, tuple) else (new,))
             x = self.dropout(norm(x))
-            first += depth
         return self.decoder(x), tuple(
             torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*after, strict=True)
         )
@@ -96,6 +90,30 @@ class CharRNN(nn.Module):
     def num_parameters(self) -> int:
         """Trainable parameters, shared ones counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+class LockedDropout(nn.Module):
+    """Dropout whose mask is drawn once for a window and is the same at each of its steps, and another for each stream.
+
+    Variational dropout of what enters and leaves layers: Merity et al. 2017, Regularizing and Optimizing LSTM Language
+    Models, https://arxiv.org/abs/1708.02182. Gal & Ghahramani 2016, https://arxiv.org/abs/1512.05287, from whom it is,
+    also mask the recurrent state; here that stays whole.
+    """
+
+    def __init__(self, probability: float) -> None:
+        """Drop with `probability` (0 to 1)."""
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, (seq_length, batch_size, size), with entries set to zero and the others scaled up; training only.
+
+        What is returned is float32 where x is of less precision: the scale would not be exact in bfloat16.
+        """
+        if not self.training or self.probability == 0:
+            return x
+        ones = torch.ones_like(x[:1], dtype=torch.promote_types(x.dtype, torch.float32))
+        return x * F.dropout(ones, self.probability)
 
 
 @contextmanager
@@ -111,14 +129,41 @@ def evaluating(model: CharRNN) -> Iterator[None]:
         model.train()
 
 
+class _NoValues(TorchFunctionMode):
+    """Leaves out the initialisation of weights: on the meta device it would import PyTorch's compiler, 75 MB."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def shapes_of(params: ModelParams, vocabulary_size: int) -> CharRNN:
+    """Return a model on the meta device: its weights have shapes, but neither values nor memory.
+
+    Changes no random state.
+
+    Raises:
+        RuntimeError, TypeError: a shape has more elements than 64 bits can count.
+    """
+    with torch.device("meta"), _NoValues():
+        return CharRNN(params, vocabulary_size)
+
+
 def character_axes(params: ModelParams) -> dict[str, int]:
     """Return the weights with an axis that has one entry for each character: name -> axis.
 
     They are those whose shapes differ between two vocabularies, so that this holds whatever a cell calls its weights.
     Changes no random state.
     """
-    with torch.device("meta"):
-        smaller, larger = (CharRNN(params, vocabulary_size).state_dict() for vocabulary_size in (1, 2))
+    smaller, larger = (shapes_of(params, vocabulary_size).state_dict() for vocabulary_size in (1, 2))
     return {
         name: axis
         for name, tensor in smaller.items()

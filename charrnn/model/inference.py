@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charrnn.model.cells import Array
 from charrnn.model.char_rnn import CharRNN, State, evaluating
 from charrnn.model.numpy_inference import NumpyStepper
+from charrnn.model.products import Array
 
 logger = logging.getLogger("charrnn")
 

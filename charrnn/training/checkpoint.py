@@ -20,6 +20,7 @@ Nothing in it is code: what is read is tensors and JSON.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,12 +39,14 @@ from charrnn.config.writing import readable_values
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharrnnError, CheckpointError, CheckpointVersionError
 from charrnn.files import atomic_file, explain
-from charrnn.model.char_rnn import CharRNN
+from charrnn.model.char_rnn import CharRNN, shapes_of
 from charrnn.training.device import describe_device
 from charrnn.training.state import StateValues, TrainState, check_weights, first_problem
 
 FORMAT = "charrnn checkpoint"
-VERSION = 2
+VERSION = 3
+# Names of weights in files of version 2, where all layers were one module: rnns.0.NAME_l1 is rnns.1.NAME_l0 now.
+_STACKED = re.compile(r"rnns\.0\.(\w+)_l(\d+)")
 # How files of version 1 begin; what followed was a pickle.
 OLD_START = b"charrnn checkpoint 1\n"
 
@@ -114,8 +117,7 @@ class Checkpoint:
                 f"for {len(weights)} weight tensors"
             )
         try:
-            with torch.device("meta"), torch.random.fork_rng(devices=[]):
-                declared = CharRNN(shape, self.vocabulary.size)
+            declared = shapes_of(shape, self.vocabulary.size)
         except (RuntimeError, TypeError):  # more than 64 bits can count
             raise CheckpointError(
                 f"the checkpoint does not fit the model: model.hidden_size is {shape.hidden_size}, "
@@ -244,14 +246,16 @@ def _metadata(content: bytes) -> dict[str, str]:
 def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
     if metadata.get("format") != FORMAT:
         raise CheckpointError("is a safetensors file, but not a charrnn checkpoint")
-    if metadata.get("version") != str(VERSION):
+    if metadata.get("version") not in ("2", str(VERSION)):
         found_version = metadata.get("version", "")[:20]
         raise CheckpointVersionError(
-            f"has checkpoint format {found_version!r}, this charrnn reads format {VERSION}; use the version of charrnn "
-            "that wrote it"
+            f"has checkpoint format {found_version!r}, this charrnn reads formats 2 and {VERSION}; use the "
+            "version of charrnn that wrote it"
         )
     if content_digest(tensors, metadata) != metadata.get("sha256"):
         raise CheckpointError("is truncated or damaged (its checksum does not match its content)")
+    if metadata["version"] == "2":
+        tensors = {_STACKED.sub(r"rnns.\2.\1_l0", name): tensor for name, tensor in tensors.items()}
     found = _Metadata.model_validate(metadata)
     state = _join(tensors, found.progress, found.optimizer)
     state["progress"] = asdict(StateValues.model_validate(state).progress)

@@ -10,6 +10,7 @@ import torch
 
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
+from charrnn.model.processor import computes_bfloat16, instructions, multiplies_bfloat16
 from charrnn.training.cores import usable_cores
 from charrnn.wording import counted
 
@@ -35,6 +36,8 @@ def choose_device(params: TrainingParams) -> torch.device:
         # PyTorch's autocast casts what goes through cuDNN's recurrent layers to float16, whatever it was asked for
         # (aten/src/ATen/cudnn/AutocastRNN.cpp), and small gradients are lost in that.
         raise DeviceError("training.precision: bfloat16 is for the CPU; use tf32 on a GPU")
+    if params.precision == "bfloat16" and not computes_bfloat16():
+        raise DeviceError("training.precision: bfloat16 needs a processor with AVX512; use auto or float32 on this one")
     return device
 
 
@@ -50,47 +53,71 @@ def choose_precision(params: TrainingParams, device: torch.device) -> Literal["f
     return "bfloat16" if multiplies_bfloat16() else "float32"
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself; emulation on others is slower than float32."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
 def threads_are_open(params: TrainingParams) -> bool:
-    """Whether neither `training.threads` nor a variable of the environment says how many threads there are."""
+    """Whether neither `training.threads` nor a variable of the environment says how many threads there are.
+
+    A variable says so where it is not empty: what PyTorch makes of a value that is no number depends on the library
+    that reads it (abc is a thread for each core in OMP_NUM_THREADS, and one thread in MKL_NUM_THREADS).
+    """
     return params.threads == "auto" and not any(os.environ.get(name) for name in THREAD_VARIABLES)
 
 
-@contextlib.contextmanager
-def computing(params: TrainingParams, trained_with: int | None = None) -> Iterator[None]:
-    """Apply `training.threads` and tf32 while the block runs, and put back what was there before.
+def computing(params: TrainingParams) -> AbstractContextManager[None]:
+    """Apply `training.threads` and tf32 while the block trains, and put back what was there before.
 
     Where `training.threads` leaves it open, there are as many threads as the process has cores, and no more than
     PyTorch has now.
 
+    Raises:
+        DeviceError: the block runs out of memory.
+    """
+    remedy = "lower training.batch_size, training.seq_length, evaluation.batch_size or model.hidden_size"
+    return _in_force(params, _threads(params), remedy)
+
+
+def reading(params: TrainingParams, trained_with: int | None) -> AbstractContextManager[None]:
+    """Do as `computing`, for a block that only reads a model which was trained with `params`.
+
+    The training may have been given the threads of a machine with more cores. So what `training.threads` means is
+    limited here by the cores of this one, and by the threads that the last step was made with; what it leaves to
+    PyTorch is not.
+
     Args:
         params: threads and precision are used.
-        trained_with: a number of threads that a training has chosen, to be taken where it is open.
+        trained_with: the threads of the last step; None where that is not known.
 
     Raises:
         DeviceError: the block runs out of memory.
     """
+    threads = _threads(params)
+    number = threads and min(threads, usable_cores(), trained_with or threads)
+    return _in_force(params, number, "lower evaluation.batch_size, or give less to read or to write at once")
+
+
+def _threads(params: TrainingParams) -> int | None:
+    """Return the number of threads that `training.threads` means; None for the one that PyTorch has."""
+    if threads_are_open(params):
+        return min(torch.get_num_threads(), usable_cores())
+    return params.threads if isinstance(params.threads, int) else None
+
+
+@contextlib.contextmanager
+def _in_force(params: TrainingParams, number: int | None, remedy: str) -> Iterator[None]:
+    """Compute with `number` threads, None for those there are, and the precision of `params` while the block runs.
+
+    Where memory runs out, the message ends with `remedy`.
+    """
     threads = torch.get_num_threads()
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     try:
-        if threads_are_open(params):
-            torch.set_num_threads(min(threads, usable_cores(), trained_with or threads))
-        elif isinstance(params.threads, int):
-            torch.set_num_threads(params.threads)
+        if number is not None:
+            torch.set_num_threads(number)
         tf32 = params.precision in ("auto", "tf32")  # a CPU ignores it
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise DeviceError(
-                "out of memory: lower training.batch_size, training.seq_length, evaluation.batch_size "
-                "or model.hidden_size"
-            ) from error
+            raise DeviceError(f"out of memory: {remedy}") from error
         raise
     finally:
         torch.set_num_threads(threads)
@@ -103,8 +130,7 @@ def autocast(params: TrainingParams, device: torch.device) -> AbstractContextMan
 
 
 def describe_device(device: torch.device) -> str:
-    """Return what the device is, in words: the same words mean the same results to the last bit."""
+    """Return what the device is, in words: other words may mean other results in the last bits."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    bfloat16 = " with bfloat16" if multiplies_bfloat16() else ""
-    return f"CPU ({torch.backends.cpu.get_cpu_capability()}{bfloat16}), {counted(torch.get_num_threads(), 'thread')}"
+    return f"CPU ({instructions()}), {counted(torch.get_num_threads(), 'thread')}"

@@ -94,14 +94,14 @@ class RolledBack:
 
 @dataclass(frozen=True)
 class ThreadsChanged:
-    """From the next step on, steps are made with `threads` CPU threads, which are faster now than those `before`."""
+    """From the next step on, steps are made with `threads` CPU threads: faster in a trial than those `before`."""
 
     step: int
     before: int
     threads: int
 
     def __str__(self) -> str:
-        return f"{counted(self.threads, 'thread')} from here on instead of {self.before}: faster now"
+        return f"{counted(self.threads, 'thread')} from here on instead of {self.before}: faster in a trial"
 
 
 TrainEvent = Steps | Evaluation | CheckpointDue | Pause | RolledBack | ThreadsChanged

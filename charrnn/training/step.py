@@ -8,6 +8,7 @@ from torch import Tensor
 
 from charrnn.config.schema import TrainingParams
 from charrnn.data.windows import IGNORED, Windows
+from charrnn.model.char_rnn import State
 from charrnn.training.device import autocast
 from charrnn.training.limits import run_progress
 from charrnn.training.schedules import learning_rate
@@ -31,7 +32,7 @@ def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> 
     )
     window = streams.window(at.window, at.epoch)
     with autocast(training, state.device):
-        logits, hidden = model(window.inputs, window.carried(state.hidden))
+        logits, hidden = model(window.inputs, _restarted(window.carried(state.hidden), training.restart_probability))
         logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
         mean = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=training.label_smoothing)
     loss = mean * len(window.inputs) if training.loss_reduction == "sum" else mean
@@ -52,6 +53,16 @@ def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> 
         state.hidden = model.initial_state(streams.batch_size)
     nll = F.cross_entropy(logits.detach(), targets, ignore_index=IGNORED) if training.label_smoothing else mean.detach()
     return nll, grad_norm, rate, window.characters
+
+
+def _restarted(hidden: State, probability: float) -> State:
+    """Return `hidden` with zeros for the streams that restart, each with `probability`."""
+    if probability == 0:
+        return hidden
+    # Drawn on the CPU, whose random state every checkpoint keeps.
+    restarts = torch.rand(hidden[0].shape[1]) < probability
+    mask = restarts.to(hidden[0].device)[:, None]
+    return tuple(part.masked_fill(mask, 0.0) for part in hidden)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ have no core to run on. So some numbers are tried, on a copy of the state, and t
 """
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -69,8 +70,8 @@ class Threads:
         self._numbers = numbers_to_try(torch.get_num_threads() if self._open else 1)
         self._changes = len(self._numbers) > 1 and is_limited_by_time(training)
         self._training, self._clock, self._measure = training, clock, measure or _on_a_copy
-        limit = training.max_minutes
-        self._trial_seconds = TRIAL_SECONDS if limit is None else min(TRIAL_SECONDS, TRIAL_SHARE * 60 * limit)
+        self._limit = math.inf if training.max_minutes is None else 60 * training.max_minutes
+        self._trial_seconds = min(TRIAL_SECONDS, TRIAL_SHARE * self._limit)
         self._ended, self._took = 0.0, 0.0
         self._begin_window()
 
@@ -125,8 +126,7 @@ class Threads:
 
     def has_time(self, elapsed: float) -> bool:
         """Return whether a trial is worth its time after `elapsed` seconds of training: some of it must be left."""
-        limit = self._training.max_minutes
-        return limit is None or 60 * limit - elapsed >= REST * self._took
+        return self._limit - elapsed >= REST * self._took
 
     def _begin_window(self) -> None:
         self._characters, self._seconds = 0.0, 0.0

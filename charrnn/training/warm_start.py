@@ -47,4 +47,4 @@ def warm_start(checkpoint: Checkpoint, vocabulary: Vocabulary, fresh: CharRNN) -
 
 def _shape(params: ModelParams) -> dict[str, Any]:
     """Return what decides which weights there are."""
-    return params.model_dump(exclude={"dropout", "forget_bias"})
+    return params.model_dump(exclude={"input_dropout", "dropout", "forget_bias"})

@@ -33,7 +33,8 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     ("training.weight_decay tasks.retry_delay_seconds evaluation.adaptive_seconds", [0, 1e300], [-5e-324, -1]),
     ("splits.val_fraction splits.test_fraction", [0, 0.9], [-5e-324, 1]),
     (
-        "model.dropout training.final_fraction training.beta1 training.beta2 training.label_smoothing",
+        "model.input_dropout model.dropout training.final_fraction training.beta1 training.beta2 "
+        "training.label_smoothing training.restart_probability",
         [0, math.nextafter(1, 0)],
         [-5e-324, 1],
     ),

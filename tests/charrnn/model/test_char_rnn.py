@@ -8,7 +8,7 @@ from torch import Tensor
 
 from charrnn.config.schema import ModelParams
 from charrnn.model.cells import CELLS
-from charrnn.model.char_rnn import CharRNN, character_axes, evaluating
+from charrnn.model.char_rnn import CharRNN, LockedDropout, character_axes, evaluating
 from tests.charrnn.model.leaky_cell import register_leaky_cell
 
 PARAMETERS: dict[str, Callable[[int, int], int]] = {
@@ -178,6 +178,42 @@ def test_dropout_acts_between_layers_and_not_on_the_state_of_the_first(cell: str
     assert not torch.equal(once[1], again[1])
 
 
+def test_layers_are_normalised_before_dropout_so_that_what_is_dropped_is_zero(text: Tensor) -> None:
+    model = build("lstm", "layer norm", dropout=0.5, hidden_size=50)
+    entered: list[Tensor] = []
+    for module in (model.rnns[1], model.decoder):
+        module.register_forward_pre_hook(lambda _, arguments: entered.append(arguments[0]))
+    model(text, model.initial_state(3))
+    assert len(entered) == 2
+    for x in entered:
+        dropped = (x == 0).all(0)
+        assert 0.25 < dropped.float().mean() < 0.75
+        assert x[:, ~dropped].ne(0).all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("variant", ["embedding", "one-hot"])
+def test_input_dropout_acts_in_training_only_before_the_first_layer(cell: str, variant: str, text: Tensor) -> None:
+    model = build(cell, variant, input_dropout=0.5)
+    (once, *_), (again, *_) = (model(text, model.initial_state(3))[1] for _ in range(2))
+    assert not torch.equal(once[0], again[0])
+    without = build(cell, variant)
+    assert torch.equal(losses_of(model.eval(), text, 50), losses_of(without, text, 50))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_locked_mask_is_the_same_at_each_step_and_another_for_each_stream_and_window(dtype: torch.dtype) -> None:
+    dropout = LockedDropout(0.4)
+    x = torch.full((7, 50, 80), 3.0, dtype=dtype)
+    first, second = dropout(x), dropout(x)
+    assert (first == first[0]).all()
+    assert not torch.equal(first, second)
+    assert not torch.equal(first[0, 0], first[0, 1])
+    assert first.dtype == torch.promote_types(dtype, torch.float32)
+    torch.testing.assert_close(first[first != 0], torch.full_like(first[first != 0], 5.0))
+    assert (first == 0).float().mean().item() == pytest.approx(0.4, abs=0.03)
+
+
 @pytest.mark.parametrize(("cell", "variant"), list(itertools.product(CELLS, VARIANTS)))
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(cell: str, variant: str) -> None:
     first, again, other = (build(cell, variant, seed=seed).state_dict() for seed in (3, 3, 4))
@@ -221,4 +257,4 @@ def test_weights_of_characters_are_those_of_the_output_and_of_the_first_input(ce
 
 def test_weights_of_characters_are_found_whatever_a_cell_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
     params = build("rnn", "one-hot").params.model_copy(update={"cell": register_leaky_cell(monkeypatch)})
-    assert character_axes(params) == {"rnns.0.layers.0.inwards.weight": 1, "decoder.weight": 0, "decoder.bias": 0}
+    assert character_axes(params) == {"rnns.0.inwards.weight": 1, "decoder.weight": 0, "decoder.bias": 0}

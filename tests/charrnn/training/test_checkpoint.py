@@ -18,7 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
@@ -135,7 +135,7 @@ def test_the_file_is_opened_by_the_safetensors_library_alone(path: Path, checkpo
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
     assert metadata["format"] == "charrnn checkpoint"
-    assert metadata["version"] == "2"
+    assert metadata["version"] == "3"
     assert json.loads(metadata["params"])["model"]["hidden_size"] == 5
     assert json.loads(metadata["vocabulary"])["characters"] == list(VOCABULARY.characters)
     assert json.loads(metadata["progress"])["step"] == 4
@@ -201,6 +201,41 @@ def test_the_model_is_the_best_one_ready_to_be_used(cell: str, overrides: list[s
     assert not model.training
     assert not any(weights.requires_grad for weights in model.parameters())
     assert model.num_parameters == state.model.num_parameters
+
+
+STACKS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+@pytest.mark.parametrize("cell", STACKS)
+def test_a_file_of_version_2_whose_layers_were_one_module_is_read_as_that_module_read(
+    cell: str, tmp_path: Path
+) -> None:
+    params = params_for("model.num_layers=3", f"model.cell={cell}")
+    save_checkpoint(tmp_path / "x", checkpoint_of(trained(params), params, VOCABULARY, "", ""))
+    content, stack = Content.of((tmp_path / "x").read_bytes()), STACKS[cell](5, 5, num_layers=3)
+    content.metadata["version"] = "2"
+    content.tensors = {name: tensor for name, tensor in content.tensors.items() if ".rnns." not in name}
+    for name, weights in stack.named_parameters():
+        content.tensors |= {f"{part}.rnns.0.{name}": weights.detach().clone() for part in ("model", "average")}
+    (tmp_path / "x").write_bytes(content.sealed())
+    loaded = load_checkpoint(tmp_path / "x")
+    model, ids = loaded.model(), torch.from_numpy(IDS[:60].astype(np.int64)).view(20, 3)
+    with torch.no_grad():
+        assert model.embedding is not None
+        expected = model.decoder(stack(model.embedding(ids))[0])
+        found, _ = model(ids, model.initial_state(3))
+    torch.testing.assert_close(found, expected)
+    new_state(params.model, params.training, VOCABULARY.size, 3, CPU).load_dict(loaded.state)
+
+
+def test_a_file_of_version_2_whose_layers_were_modules_of_their_own_is_read(tmp_path: Path) -> None:
+    params = params_for("model.layer_norm=true")
+    written = checkpoint_of(trained(params), params, VOCABULARY, "", "")
+    save_checkpoint(tmp_path / "x", written)
+    content = Content.of((tmp_path / "x").read_bytes())
+    content.metadata["version"] = "2"
+    (tmp_path / "x").write_bytes(content.sealed())
+    assert equal(load_checkpoint(tmp_path / "x").state, written.state)
 
 
 def test_making_the_model_touches_no_random_state_and_shares_nothing_with_the_checkpoint(path: Path) -> None:
@@ -309,12 +344,12 @@ def zipped() -> bytes:
             "is a safetensors file, but not a charrnn checkpoint",
         ),
         (
-            safetensors.torch.save({"x": torch.zeros(2)}, {"format": "charrnn checkpoint", "version": "3"}),
-            "has checkpoint format '3', this charrnn reads format 2; use the version",
+            safetensors.torch.save({"x": torch.zeros(2)}, {"format": "charrnn checkpoint", "version": "4"}),
+            "has checkpoint format '4', this charrnn reads formats 2 and 3; use the version",
         ),
         (
             safetensors.torch.save({"x": torch.zeros(2)}, {"format": "charrnn checkpoint", "version": "9" * 5000}),
-            "has checkpoint format '99999999999999999999', this charrnn reads format 2",
+            "has checkpoint format '99999999999999999999', this charrnn reads formats 2 and 3",
         ),
         (
             safetensors.torch.save({"x": torch.zeros(2)}, {"format": "charrnn checkpoint", "version": "2"}),

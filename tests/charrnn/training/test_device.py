@@ -1,4 +1,8 @@
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from subprocess import PIPE
 
 import pytest
 import torch
@@ -13,7 +17,8 @@ from charrnn.training.device import (
     choose_precision,
     computing,
     describe_device,
-    multiplies_bfloat16,
+    reading,
+    threads_are_open,
 )
 
 CPU = torch.device("cpu")
@@ -46,7 +51,8 @@ def in_force() -> tuple[int, bool, bool]:
 @pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_without_a_gpu_auto_is_the_cpu(device: str, precision: str) -> None:
+def test_without_a_gpu_auto_is_the_cpu(device: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.device.computes_bfloat16", lambda: True)
     assert choose_device(TrainingParams(device=device, precision=precision)) == CPU
 
 
@@ -72,10 +78,19 @@ def test_what_is_not_there_is_refused_in_one_line(params: dict[str, str], messag
 
 
 @pytest.mark.usefixtures("a_gpu")
-def test_bfloat16_is_refused_on_a_gpu_which_would_compute_in_float16() -> None:
+def test_bfloat16_is_refused_on_a_gpu_which_would_compute_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.device.computes_bfloat16", lambda: True)
     with pytest.raises(DeviceError, match="bfloat16 is for the CPU; use tf32 on a GPU"):
         choose_device(TrainingParams(device="auto", precision="bfloat16"))
     assert choose_device(TrainingParams(device="cpu", precision="bfloat16")) == CPU
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_bfloat16_is_refused_on_a_processor_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.device.computes_bfloat16", lambda: False)
+    with pytest.raises(DeviceError, match=r"training\.precision: bfloat16 needs a processor with AVX512; use auto"):
+        choose_device(TrainingParams(precision="bfloat16"))
+    assert choose_device(TrainingParams(precision="auto")) == CPU
 
 
 @pytest.mark.usefixtures("a_gpu")
@@ -106,7 +121,7 @@ def test_settings_are_put_back_after_an_error() -> None:
 @pytest.mark.usefixtures("settings")
 def test_threads_stay_as_they_are_when_none_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "usable_cores", lambda: 1)
-    with computing(TrainingParams(threads=None), trained_with=1):
+    with reading(TrainingParams(threads=None), trained_with=1):
         assert torch.get_num_threads() == 2
 
 
@@ -115,8 +130,43 @@ def test_threads_stay_as_they_are_when_none_are_asked_for(monkeypatch: pytest.Mo
 def test_auto_leaves_the_threads_that_the_environment_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "2")
     monkeypatch.setattr(device, "usable_cores", lambda: 1)
-    with computing(TrainingParams(), trained_with=1):
+    with reading(TrainingParams(), trained_with=1):
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("name", THREAD_VARIABLES)
+def test_a_variable_that_is_not_empty_keeps_auto_from_choosing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in THREAD_VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    assert threads_are_open(TrainingParams())
+    monkeypatch.setenv(name, "")
+    assert threads_are_open(TrainingParams())
+    for value in (" ", "0", "1", " 4, 2", "abc"):
+        monkeypatch.setenv(name, value)
+        assert not threads_are_open(TrainingParams())
+
+
+def open_and_threads(variables: Mapping[str, str]) -> tuple[bool, int]:
+    """Whether auto chooses in a process with these variables, and how many threads PyTorch has there by itself."""
+    program = (
+        "import torch; from charrnn.config.schema import TrainingParams; "
+        "from charrnn.training.device import threads_are_open; "
+        "print(int(threads_are_open(TrainingParams())), torch.get_num_threads())"
+    )
+    others = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+    told = subprocess.run([sys.executable, "-c", program], env={**others, **variables}, stdout=PIPE, check=True)
+    is_open, threads = map(int, told.stdout.split())
+    return bool(is_open), threads
+
+
+def test_auto_chooses_where_pytorch_has_the_threads_that_it_has_without_the_variables() -> None:
+    without = open_and_threads({})
+    assert without[0]
+    # Read as a number or not, by one library and the other.
+    for variables in ({"OMP_NUM_THREADS": "+1"}, {"MKL_NUM_THREADS": "abc"}, {"MKL_NUM_THREADS": "0,1"}):
+        is_open, threads = open_and_threads(variables)
+        assert not is_open or threads == without[1], variables
+    assert open_and_threads(dict.fromkeys(THREAD_VARIABLES, "")) == without
 
 
 @pytest.mark.usefixtures("settings")
@@ -129,8 +179,22 @@ def test_auto_takes_no_more_threads_than_there_are_cores_or_training_has_chosen_
     for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(device, "usable_cores", lambda: cores)
-    with computing(TrainingParams(), trained_with):
+    with reading(TrainingParams(), trained_with):
         assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("trained_with", [None, 1024])
+def test_a_model_that_is_only_read_takes_no_more_threads_than_there_are_cores_though_training_does(
+    trained_with: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "usable_cores", lambda: 1)
+    given = TrainingParams(threads=3)
+    with computing(given):
+        assert torch.get_num_threads() == 3
+    with reading(given, trained_with):
+        assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
 
 
@@ -176,7 +240,6 @@ def test_the_cpu_is_described_with_what_changes_the_last_bit(
     able: bool, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
-    assert multiplies_bfloat16() == able
     assert describe_device(CPU) == f"CPU ({torch.backends.cpu.get_cpu_capability()}{words}), 2 threads"
     torch.set_num_threads(1)
     assert describe_device(CPU).endswith(", 1 thread")

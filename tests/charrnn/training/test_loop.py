@@ -26,6 +26,7 @@ from charrnn.training.events import CheckpointDue, Evaluation, Steps, TrainEvent
 from charrnn.training.loop import train
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState, new_state
+from tests.processor import needs_bfloat16
 
 VOCABULARY = Vocabulary("abcdefgh", (1,) * 8, tuple(range(8)))
 IDS = np.random.default_rng(0).integers(0, 8, 403).astype(np.uint8)
@@ -516,6 +517,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_the_best() -> None:
     assert (state.progress.best_loss, state.progress.evaluated_step) == (None, 0)
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("cell", CELLS)
 def test_in_bfloat16_training_learns_and_going_on_gives_the_same_curve(cell: str) -> None:
     params = changed(params_for(cell, "adam", "constant"), "training.precision=bfloat16", "model.dropout=0")
@@ -534,3 +536,26 @@ def test_in_bfloat16_training_learns_and_going_on_gives_the_same_curve(cell: str
     resumed.load_dict(stopped.to_dict())
     events += train(resumed, streams, None, params)
     assert figures(events)[0] == expected
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("probability", [0.0, 0.25])
+def test_streams_begin_a_window_from_the_zero_state_with_the_probability_asked_for(
+    cell: str, probability: float
+) -> None:
+    params = changed(still(f"model.cell={cell}", "model.num_layers=2", "training.max_steps=300"))
+    params = changed(params, f"training.restart_probability={probability}")
+    state, streams, _ = start(params)
+    begun: list[torch.Tensor] = []
+    ended: list[torch.Tensor] = []
+    # All tensors of all layers, one after the other: (tensors * num_layers, batch_size, hidden_size).
+    state.model.register_forward_pre_hook(lambda _, args: begun.append(torch.cat(args[1])))
+    state.model.register_forward_hook(lambda _, args, outputs: ended.append(torch.cat(outputs[1]).detach()))
+    list(train(state, streams, None, params))
+    carried = [number for number in range(1, 300) if number % streams.num_windows]
+    restarts = 0
+    for number in carried:
+        zero = (begun[number] == 0).all(2).all(0)
+        assert torch.equal(begun[number][:, ~zero], ended[number - 1][:, ~zero])
+        restarts += int(zero.sum())
+    assert restarts / (len(carried) * streams.batch_size) == pytest.approx(probability, abs=0.05 if probability else 0)

@@ -112,8 +112,8 @@ def test_values_of_another_optimizer_are_refused(saved: str, loading: str) -> No
 
 OTHERS = {
     "model.hidden_size=4": "does not fit the model: rnns.0.weight_ih_l0 is (20, 4) in the checkpoint, (16, 4) in",
-    "model.num_layers=1": "does not fit the model: rnns.0.weight_ih_l1 is (20, 5) in the checkpoint, not there in",
-    "model.num_layers=3": "does not fit the model: rnns.0.weight_ih_l2 is missing in the checkpoint",
+    "model.num_layers=1": "does not fit the model: rnns.1.weight_ih_l0 is (20, 5) in the checkpoint, not there in",
+    "model.num_layers=3": "does not fit the model: rnns.2.weight_ih_l0 is missing in the checkpoint",
     "model.embedding_size=null": "does not fit the model: rnns.0.weight_ih_l0 is (20, 4) in the checkpoint, (20, 6) in",
     "model.cell=gru": "does not fit the model: rnns.0.weight_ih_l0 is (20, 4) in the checkpoint, (15, 4) in",
     "model.layer_norm=true": "does not fit the model: ",
@@ -244,6 +244,6 @@ def test_the_optimizer_is_the_one_asked_for_over_every_weight(
 ) -> None:
     state = fresh(params_for(optimizer, "training.beta1=0.8", "training.beta2=0.99"))
     (group,) = state.optimizer.param_groups
-    assert type(state.optimizer) is kind
+    assert isinstance(state.optimizer, kind)
     assert {name: group[name] for name in settings} == settings
     assert [id(weights) for weights in group["params"]] == [id(weights) for weights in state.model.parameters()]

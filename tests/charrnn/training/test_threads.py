@@ -374,7 +374,7 @@ def test_the_number_changes_when_another_is_faster(machine: Machine, monkeypatch
     machine.speeds = {number: 1e9 * number for number in QUIET}
     (change,), state = changes_of(machine, gets_busy, 30)
     assert change == ThreadsChanged(step=9, before=4, threads=1)
-    assert str(change) == "1 thread from here on instead of 4: faster now"
+    assert str(change) == "1 thread from here on instead of 4: faster in a trial"
     assert (state.progress.threads, torch.get_num_threads()) == (1, 1)
 
 

@@ -126,7 +126,7 @@ def test_a_cell_with_weights_of_other_names_keeps_what_each_character_has_learnt
     before, now = vocabulary_of("bd"), vocabulary_of("abcd")
     checkpoint = trained(params, before)
     learnt, fresh, model = (
-        model.rnns[0].get_parameter("layers.0.inwards.weight")
+        model.rnns[0].get_parameter("inwards.weight")
         for model in (checkpoint.model(), fresh_model(params, now), started(checkpoint, now))
     )
     # a and c are new; b, d and the stop symbol were columns 0, 1 and 2.
@@ -193,7 +193,7 @@ def test_the_average_is_not_the_weights_themselves() -> None:
 
 def test_dropout_may_differ() -> None:
     params, vocabulary = params_for(), vocabulary_of("abc")
-    fresh = fresh_model(params_for(dropout=0.5), vocabulary)
+    fresh = fresh_model(params_for(input_dropout=0.1, dropout=0.5), vocabulary)
     assert torch.equal(
         warm_start(trained(params, vocabulary), vocabulary, fresh)["decoder.bias"],
         trained(params, vocabulary).model().decoder.bias,
