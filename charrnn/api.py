@@ -2,13 +2,13 @@
 
 import json
 import logging
+import math
 import signal
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from charrnn.config.loading import load_params
@@ -16,12 +16,11 @@ from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.encodings import guess_warnings
-from charrnn.data.normalisation import normalise
 from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, DivergedError
-from charrnn.evaluation.bootstrap import document_losses, text_losses
 from charrnn.evaluation.split_comparison import compare_with_train
+from charrnn.evaluation.surprisal import score_text
 from charrnn.generation.options import read_options
 from charrnn.generation.writer import Writer
 from charrnn.stopping import stop_requests
@@ -82,20 +81,21 @@ class Model:
     def score(self, text: str | Sequence[str]) -> float:
         """Return the mean loss of `text`, or of several that know nothing of each other (nats per character).
 
-        It is read as the training text was. The mean is over its characters but the first; for a model of documents,
-        over all and the stop symbol after them. A character that the model has never seen has the loss of a uniform
-        guess over its vocabulary.
+        It is what `charrnn score` gives in bits: the text is read as the training text was, each line is a document for
+        a model of lines, and the mean is over the characters that the model has seen, without the first of a stream and
+        with the stop symbol after a document.
 
         Raises:
-            CorpusError: there is no text, or for a model of a stream one has fewer than two characters.
+            CorpusError: there is nothing to predict: all texts are empty, one is a single character of a stream, or
+                they have none that the model has seen.
+            DivergedError: the model's losses are not finite.
         """
-        texts = [normalise(one, self.params.data) for one in ([text] if isinstance(text, str) else text)]
-        if not texts:
-            raise CorpusError("text: must be at least one text")
-        if self.params.data.has_documents:
-            return float(document_losses(self._network, self.vocabulary, texts).mean())
-        losses = [text_losses(self._network, self.vocabulary, one, streams=1) for one in texts]
-        return float(np.concatenate(losses).mean())
+        data, of_lines = self.params.data, self._writer.of_lines
+        try:
+            scored = score_text(self._network, self.vocabulary, data, text, of_lines=of_lines)
+        except CorpusError as error:
+            raise CorpusError(f"text: {error}") from None
+        return scored.bits_per_char * math.log(2)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model as a checkpoint, which `load`, `charrnn sample` and `--init-from` read. Raises FileError."""

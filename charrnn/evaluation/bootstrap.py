@@ -41,7 +41,7 @@ class Verdict:
     confidence: float
 
 
-def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str, streams: int = STREAMS) -> Losses:
+def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str) -> Losses:
     """Return the loss of every character of `text` but the first, and but the few that fill no stream.
 
     Which characters these are depends on `text` alone, so that the losses of any two models can be paired. A character
@@ -51,8 +51,6 @@ def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str, streams: int 
         model: on any device.
         vocabulary: the model's.
         text: at least two characters, in the form that the model was trained on.
-        streams: parallel streams that the text is cut into (count), each without context at its start; 1 reads the text
-            as one.
 
     Returns:
         Losses in nats, (characters,) float64, in the order of the text.
@@ -61,7 +59,7 @@ def text_losses(model: CharRNN, vocabulary: Vocabulary, text: str, streams: int 
         CorpusError: the text has fewer than two characters.
     """
     ids = known_ids(vocabulary, text)
-    return _losses(model, vocabulary, ids, Streams(ids, streams, SEQ_LENGTH, model.decoder.weight.device))
+    return _losses(model, vocabulary, ids, Streams(ids, STREAMS, SEQ_LENGTH, model.decoder.weight.device))
 
 
 def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[str]) -> Losses:

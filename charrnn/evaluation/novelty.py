@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from charrnn.data.hashing import Hashes, hash_documents
+from charrnn.data.hashing import BASE, INVERSE, Hashes, hash_documents, powers
 from charrnn.data.positions import Positions
 from charrnn.data.vocabulary import Ids, Vocabulary, code_points
 
@@ -20,7 +20,6 @@ MOST_SEARCHED = 20_000_000
 that were learnt. About 0.1 s for a million characters."""
 _PIECE = 1 << 18  # characters or hashes that are looked at together: their arrays stay in a core's cache
 _FIRST_LENGTH = 16  # a passage of so many characters is the first that is looked for
-_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 _MOST_TABLE_BITS = 24
 
 
@@ -199,11 +198,11 @@ def _window_hashes(ids: npt.NDArray[np.unsignedinteger], length: int) -> Hashes:
     sums = np.zeros(len(ids) + 1, dtype=np.uint64)
     terms = ids.astype(np.uint64)
     terms += np.uint64(1)
-    terms *= _powers(_BASE, len(ids))
+    terms *= _powers(BASE, len(ids))
     np.cumsum(terms, out=sums[1:])
     hashes = sums[length:] - sums[:-length]
     # That of a passage must not depend on where it is.
-    hashes *= _powers(pow(_BASE, -1, 2**64), len(hashes))
+    hashes *= _powers(INVERSE, len(hashes))
     return hashes
 
 
@@ -212,11 +211,7 @@ def _powers(base: int, count: int) -> Hashes:
     return _some_powers(base, 1 << max(count - 1, 0).bit_length())[:count]
 
 
-@lru_cache(maxsize=4)
-def _some_powers(base: int, count: int) -> Hashes:
-    powers = np.full(count, base, dtype=np.uint64)
-    powers[0] = 1
-    return np.multiply.accumulate(powers)
+_some_powers = lru_cache(maxsize=4)(powers)
 
 
 def _lengths(lengths: npt.NDArray[np.integer]) -> dict[str, float]:

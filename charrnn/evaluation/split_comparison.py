@@ -49,7 +49,7 @@ BLOCK_CHARACTERS = 100
 """Characters of a stream whose mean loss is one observation; held-out pieces are no shorter."""
 MOST_COUNTED = 2_000_000
 """Characters of train that the n-gram model is counted on, at most; all of train is looked through for its characters.
-Memory is 60 (prose) to 130 bytes for each, time about a second for a million."""
+Memory is 35 (prose) to 130 bytes for each, time about a second for a million."""
 MOST_EVALUATED = 200_000
 """Characters of a split whose loss is computed, at most, in stretches spread over it."""
 _PIECE = 1 << 20  # ids that are looked through at a time

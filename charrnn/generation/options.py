@@ -1,14 +1,17 @@
-"""Makes SamplingOptions of unchecked values: those of a command line, a form, a served table."""
+"""Makes options of unchecked values: those of a command line, a form, a served table."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from charrnn.config.messages import dotted, explain, params_error
 from charrnn.config.sampling_options import SamplingOptions
+from charrnn.config.types import Section
 
 NO_NAMES: Mapping[str, str] = {}
+
+Options = TypeVar("Options", bound=Section)
 
 
 def read_options(values: Mapping[str, Any], names: Mapping[str, str] = NO_NAMES) -> SamplingOptions:
@@ -24,8 +27,17 @@ def read_options(values: Mapping[str, Any], names: Mapping[str, str] = NO_NAMES)
     unknown = [name for name in values if name not in SamplingOptions.model_fields]
     if unknown:
         raise params_error(f"unknown option {unknown[0]!r}; there are {', '.join(SamplingOptions.model_fields)}")
+    return validated(SamplingOptions, values, names)
+
+
+def validated(options: type[Options], values: Mapping[str, Any], names: Mapping[str, str] = NO_NAMES) -> Options:
+    """Return the `options` that `values` give by name, all of which they have; `names` as for `read_options`.
+
+    Raises:
+        ParamsError: names the option, what was found and what is allowed.
+    """
     try:
-        return SamplingOptions.model_validate(values)
+        return options.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = dotted(first["loc"])

@@ -19,9 +19,9 @@ from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError
 from charrnn.generation.filters import Filters, Floats
-from charrnn.model.cells import Array
 from charrnn.model.char_rnn import CharRNN, State, evaluating
 from charrnn.model.inference import stepper
+from charrnn.model.products import Array
 
 # Characters of a prime read in one call: memory stays bounded however long it is.
 PRIME_PIECE = 4096

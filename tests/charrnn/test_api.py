@@ -114,9 +114,25 @@ def test_what_the_model_cannot_use_is_said_as_everywhere_and_left_out(
 def test_a_text_of_its_kind_scores_better_than_noise(model: Model) -> None:
     assert model.score("the king shall see what my good lord hath done") < 3.2
     assert model.score("gqxzjkvqqxzjv") > model.score("the king shall")
-    assert model.score("日本") == pytest.approx(math.log(model.vocabulary.size))
-    with pytest.raises(CorpusError):
-        model.score("a")
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("a", "text: has 1 character, must have at least 2: the first of a stream is not predicted"),
+        ("日本", "text: has none of the characters that the model has seen and would predict"),
+        ([], "text: is empty; there is nothing to score"),
+    ],
+)
+def test_a_text_with_nothing_to_predict_has_no_score(texts: str | list[str], message: str, model: Model) -> None:
+    with pytest.raises(CorpusError, match=f"^{message}$"):
+        model.score(texts)
+
+
+def test_a_model_of_lines_scores_each_line_of_a_text(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(made_up_play(20_000).split()), encoding="utf-8")
+    model = charrnn.fit(tmp_path / "names.txt", overrides=[*options, "data.documents=lines"], progress=False)
+    assert model.score("king\nshall\n") == pytest.approx(model.score(["king", "shall"]), rel=1e-5)
 
 
 def test_what_was_saved_is_loaded(model: Model, tmp_path: Path) -> None:

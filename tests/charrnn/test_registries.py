@@ -25,7 +25,11 @@ SCHEMA = "charrnn/config/schema.py"
         # "step" is also a field of many things.
         (SCHEDULES.keys() - {"step"}, ["charrnn/training/schedules.py", SCHEMA]),
         # "loss" is the metric that training and its curves are about.
-        (METRICS.keys() - {"loss"}, ["charrnn/evaluation/metrics.py", "flows/cli/surprisal_rows.py"]),
+        # Columns of scores have the names of what they are.
+        (
+            METRICS.keys() - {"loss"},
+            ["charrnn/evaluation/metrics.py", "charrnn/serving.py", "flows/cli/surprisal_rows.py"],
+        ),
         # The command line says what stands for a value in its help.
         (FILTERS.keys(), ["charrnn/generation/filters.py", "flows/cli/sample.py"]),
     ],

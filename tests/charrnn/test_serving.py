@@ -1,5 +1,7 @@
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,8 @@ import torch
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, FileError, ParamsError
+from charrnn.errors import CheckpointError, DivergedError, FileError, ParamsError
+from charrnn.evaluation.surprisal import Surprisal, score_text
 from charrnn.generation.sampling import sample
 from charrnn.serving import MAX_LENGTH, TextModel
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
@@ -19,13 +22,21 @@ VOCABULARY = Vocabulary("\nabcdé", (1,) * 6, tuple(range(6)))
 UNKNOWN_STOP = "'x' (LATIN SMALL LETTER X), '☃' (SNOWMAN); it ends no text"
 
 
+def saved(path: Path, *overrides: str, vocabulary: Vocabulary = VOCABULARY, weight: float | None = None) -> Path:
+    """Write the checkpoint of an untrained model, whose weights are all `weight` if one is given."""
+    params = load_params([], ["model.hidden_size=6", "model.embedding_size=4", *overrides])
+    state = new_state(params.model, params.training, vocabulary.size, 1, torch.device("cpu"))
+    checkpoint = checkpoint_of(state, params, vocabulary, "", "")
+    if weight is not None:
+        for tensor in (checkpoint.state["average"] or checkpoint.state["model"]).values():
+            tensor.fill_(weight)
+    save_checkpoint(path, checkpoint)
+    return path
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("served") / "best.ckpt"
-    params = load_params([], ["model.hidden_size=6", "model.embedding_size=4"])
-    state = new_state(params.model, params.training, VOCABULARY.size, 1, torch.device("cpu"))
-    save_checkpoint(path, checkpoint_of(state, params, VOCABULARY, "", ""))
-    return path
+    return saved(tmp_path_factory.mktemp("served") / "best.ckpt")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +147,124 @@ def test_a_wrong_value_is_told_in_one_line(column: str, value: object, message: 
         model.predict(frame)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def scored(path: Path, text: str, *, of_lines: bool = False) -> Surprisal:
+    """What the same checkpoint makes of a text, without serving."""
+    loaded = load_checkpoint(path)
+    return score_text(loaded.model(), loaded.vocabulary, loaded.params.data, text, of_lines=of_lines)
+
+
+def answers(model: TextModel, *rows: dict[str, Any]) -> list[dict[Hashable, Any]]:
+    return model.predict(pd.DataFrame(list(rows))).to_dict(orient="records")
+
+
+def test_each_text_to_score_has_its_figures(model: TextModel, path: Path) -> None:
+    texts = ["abcd\nabé", "bad cab"]
+    for text, answer in zip(texts, answers(model, *({"score": text} for text in texts)), strict=True):
+        one = scored(path, text)
+        assert list(answer) == ["bits_per_char", "perplexity", "characters", "unknown", "warnings"]
+        assert answer["bits_per_char"] == pytest.approx(one.bits_per_char, rel=1e-6)
+        assert answer["perplexity"] == pytest.approx(2**one.bits_per_char, rel=1e-6)
+    seen, unseen = answers(model, {"score": "abc"}, {"score": "ab☃c x☃"})
+    assert (seen["characters"], seen["unknown"], seen["warnings"]) == (2, 0, "")
+    assert (unseen["characters"], unseen["unknown"]) == (2, 4)
+    assert unseen["warnings"] == (
+        "score: the model has never seen '☃' (SNOWMAN), '␣' (SPACE), 'x' (LATIN SMALL LETTER X); left out"
+    )
+
+
+def test_the_surprisal_of_each_character_is_answered_on_request(model: TextModel, path: Path) -> None:
+    asked, other, none = answers(
+        model,
+        {"score": "\ufeffa☃be\u0301\r\n", "surprisal": True},
+        {"score": "ab", "surprisal": False},
+        {"score": "ab"},
+    )
+    assert (other["surprisal"], none["surprisal"]) == (None, None)
+    one = scored(path, "a☃bé\n")
+    assert [row["character"] for row in asked["surprisal"]] == ["a", "☃", "b", "é", "\n"]
+    bits = [row["bits"] for row in asked["surprisal"]]
+    assert bits[:2] == [None, None]
+    assert bits[2:] == pytest.approx(one.bits[2:].tolist(), rel=1e-6)
+
+
+def test_each_line_of_a_text_is_a_document_for_a_model_of_lines(tmp_path: Path) -> None:
+    vocabulary = Vocabulary("abc", (1,) * 3, tuple(range(3)))
+    path = saved(tmp_path / "lines", "data.documents=lines", vocabulary=vocabulary)
+    (answer,) = answers(TextModel(path), {"score": "ab\nc"})
+    assert answer["bits_per_char"] == pytest.approx(scored(path, "ab\nc", of_lines=True).bits_per_char, rel=1e-6)
+    assert (answer["characters"], answer["unknown"]) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown", "reason"),
+    [
+        ("", 0, "score: is empty; there is nothing to score"),
+        ("a", 0, "score: has 1 character, must have at least 2: the first of a stream is not predicted"),
+        ("☃", 1, "score: has 1 character, must have at least 2: the first of a stream is not predicted"),
+        ("a☃x☃", 3, "score: has none of the characters that the model has seen and would predict"),
+    ],
+)
+def test_a_text_without_anything_to_predict_has_no_score_and_loses_no_other(
+    text: str, unknown: int, reason: str, model: TextModel
+) -> None:
+    empty, full = answers(model, {"score": text, "surprisal": True}, {"score": "abc"})
+    assert empty == {
+        "bits_per_char": None,
+        "perplexity": None,
+        "characters": 0,
+        "unknown": unknown,
+        "warnings": reason,
+        "surprisal": None,
+    }
+    assert math.isfinite(full["bits_per_char"])
+
+
+@pytest.mark.parametrize("column", ["score", "surprisal"])
+def test_no_rows_give_no_scores(column: str, model: TextModel) -> None:
+    answer = model.predict(pd.DataFrame({column: []}))
+    assert list(answer.columns) == ["bits_per_char", "perplexity", "characters", "unknown", "warnings"]
+    assert len(answer) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([{"score": "ab"}, {"prime": "ab"}], "row 2 has prime"),
+        ([{"score": "ab"}, {"score": None}], "row 2 has nothing"),
+        ([{"score": None}], "row 1 has nothing"),
+        ([{"score": float("nan"), "prime": "ab"}], "row 1 has prime"),
+        ([{"score": "ab", "surprisal": True, "length": 5}], "row 1 has score, surprisal, length"),
+        ([{"prime": "ab", "surprisal": True}], "row 1 has prime, surprisal"),
+    ],
+)
+def test_texts_and_scores_are_not_asked_for_together(rows: list[dict[str, Any]], found: str, model: TextModel) -> None:
+    with pytest.raises(ParamsError) as caught:
+        answers(model, *rows)
+    assert str(caught.value) == (
+        f"score: must stand in every row of a request, with no option but surprisal, or in none; {found}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"score": 1984}, "score: must be text, got 1984"),
+        ({"score": "ab", "surprisal": "often"}, 'surprisal: must be true or false, got "often"'),
+        ({"score": "a" * (MAX_LENGTH + 1)}, "score: must have at most 100000 characters, has 100001"),
+    ],
+)
+def test_what_cannot_be_read_as_a_text_to_score_is_told(row: dict[str, Any], message: str, model: TextModel) -> None:
+    with pytest.raises(ParamsError) as caught:
+        answers(model, row)
+    assert str(caught.value) == message
+
+
+def test_a_model_that_has_diverged_gives_no_score(tmp_path: Path) -> None:
+    model = TextModel(saved(tmp_path / "nan", weight=math.nan))
+    with pytest.raises(DivergedError, match=r"^the model's losses are not finite: its training diverged$"):
+        answers(model, {"score": "abc"})
 
 
 def test_the_model_is_loaded_from_its_checkpoint(path: Path, model: TextModel) -> None:

@@ -2,6 +2,7 @@ import copy
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,12 +16,15 @@ from charrnn.evaluation.losses import window_predictions
 from charrnn.model.char_rnn import CharRNN
 from tests.charrnn.evaluation.reading import CPU, IDS
 
-
-def losses(model: CharRNN, ids: Ids) -> list[float]:
-    return [loss for window in dynamic_predictions(model, Streams(ids, 1, 20, CPU)) for loss in window.losses.tolist()]
+Learnt = npt.NDArray[np.bool_]
 
 
-def by_definition(model: CharRNN, ids: Ids) -> list[float]:
+def losses(model: CharRNN, ids: Ids, learnt: Learnt | None = None) -> list[float]:
+    windows = dynamic_predictions(model, Streams(ids, 1, 20, CPU), learnt)
+    return [loss for window in windows for loss in window.losses.tolist()]
+
+
+def by_definition(model: CharRNN, ids: Ids, learnt: Learnt) -> list[float]:
     """The same, weight by weight, the roots computed anew after every segment."""
     learner = copy.deepcopy(model).eval().requires_grad_(True)
     weights, found, state = list(learner.parameters()), [], learner.initial_state(1)
@@ -32,7 +36,10 @@ def by_definition(model: CharRNN, ids: Ids) -> list[float]:
         logits, state = learner(text[:-1, None], tuple(part.detach() for part in state))
         loss = F.cross_entropy(logits[:, 0], text[1:], reduction="none")
         found += loss.tolist()
-        gradients = torch.autograd.grad(loss.mean(), weights)
+        counts = torch.from_numpy(learnt[start + 1 : end + 1])
+        if not counts.any():
+            continue
+        gradients = torch.autograd.grad(loss[counts].mean(), weights)
         squares.append([gradient**2 for gradient in gradients])
         roots = [torch.stack(of_one).mean(0).sqrt() for of_one in zip(*squares, strict=True)]
         floor = dynamic.FLOOR * torch.cat([root.flatten() for root in roots]).mean()
@@ -45,7 +52,11 @@ def by_definition(model: CharRNN, ids: Ids) -> list[float]:
 
 def test_the_losses_are_those_of_the_definition(model: CharRNN, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dynamic, "REFRESH", 1)
-    assert losses(model, IDS) == pytest.approx(by_definition(model, IDS), abs=1e-4)
+    every = np.ones(len(IDS), dtype=bool)
+    assert losses(model, IDS) == pytest.approx(by_definition(model, IDS, every), abs=1e-4)
+    some = np.arange(len(IDS)) % 3 > 0
+    some[:100] = some[140:160] = False  # segments from which nothing is learnt
+    assert losses(model, IDS, some) == pytest.approx(by_definition(model, IDS, some), abs=1e-4)
 
 
 def test_the_first_segment_is_predicted_as_without_learning(model: CharRNN) -> None:

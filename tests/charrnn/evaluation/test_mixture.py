@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 
@@ -7,11 +5,12 @@ from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Ids
 from charrnn.evaluation import mixture
 from charrnn.evaluation.adaptive_ngram import LONG_USED, RECENT_USED
-from charrnn.evaluation.mixture import GLANCE_SHARE, Losses, Mixer, adapted_losses, evaluate_adapted
+from charrnn.evaluation.mixture import Losses, Mixer, adapted_losses
+from charrnn.evaluation.word_contexts import WHOLE_WORDS, in_words
 from charrnn.model.char_rnn import CharRNN
 from tests.charrnn.evaluation.reading import CPU, IDS, VOCABULARY
 
-PARTS = 1 + len(LONG_USED) + len(RECENT_USED)
+PARTS = 1 + len(LONG_USED) + len(RECENT_USED) + len(WHOLE_WORDS)
 SIZE = VOCABULARY.size
 
 
@@ -21,34 +20,34 @@ def random_logs(seed: int) -> np.ndarray:
 
 
 def losses(model: CharRNN, ids: Ids) -> tuple[Losses, Losses]:
-    found = list(adapted_losses(model, IDS[:100], Streams(ids, 1, 20, CPU), SIZE))
+    found = list(adapted_losses(model, IDS[:100], Streams(ids, 1, 20, CPU), in_words(VOCABULARY)))
     return np.concatenate([own for own, _ in found]), np.concatenate([mixed for _, mixed in found])
 
 
 def test_the_mixture_sums_to_one_and_is_the_weighted_geometric_mean() -> None:
     logs = random_logs(1)
-    predicted = Mixer(SIZE).predict(logs, 3, 2)
-    weights = [0.6, *[0.4 / len(LONG_USED)] * len(LONG_USED), *[0.02] * len(RECENT_USED)]
+    predicted = Mixer(SIZE).predict(logs, (3, 2, 1))
+    weights = [0.6, *[0.05] * len(LONG_USED), *[0.02] * len(RECENT_USED), *[0.08] * len(WHOLE_WORDS)]
     expected = np.prod(np.exp(logs) ** np.array(weights)[:, None], axis=0)
     assert np.exp(predicted) == pytest.approx(expected / expected.sum(), rel=1e-5)
 
 
 def test_the_weights_follow_the_gradient_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finite difference: a step along the gradient lowers the loss by its squared length, twice for two sets."""
+    """A finite difference: a step along the gradient lowers the loss by its squared length, once for each set."""
     logs, mixer = random_logs(2), Mixer(SIZE)
     monkeypatch.setattr(mixture, "RATE", 1e-3)
-    before = mixer.predict(logs, 3, 2)
-    mixer.learn(logs, 3, 2, before, 4)
+    before = mixer.predict(logs, (3, 2, 1))
+    mixer.learn(logs, (3, 2, 1), before, 4)
     gradient = logs[:, 4] - logs @ np.exp(before)
-    fallen = mixer.predict(logs, 3, 2)[4] - before[4]
-    assert fallen == pytest.approx(2e-3 * float(gradient @ gradient), rel=0.02)
+    fallen = mixer.predict(logs, (3, 2, 1))[4] - before[4]
+    assert fallen == pytest.approx(3e-3 * float(gradient @ gradient), rel=0.02)
 
 
 def test_weights_of_other_contexts_stay_as_they_were() -> None:
     logs, mixer = random_logs(3), Mixer(SIZE)
-    before = mixer.predict(logs, 3, 2)
-    mixer.learn(logs, 5, 1, mixer.predict(logs, 5, 1), 4)
-    assert (mixer.predict(logs, 3, 2) == before).all()
+    before = mixer.predict(logs, (3, 2, 1))
+    mixer.learn(logs, (5, 1, 0), mixer.predict(logs, (5, 1, 0)), 4)
+    assert (mixer.predict(logs, (3, 2, 1)) == before).all()
 
 
 def test_a_later_character_changes_no_earlier_loss(model: CharRNN) -> None:
@@ -81,36 +80,18 @@ def test_a_text_that_repeats_itself_is_predicted_better_with_the_ngram_model(mod
     assert mixed[-500:].mean() < own[-500:].mean() / 2
 
 
-def test_the_means_are_those_of_the_losses(model: CharRNN) -> None:
-    own, mixed = losses(model, IDS)
-    found = evaluate_adapted(model, IDS[:100], Streams(IDS, 1, 20, CPU), SIZE, seconds=1e6)
-    assert found is not None
-    assert found.metrics == {"dynamic_loss": pytest.approx(own.mean()), "adaptive_loss": pytest.approx(mixed.mean())}
-
-
-@pytest.mark.parametrize("seconds", [0.0, 1e-4])
-def test_a_text_that_takes_longer_than_allowed_has_no_losses(
-    model: CharRNN, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mixture, "FASTEST", 1e9)
-    assert evaluate_adapted(model, IDS[:100], Streams(IDS, 1, 20, CPU), SIZE, seconds) is None
-
-
-def test_a_model_that_is_too_slow_alone_is_found_out_by_its_first_segments(
+def test_weights_are_chosen_by_the_character_before_and_the_letters_before(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mixture, "Mixture", None)  # which would count the training text
-    looked = itertools.count(step=10.0)  # at each look, ten seconds have passed
-    ids = np.tile(IDS, 10)
-    assert evaluate_adapted(model, IDS[:100], Streams(ids, 1, 20, CPU), SIZE, 1e3, lambda: next(looked)) is None
-    assert next(looked) <= 10.0 * (2 + GLANCE_SHARE * len(ids) / 20 + 1)
+    chosen: list[tuple[int, int]] = []
+    predict = Mixer.predict
 
+    def recorded(mixer: Mixer, logs: np.ndarray, context: tuple[int, int, int]) -> np.ndarray:
+        chosen.append(context[1:])
+        return predict(mixer, logs, context)
 
-def test_reading_ends_as_soon_as_the_time_is_over_however_slow_a_segment_is(
-    model: CharRNN, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mixture, "GLANCE_SHARE", 0.0)  # one segment
-    looked = iter([0.0, 0.0, *np.arange(10.0, 1000.0, 10.0).tolist()])
-    ids = np.tile(IDS, 10)
-    assert evaluate_adapted(model, IDS[:100], Streams(ids, 1, 20, CPU), SIZE, 25.0, lambda: next(looked)) is None
-    assert next(looked) == 40.0  # three segments
+    monkeypatch.setattr(Mixer, "predict", recorded)
+    losses(model, VOCABULARY.encode("a ab ab a"))
+    blank, a, b = VOCABULARY.encode(" ab").tolist()
+    word = [(blank, 0), (a, 1), (b, 2)]
+    assert chosen == [(0, 0), *word, *word, (blank, 0)]  # the first character is only read

@@ -50,7 +50,8 @@ def test_the_longest_passage_is_that_of_the_definition(samples: list[str], train
 @given(st.text("ab", max_size=40), st.text("ab", max_size=100))
 def test_passages_whose_hashes_collide_are_told_apart(sample: str, train: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(novelty, "_BASE", 1)  # the hash is the sum of the characters
+        patch.setattr(novelty, "BASE", 1)  # the hash is the sum of the characters
+        patch.setattr(novelty, "INVERSE", 1)
         (passage,) = longest_passages([sample], VOCABULARY.encode(train), VOCABULARY)
     assert passage.length == common(sample, train)
     check(sample, train, passage)
