@@ -14,14 +14,15 @@ from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Ids
 from charrnn.data.windows import Windows
 from charrnn.errors import DeviceError, DivergedError
+from charrnn.evaluation.adapted import MOST_CHARACTERS, Adapted, evaluate_adapted
 from charrnn.evaluation.dynamic import SEGMENT
 from charrnn.evaluation.metrics import METRICS, PREFIXES
-from charrnn.evaluation.mixture import Adapted, evaluate_adapted
 from charrnn.evaluation.ngram import Baselines, compute_baselines
 from charrnn.evaluation.scores import Scores
 from charrnn.evaluation.scores import evaluate as evaluate_model
+from charrnn.evaluation.word_contexts import in_words
 from charrnn.training.checkpoint import Checkpoint
-from charrnn.training.device import choose_device, computing
+from charrnn.training.device import choose_device, reading
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
@@ -42,7 +43,7 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
     checkpoint = load_from_run(run)
     vocabulary, splits = dataset.vocabulary(), dataset.splits(params.splits)
     scores: dict[str, Scores] = {}
-    with computing(params.training, checkpoint.threads):
+    with reading(params.training, checkpoint.threads):
         device = choose_device(params.training)
         model = checkpoint.model().to(device)
         for name in PREFIXES:
@@ -67,10 +68,10 @@ def _adapted(
     checkpoint: Checkpoint, train_ids: Ids | SplitIds, segments: Windows, name: str, params: Params
 ) -> Adapted | None:
     """Return the losses of models that learn from the split `name` as they read it, None where there are none."""
-    seconds, size = params.evaluation.adaptive_seconds, checkpoint.vocabulary.size
+    seconds, in_word = params.evaluation.adaptive_seconds, in_words(checkpoint.vocabulary)
     try:
-        with computing(params.training, checkpoint.threads):
-            adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, size, seconds)
+        with reading(params.training, checkpoint.threads):
+            adapted = evaluate_adapted(checkpoint.model(), train_ids, segments, in_word, seconds)
     except DeviceError:
         logger.warning("adapt     %-4s out of memory; there is no dynamic_loss and no adaptive_loss", name)
         return None
@@ -81,8 +82,11 @@ def _adapted(
         line = "learning as it reads: loss %.4f, with an n-gram model %.4f"
         logger.info(f"adapt     %-4s {line}", name, adapted.dynamic_loss, adapted.adaptive_loss)
     else:
-        line = "%s characters take longer than evaluation.adaptive_seconds: no dynamic_loss and no adaptive_loss"
-        logger.info(f"adapt     %-4s {line}", name, f"{segments.characters:,}")
+        why = f"take longer than {seconds:g} s (raise evaluation.adaptive_seconds)"
+        if segments.characters > MOST_CHARACTERS:
+            why = f"are more than the {MOST_CHARACTERS:,} that are read"
+        line = "%s characters %s: no dynamic_loss and no adaptive_loss"
+        logger.info(f"adapt     %-4s {line}", name, f"{segments.characters:,}", why)
     return adapted
 
 

@@ -13,7 +13,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import Losses, compare, document_losses, text_losses
 from charrnn.training.checkpoint import Checkpoint
-from charrnn.training.device import computing
+from charrnn.training.device import reading
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
 from tasks.tracking.runs import RunRef
@@ -77,7 +77,7 @@ def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion:
     except CheckpointError as error:
         return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
     ours = load_from_run(run)
-    with computing(params.training, ours.threads):
+    with reading(params.training, ours.threads):
         challenger, current = (_split_losses(one, dataset.vocabulary(), splits, part) for one in (ours, theirs))
         verdict = compare(challenger, current)
     figures = (

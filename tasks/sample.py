@@ -13,7 +13,7 @@ from charrnn.evaluation.novelty import MOST_SEARCHED, longest_passages, novelty_
 from charrnn.generation.formats import default_format, listed
 from charrnn.generation.options import with_seeds
 from charrnn.generation.writer import Writer, Written
-from charrnn.training.device import computing
+from charrnn.training.device import reading
 from charrnn.wording import counted
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.runs import SAMPLES_FILE, RunRef
@@ -37,7 +37,7 @@ def sample(dataset: Dataset, params: Params, run: RunRef) -> list[list[str]]:
         prepared, warnings = writer.prepare(options)
         for warning in () if number else warnings:  # the same for each temperature
             logger.warning("warning   sampling.%s", warning)
-        with computing(params.training, checkpoint.threads):
+        with reading(params.training, checkpoint.threads):
             texts = list(writer.write(with_seeds(prepared, count), logprobs=True))
         listing = texts[0].text if count == 1 else listed(texts, default_format(writer))
         tracker.text(listing, f"samples/temperature-{options.temperature:g}.txt")

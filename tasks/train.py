@@ -160,8 +160,10 @@ def _begin_threads(threads: Threads, state: TrainState, streams: Windows, tracke
     at, before = state.progress, state.progress.threads
     threads.begin(state, streams)
     if threads.speeds:
-        tried = ", ".join(f"{speed:,.0f} with {number}" for number, speed in threads.speeds.items())
-        logger.info("threads   %d: in a trial %s characters/s", at.threads, tried)
+        (fewest, speed), *others = sorted(threads.speeds.items())
+        tried = f"{speed:,.0f} characters/s with {counted(fewest, 'thread')}"
+        tried += "".join(f", {speed:,.0f} with {number}" for number, speed in others)
+        logger.info("threads   %d: in a trial, %s", at.threads, tried)
     if at.threads is not None:
         if problem := thread_warning(at.threads):
             logger.warning("warning   %s", problem)

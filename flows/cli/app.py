@@ -1,12 +1,15 @@
 """The command `charrnn`: its commands, put together."""
 
+import signal
 from collections.abc import Sequence
 
 import typer
 from typer.main import get_command, get_group
 
+from charrnn.errors import CharrnnError
 from flows.cli import compare, init, params, promote, prune, sample, score, server, sync, train
 from flows.cli.command import SETTINGS, add_command, answer_usage
+from flows.cli.errors import answer
 from flows.naming import typed
 
 app = typer.Typer(
@@ -38,3 +41,10 @@ def run(arguments: Sequence[str], command: str | None = None) -> int:
         return int(chosen.main(args=list(arguments), prog_name=prog, standalone_mode=False) or 0)
     except typer.TyperException as error:
         return answer_usage(error)
+    except CharrnnError as error:  # the help cannot be written
+        return answer(str(error), error.exit_code)
+    except SystemExit as ended:
+        # Typer's answer where the help has lost its reader; elsewhere it lets errors be.
+        if isinstance(ended.__context__, BrokenPipeError):
+            return 128 + signal.SIGPIPE
+        raise

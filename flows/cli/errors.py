@@ -1,10 +1,9 @@
 """How a command ends: mistakes and signals become one line and an exit code. Imports nothing slow."""
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from charrnn.errors import CharrnnError
 from charrnn.undecodable import escaped
@@ -42,11 +41,9 @@ def guarded(main: Callable[[], int]) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader went away (`| head`).
-        _drop_output()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        # Errors of files name the file already; this one is of standard output, such as on a full disk.
-        _drop_output()
+        # Errors of files and of standard output are a CharrnnError that names them; this one is of something else.
         return answer(str(error), 2)
     finally:
         signal.signal(signal.SIGTERM, terminated)
@@ -56,10 +53,6 @@ def guarded(main: Callable[[], int]) -> int:
 def answer(message: str, code: int) -> int:
     """Print `message` as one line on standard error, without what a terminal would obey; return `code`."""
     line = "".join(character if character.isprintable() else "�" for character in " ".join(escaped(message).split()))
-    print(f"error: {line}", file=sys.stderr)
+    with suppress(OSError):  # where standard error cannot be written either, the code is all that is left
+        print(f"error: {line}", file=sys.stderr)
     return code
-
-
-def _drop_output() -> None:
-    """Point standard output elsewhere, so that the interpreter's last flush is quiet."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -41,16 +41,26 @@ def find_checkpoint(params: Params, wanted: str) -> "Checkpoint":
     return find_model(Experiment(params.tracking, params.data), wanted).checkpoint
 
 
+def name_of(file: str) -> str:
+    """Return what a message calls `file`."""
+    return "standard input" if file == "-" else file
+
+
 def read_text(file: str, what: str) -> str:
     """Return the text in `file`, which is UTF-8; - is standard input.
 
     Raises:
         FileError: it cannot be read, or is not UTF-8; `what` is it that is read, for the message.
     """
+    name = name_of(file)
+    if file == "-" and sys.stdin is None:
+        raise FileError(f"{name}: is closed; cannot read {what}")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8")
+    except MemoryError:
+        raise FileError(f"{name}: does not fit into memory") from None
     except OSError as error:
-        raise explain(error, f"read {what}", Path(file)) from None
+        raise explain(error, f"read {what}", Path(name)) from None
     except UnicodeDecodeError as error:
-        raise FileError(f"{file}: is not UTF-8 text (byte offset {error.start})") from None
+        raise FileError(f"{name}: is not UTF-8 text (byte offset {error.start})") from None

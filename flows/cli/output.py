@@ -1,10 +1,17 @@
-"""Standard output and error take every character, whatever their encoding. Imports nothing slow."""
+"""Standard output and error take every character, whatever their encoding; errors name the stream.
+
+Imports nothing slow.
+"""
 
 import codecs
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO
+
+from charrnn.errors import FileError
 
 
 @contextmanager
@@ -40,6 +47,52 @@ def _can_encode(text: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class Output(io.TextIOWrapper):
+    """Standard output, which is named where it cannot be written, such as on a full disk: Python says the reason alone.
+
+    Writing raises FileError, or BrokenPipeError where the reader went away (`| head`).
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Take the place of `stream`."""
+        assert isinstance(stream, io.TextIOWrapper)
+        super().__init__(
+            stream.buffer,
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+
+    def write(self, text: str, /) -> int:
+        """Write `text`."""
+        with _named():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with _named():
+            super().flush()
+
+
+def drop_rest(stream: TextIO) -> None:
+    """Drop what `stream` can still not write: the interpreter's last flush would complain and change the exit code."""
+    try:
+        stream.flush()
+    except (FileError, OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write standard output: {error.strerror}") from None
 
 
 class _Stream:

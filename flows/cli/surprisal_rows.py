@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import numpy as np
-
-from charrnn.evaluation.metrics import perplexity
 from charrnn.evaluation.surprisal import Surprisal
 from charrnn.generation.formats import as_json, as_line
 from charrnn.wording import counted
@@ -16,7 +13,7 @@ Format = Literal["tsv", "jsonl"]
 def summary(scored: Surprisal) -> Iterator[str]:
     """Yield the lines that describe the whole text."""
     yield f"{scored.bits_per_char:.4f} bits per character"
-    yield f"{perplexity(scored.bits_per_char * float(np.log(2))):.3f} perplexity"
+    yield f"{scored.perplexity:.3f} perplexity"
     yield counted(scored.characters, "character")
     if unknown := int(scored.unknown.sum()):
         are = "is" if unknown == 1 else "are"
@@ -34,11 +31,8 @@ def by_line(scored: Surprisal, form: Format) -> Iterator[str]:
     """Yield a row for each line, the most unusual first (see `Line.unusual`)."""
     names = ("line", "bits_per_char", "bits", "characters", "unknown", "text")
     # Sorting keeps the order of the text where lines are equal.
-    lines = sorted(scored.lines(), key=lambda line: -line.unusual(scored.bits_per_char))
-    rows = (
-        (line.number, line.bits_per_char, float(line.bits.sum()), len(line.bits), line.unknown, line.text)
-        for line in lines
-    )
+    lines = sorted(scored.lines(), key=lambda line: -line.unusual(scored.bits_per_char, scored.guess))
+    rows = ((line.number, line.bits_per_char, line.total, len(line.bits), line.unknown, line.text) for line in lines)
     return _table(names, rows, form)
 
 

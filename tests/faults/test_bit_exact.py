@@ -47,6 +47,7 @@ def parameters(draw: st.DrawFn) -> Params:
         "num_layers": draw(st.integers(1, 2)),
         "embedding_size": hidden_size if tied else draw(st.none() | st.integers(1, 5)),
         "tie_weights": tied,
+        "input_dropout": draw(st.sampled_from([0.0, 0.2])),
         "dropout": draw(st.sampled_from([0.0, 0.3])),
         "layer_norm": draw(st.booleans()),
     }
@@ -70,6 +71,7 @@ def parameters(draw: st.DrawFn) -> Params:
         "loss_reduction": draw(st.sampled_from(["mean", "sum"])),
         "label_smoothing": draw(st.sampled_from([0.0, 0.1])),
         "ema_decay": draw(st.sampled_from([None, 0.5, 0.9])),
+        "restart_probability": draw(st.sampled_from([0.0, 0.3])),
         "patience": draw(st.none() | st.integers(1, 3)),
         "spike_threshold": None,
         "log_every": draw(st.integers(1, 7)),

@@ -180,14 +180,14 @@ def truncated(whole: bytes) -> bytes:
 
 
 def of_another_format(whole: bytes) -> bytes:
-    return whole.replace(b'"version":"2"', b'"version":"9"', 1)
+    return whole.replace(b'"version":"3"', b'"version":"9"', 1)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (truncated, "is truncated or damaged"),
-        (of_another_format, "has checkpoint format '9', this charrnn reads format 2"),
+        (of_another_format, "has checkpoint format '9', this charrnn reads formats 2 and 3"),
         (lambda whole: b"charrnn checkpoint 1\n" + bytes(99), "has checkpoint format 1, of charrnn 0.1"),
         (lambda whole: b"To be, or not to be", "is not a charrnn checkpoint"),
         (lambda whole: None, "cannot read checkpoint: No such file"),
@@ -237,7 +237,12 @@ def test_weights_that_do_not_fit_are_refused_before_a_run_is_made(family: Family
 
 @pytest.mark.parametrize("option", [["--params", str(SMOKE)], ["--set", "model.hidden_size=48"]])
 def test_another_shape_of_model_is_refused_by_name(family: Family, option: list[str]) -> None:
-    assert_refused(family, family.parent, r"model\.hidden_size \(was 40, now 48\).*only model\.dropout", *option)
+    assert_refused(
+        family,
+        family.parent,
+        r"model\.hidden_size \(was 40, now 48\).*only model\.input_dropout and model\.dropout",
+        *option,
+    )
 
 
 def test_dropout_may_be_raised_and_parameters_said_again(family: Family) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -95,6 +96,13 @@ def test_the_best_checkpoint_is_evaluated_against_baselines(run: Run, split: str
     assert metrics[f"{split}/perplexity"] == pytest.approx(math.exp(loss))
     assert 0 < metrics[f"{split}/accuracy"] < 1
     assert metrics[f"{split}/5gram_loss"] < metrics[f"{split}/unigram_loss"] < math.log(30)
+
+
+def test_the_table_of_metrics_names_each_that_a_run_logs_and_no_other(run: Run) -> None:
+    page = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
+    section = page.partition("## The metrics of a run")[2].partition("\n## ")[0]
+    named = {name for row in section.splitlines() for name in re.findall(r"`(\w+/\w+)`", row) if row.startswith("|")}
+    assert named == set(run.data.metrics)
 
 
 def test_system_metrics_can_be_logged(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

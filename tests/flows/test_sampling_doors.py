@@ -1,6 +1,7 @@
 """Every door to sampling has the options of SamplingOptions, all of them and no others."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from prefect.utilities.callables import parameter_schema
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import Params
+from charrnn.evaluation.surprisal import score_text
 from charrnn.generation.sampling import sample
 from charrnn.training.checkpoint import load_checkpoint
 from flows.sample import sample as sample_flow
@@ -94,7 +96,9 @@ def test_the_form_of_the_flow_has_each_option_with_its_default_its_range_and_its
 def test_an_unknown_option_of_a_served_row_is_refused_by_name(served: PyFuncModel, table: dict[str, Any]) -> None:
     response = ask(served, table)
     assert response.status_code == 400
-    assert response.json()["message"].endswith(f"Error: unknown option 'lenght'; there are {', '.join(OPTIONS)}")
+    assert response.json()["message"].endswith(
+        f"Error: unknown option 'lenght'; there are {', '.join(OPTIONS)}, score, surprisal"
+    )
 
 
 def test_rows_may_have_different_options_and_none(served: PyFuncModel, finished: Finished) -> None:
@@ -127,6 +131,30 @@ def test_a_served_row_has_its_text_and_what_the_model_cannot_use(served: PyFuncM
     assert first["warnings"].startswith("prime: the model has never seen 'Ü' (LATIN CAPITAL LETTER U WITH DIAERESIS)")
     assert "; stop (--until): the model never writes '\\' (REVERSE SOLIDUS)" in first["warnings"]
     assert second == {"text": written(finished, prime="QUEEN:", length=9), "warnings": ""}
+
+
+def test_served_rows_may_ask_for_scores_in_each_form_that_mlflow_has(served: PyFuncModel, finished: Finished) -> None:
+    checkpoint = load_checkpoint(finished.checkpoints / "best.ckpt")
+    text = "QÜEEN:\r\n"
+    expected = score_text(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data, text)
+    row = {"score": text, "surprisal": True}
+    for table in (
+        {"dataframe_records": [row, {"score": ""}]},
+        {"dataframe_split": {"columns": [*row], "data": [[*row.values()], ["", None]]}},
+        {"inputs": [row, {"score": ""}]},
+        {"instances": [row, {"score": "", "surprisal": False}]},
+    ):
+        response = ask(served, table)
+        assert response.status_code == 200, response.text
+        # Not all that read JSON read NaN.
+        first, second = json.loads(response.text, parse_constant=pytest.fail)["predictions"]
+        assert first["bits_per_char"] == pytest.approx(expected.bits_per_char, rel=1e-6)
+        assert (first["characters"], first["unknown"]) == (5, 1)
+        assert first["warnings"].startswith("score: the model has never seen 'Ü' (LATIN CAPITAL LETTER U WITH")
+        assert [one["character"] for one in first["surprisal"]] == [*"QÜEEN:\n"]
+        assert [one["bits"] is None for one in first["surprisal"]] == [True, True, *[False] * 5]
+        assert (second["bits_per_char"], second["surprisal"]) == (None, None)
+        assert second["warnings"] == "score: is empty; there is nothing to score"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from charrnn.serving import TextModel
 
 
 class ServedModel:
-    """Writes text from primes."""
+    """Writes text from primes and scores texts."""
 
     def __init__(self, model: TextModel) -> None:
         """Serve `model`."""

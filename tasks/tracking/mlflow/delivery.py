@@ -9,7 +9,6 @@ from typing import assert_never
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from charrnn.evaluation.plots import loss_curves
 from tasks.tracking.mlflow.registry import register_model
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox import messages
@@ -95,6 +94,9 @@ class Delivery:
             client.set_tag(self.run.run_id, TABLES_TAG, json.dumps([*tables, entry]))
 
     def _draw_curves(self, client: MlflowClient, curves: messages.DrawCurves) -> None:
+        # Imported here, since Matplotlib takes 30 MB and a training draws at its end.
+        from charrnn.evaluation.plots import loss_curves
+
         train, val = (
             sorted((row.step, row.value) for row in self._history(client, f"{name}/loss")) for name in ("train", "val")
         )

@@ -162,9 +162,10 @@ def _set_process_wide(uri: str) -> Iterator[None]:
 
 
 def _signature() -> ModelSignature:
-    """Return the columns of the answer. Those of the input are not in it.
+    """Return the columns of the answer where texts are asked for. Those of the input are not in it.
 
     MLflow drops every column that a signature does not name before the model is called: a misspelt option would be
-    ignored. Without them, the model gets what was sent and refuses it by name.
+    ignored. Without them, the model gets what was sent and refuses it by name. The columns of scores are not in it,
+    either: MLflow's Spark UDF looks for every column that is named in every answer.
     """
     return ModelSignature(outputs=Schema([ColSpec("string", "text"), ColSpec("string", "warnings")]))

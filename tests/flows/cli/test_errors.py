@@ -93,7 +93,15 @@ def test_while_slow_modules_are_imported_signals_are_left_to_the_system() -> Non
     assert guarded(main) == 7
 
 
-WRITE = "import sys; from flows.cli.errors import guarded; sys.exit(guarded(lambda: print('text' * {}) or 0))"
+WRITE = """
+import sys
+from flows.cli.errors import guarded
+from flows.cli.output import Output, drop_rest
+sys.stdout = output = Output(sys.stdout)
+code = guarded(lambda: print('text' * {}) or 0)
+drop_rest(output)
+sys.exit(code)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -114,9 +122,15 @@ def test_a_reader_that_goes_away_is_no_error(times: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
-def test_a_full_disk_under_standard_output_is_one_line() -> None:
+@pytest.mark.parametrize("times", [1, 100_000])
+def test_a_full_disk_under_standard_output_is_one_line(times: int) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", WRITE.format(1)], cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITE.format(times)], cwd=PROJECT, stdout=full, stderr=subprocess.PIPE, text=True
         )
-    assert (done.returncode, done.stderr) == (2, "error: [Errno 28] No space left on device\n")
+    assert (done.returncode, done.stderr) == (2, "error: cannot write standard output: No space left on device\n")
+
+
+def test_an_error_of_something_else_is_not_called_one_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(raises(OSError(28, "No space left on device", "it"))) == 2
+    assert capsys.readouterr() == ("", "error: [Errno 28] No space left on device: 'it'\n")

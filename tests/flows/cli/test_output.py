@@ -75,20 +75,104 @@ def test_streams_that_are_no_files_are_left_alone(capsys: pytest.CaptureFixture[
     assert capsys.readouterr() == ("д\n", "")
 
 
-def test_a_reader_that_goes_away_is_still_no_error() -> None:
+def written_to_nobody(*arguments: str, **environment: str) -> int:
+    """The exit code of a script whose standard output has no reader."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "flows/params.py", "sampling.prime", "--set", "sampling.prime=дом"]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, stdout=writer, stderr=subprocess.DEVNULL)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+    )
     os.close(writer)
-    assert done.returncode == 141
+    return done.returncode
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_stream_that_is_closed_is_no_error(closed: str) -> None:
-    done = subprocess.run(["sh", "-c", f"'{sys.executable}' flows/params.py sampling.prime {closed}"], cwd=PROJECT)
+def test_a_reader_that_goes_away_is_still_no_error() -> None:
+    arguments = ["flows/params.py", "sampling.prime", "--set", "sampling.prime=дом"]
+    assert written_to_nobody(*arguments, PYTHONIOENCODING="ascii") == 141
+
+
+@pytest.mark.parametrize("command", ["sampling.prime", "--help"])
+def test_a_reader_that_is_gone_is_one_exit_code(command: str) -> None:
+    assert written_to_nobody("flows/params.py", command) == 141
+
+
+COMMANDS = ["init", "pipeline", "sample", "score", "compare", "sync", "prune", "promote", "server", "params"]
+
+
+def in_shell(command: str, redirected: str) -> "subprocess.CompletedProcess[str]":
+    name, _, arguments = command.partition(" ")
+    line = f"'{sys.executable}' flows/{name}.py {arguments} {redirected}"
+    return subprocess.run(["sh", "-c", line], cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_begins_where_standard_output_is_closed(name: str) -> None:
+    done = in_shell(f"{name} --help", ">&-")
+    assert (done.returncode, done.stderr) == (2, "error: cannot write standard output: it is closed\n")
+
+
+def test_where_both_streams_are_closed_the_exit_code_says_it() -> None:
+    assert in_shell("params model.cell", ">&- 2>&-").returncode == 2
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", "<&- 2>&-"])
+def test_a_file_that_is_opened_later_does_not_become_standard_error(redirected: str) -> None:
+    line = (
+        "import os, sys; sys.argv = ['params', 'model.cell']\n"
+        "from flows.cli import entry, app\n"
+        "app.run = lambda *_: os.fstat(2).st_rdev != os.stat(os.devnull).st_rdev\n"
+        "entry.script('params')"
+    )
+    done = subprocess.run(["sh", "-c", f'"$@" {redirected}', "sh", sys.executable, "-c", line], cwd=PROJECT)
     assert done.returncode == 0
+
+
+def test_standard_error_that_is_closed_is_no_error() -> None:
+    done = in_shell("params model.cell", "2>&-")
+    assert done.returncode == 0
+    assert done.stdout.startswith("model.cell\n")
+
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["params", "params --help", "pipeline --dry-run"])
+def test_a_full_disk_under_standard_output_is_named(
+    command: str, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    done = in_shell(command, ">/dev/full")
+    assert (done.returncode, done.stderr) == (2, "error: cannot write standard output: No space left on device\n")
+
+
+@FULL
+def test_a_full_disk_under_standard_error_changes_no_exit_code() -> None:
+    assert in_shell("params nothing", "2>/dev/full").returncode == 2
+
+
+@FULL
+def test_a_signal_is_the_exit_code_also_where_output_cannot_be_written() -> None:
+    line = (
+        "import os, signal, sys\n"
+        "from flows.cli import app, entry\n"
+        "from flows.cli.errors import guarded\n"
+        "app.run = lambda *_: guarded(lambda: print('what is left') or os.kill(os.getpid(), signal.SIGTERM) or 0)\n"
+        "entry.script('params')"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", line], cwd=PROJECT, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (143, b"")
+
+
+def test_a_standard_output_that_is_not_open_for_writing_is_named() -> None:
+    done = in_shell("params model.cell", "1</dev/null")
+    assert (done.returncode, done.stderr) == (2, "error: cannot write standard output: Bad file descriptor\n")
 
 
 # The commands that write what a model has learnt
@@ -121,6 +205,14 @@ def test_a_sample_is_written_whatever_the_encoding(
     assert len(done.stdout.decode(name).encode().decode("unicode_escape").rstrip("\n")) >= 59
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(f"warning: standard output is {name}: ")
+
+
+@FULL
+@pytest.mark.parametrize("command", ["sample {} --length 5", "sample {} --length 5 --stream", "score {} --text слово"])
+def test_what_a_model_says_and_nobody_gets_is_an_error(checkpoint: Path, command: str) -> None:
+    for redirected, why in (">&-", "it is closed"), (">/dev/full", "No space left on device"):
+        done = in_shell(command.format(f"'{checkpoint}'"), redirected)
+        assert (done.returncode, done.stderr) == (2, f"error: cannot write standard output: {why}\n")
 
 
 @pytest.mark.parametrize(("name", "environment"), [*ENCODINGS, ("utf-8", {"PYTHONIOENCODING": "utf-8"})])

@@ -140,7 +140,7 @@ def test_the_curves_are_drawn_from_what_was_reported_before(
         drawn.extend(arguments)
         return b"a picture"
 
-    monkeypatch.setattr("tasks.tracking.mlflow.delivery.loss_curves", draw)
+    monkeypatch.setattr("charrnn.evaluation.plots.loss_curves", draw)
     for step in (2, 1, 3):
         tracker.metric("train/loss", 1 / step, step)
     tracker.metric("val/loss", 2.0, 3)
