@@ -13,7 +13,8 @@ from tests.texts import made_up_play
 def test_the_cost_of_tracking_is_a_share_of_a_real_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tmp_path / "play.txt"
     text.write_text(made_up_play(20_000), encoding="utf-8")
-    short = ("model.hidden_size=32", "training.max_steps=20", "training.max_minutes=null", "evaluation.adaptive_seconds=0")
+    model, limits = ("model.hidden_size=32",), ("training.max_steps=20", "training.max_minutes=null")
+    short = (*model, *limits, "evaluation.adaptive_seconds=0")
     monkeypatch.setattr(tracking, "CHANGES", short)
     (figure,) = tracking.measure(Bench(text, tmp_path, sha256=""))
     assert figure.row == "13"
