@@ -37,7 +37,7 @@ for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
 # load `tasks`.
 runpy.run_path(str(Path(__file__).parent.parent / "tasks" / "__init__.py"))
 
-pytest_plugins = ["tests.source_fixtures"]
+pytest_plugins = ["tests.source_fixtures", "tests.browser"]
 
 # A busy machine is no failure. What lands a change is given the same examples each time; `make faults` draws new ones.
 settings.register_profile("charrnn", deadline=None, derandomize="CHARRNN_FAULTS" not in os.environ)

@@ -1,0 +1,1 @@
+"""A server that speaks the completions protocol of OpenAI, for trained models."""

@@ -1,0 +1,1 @@
+"""A trained model as files that other programs read: a web page, ONNX, safetensors."""
