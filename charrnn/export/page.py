@@ -1,0 +1,150 @@
+"""A model in a web page: one HTML file with its weights and a sampler in JavaScript, which opens offline.
+
+The JavaScript is in `web/`; `model.js`, `sampler.js`, `reader.js` and `worker.js` run in a worker.
+"""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from charrnn.config.sampling_options import SamplingOptions
+from charrnn.errors import ParamsError
+from charrnn.export.weights import Precision, bits_per_character, pack, packed_size
+from charrnn.generation.writer import Writer
+from charrnn.pages import page, resource
+from charrnn.wording import counted
+
+SMALL = 2_000_000
+"""Largest page (bytes) that has float32 weights where neither precision is asked for."""
+LARGEST = 50_000_000
+"""Largest page (bytes): browsers take seconds and a multiple of that in memory to open one."""
+IN_WORKER = ("model.js", "sampler.js", "reader.js", "worker.js")
+# What a page has besides weights (bytes), at most, without its vocabulary.
+_REST = 60_000
+_SAMPLE = SamplingOptions(length=2000, temperature=1.0)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A text that was not trained on, to measure what int8 costs.
+
+    Attributes:
+        texts: one stream, or documents.
+        name: what it is, for a person, such as "the validation split".
+    """
+
+    texts: Sequence[str]
+    name: str
+
+
+def model_page(writer: Writer, title: str, *, weights: Precision | None = None, held_out: HeldOut | None = None) -> str:
+    """Return the page.
+
+    Args:
+        writer: the model.
+        title: what the page calls it.
+        weights: their precision; None for float32 where the page is then at most SMALL, else int8.
+        held_out: what the cost of int8 is measured on; None for a text that the model writes itself.
+
+    Raises:
+        ParamsError: the page would be larger than LARGEST, or the cell has no entry in `web/model.js`. The message
+            does not say which file or option it is about.
+        CorpusError, DivergedError: the cost of int8 cannot be measured, see `score_text`.
+    """
+    network = writer.network
+    _check_cell(network.params.cell)
+    precision = weights or ("float32" if _page_size(writer, "float32") <= SMALL else "int8")
+    _check_size(writer, precision)
+    packed = pack(network, precision)
+    defaults = SamplingOptions()
+    description: dict[str, Any] = {
+        "title": title,
+        "about": _about(writer),
+        "facts": _facts(writer, precision, held_out),
+        "cell": network.params.cell,
+        "layers": network.params.num_layers,
+        "hiddenSize": network.params.hidden_size,
+        "stateTensors": network.cell.state_tensors,
+        "normEpsilon": next((norm.eps for norm in network.norms if isinstance(norm, nn.LayerNorm)), None),
+        # One by one: two surrogates that follow each other would be read as one character.
+        "characters": list(writer.vocabulary.characters),
+        "documents": writer.data.has_documents,
+        "ofLines": writer.of_lines,
+        "reading": {
+            "newline": writer.data.newline,
+            "lowercase": writer.data.lowercase,
+            "unicodeForm": writer.data.unicode_form,
+        },
+        "sampling": {"length": defaults.length, "temperature": defaults.temperature, "seed": str(defaults.seed)},
+        "tensors": packed.tensors,
+        "weights": base64.b64encode(packed.block).decode("ascii"),
+    }
+    return page(
+        title,
+        _resource("page.html"),
+        styles=[_resource("page.css")],
+        scripts=[_resource("page.js")],
+        data={"model": description, "worker": '"use strict";\n' + "\n".join(map(_resource, IN_WORKER))},
+    )
+
+
+def _resource(name: str) -> str:
+    return resource(f"web/{name}", "charrnn.export")
+
+
+def _page_size(writer: Writer, precision: Precision) -> int:
+    """Return about how large the page is (bytes), never less than it is."""
+    # A character is written as an escape of a surrogate pair at most, in quotes and with a comma.
+    return packed_size(writer.network, precision) * 4 // 3 + 15 * writer.vocabulary.size + _REST
+
+
+def _check_cell(cell: str) -> None:
+    """Raise ParamsError where the page's JavaScript does not have the cell."""
+    if not re.search(rf"^  {re.escape(cell)}\(", _resource("model.js"), re.MULTILINE):
+        raise ParamsError(f"the page has no step for the cell {cell}; export it as ONNX or safetensors")
+
+
+def _check_size(writer: Writer, precision: Precision) -> None:
+    """Raise ParamsError where the page would be too large."""
+    size, small = (_page_size(writer, one) for one in (precision, "int8"))
+    if size > LARGEST:
+        problem = f"the page would have {size / 1e6:,.0f} MB, at most {LARGEST / 1e6:,.0f} MB are allowed"
+        raise ParamsError(
+            problem + (f"; with int8 weights it would have {small / 1e6:,.0f} MB" if small < size else "")
+        )
+
+
+def _about(writer: Writer) -> str:
+    texts = "documents, each of which ends by itself" if writer.data.has_documents else "one stream of text"
+    return f"A character-level language model of {texts}. It runs in this page: nothing that is typed leaves it."
+
+
+def _facts(writer: Writer, precision: Precision, held_out: HeldOut | None) -> list[tuple[str, str]]:
+    params, network = writer.network.params, writer.network
+    first = f"vectors of {params.embedding_size}" if params.embedding_size else "one-hot"
+    norm = ", layer norm" if params.layer_norm else ""
+    shape = f"{params.cell}, {counted(params.num_layers, 'layer')} of {params.hidden_size} units, input {first}{norm}"
+    return [
+        ("Network", shape),
+        ("Parameters", f"{network.num_parameters:,}"),
+        ("Characters it knows", f"{len(writer.vocabulary.characters):,}"),
+        ("Weights", "float32, as trained" if precision == "float32" else f"int8: {_cost(writer, held_out)}"),
+    ]
+
+
+def _cost(writer: Writer, held_out: HeldOut | None) -> str:
+    """Return what int8 costs, in words."""
+    if held_out is None:
+        prepared, _ = writer.prepare(_SAMPLE)
+        (written,) = writer.write([prepared])
+        held_out = HeldOut([written.text], "a text that the model wrote itself")
+    exact, small = (bits_per_character(writer, precision, held_out.texts) for precision in ("float32", "int8"))
+    length = sum(map(len, held_out.texts))
+    return (
+        f"{small:.4f} bits per character where float32 has {exact:.4f}, measured on {counted(length, 'character')} of "
+        f"{held_out.name}"
+    )

@@ -1,0 +1,106 @@
+/* Reader: a text and what the model thinks at each place of it. It keeps states on the way, so that a change reads only
+   what follows it. */
+
+/* Characters between two states that are kept. */
+const EVERY = 32;
+
+class Reader {
+  /** Of texts as `description` says: one stream, a document, or documents with a line end after each. */
+  constructor(model, description) {
+    this.model = model;
+    this.description = description;
+    this.ids = new Map(description.characters.map((character, id) => [character, id]));
+    this.stop = description.characters.length;
+    this.text = [];
+    this.bits = [];
+    this.kept = [];
+    this.begin();
+  }
+
+  /** Return the id of a character; a line end between documents is the stop symbol's. */
+  id(character) {
+    return this.description.ofLines && character === "\n" ? this.stop : this.ids.get(character);
+  }
+
+  /** Whether the model can read a character. */
+  knows(character) {
+    return this.id(character) !== undefined;
+  }
+
+  /** The id that is never drawn: in a stream, the stop symbol is not there. */
+  get forbidden() {
+    return this.description.documents ? null : this.stop;
+  }
+
+  /** Go back to an empty text. */
+  begin() {
+    this.text.length = this.bits.length = this.kept.length = 0;
+    this.start();
+  }
+
+  /** Read what stands before a text: of a document the stop symbol. Of a stream, a line end, for what is drawn first. */
+  start() {
+    this.model.reset();
+    const first = this.description.documents ? this.stop : this.ids.get("\n");
+    this.logits = first === undefined ? null : this.model.step(first).slice();
+    if (!this.description.documents) this.model.reset();
+  }
+
+  /** Return the probabilities of the next character; null at the start of a stream whose model knows no line end. */
+  next() {
+    return this.logits && probabilities(this.logits, this.forbidden);
+  }
+
+  /** Read one more character, which the model knows. */
+  append(character) {
+    const id = this.id(character);
+    const predicted = this.text.length > 0 || this.description.documents;
+    this.bits.push(predicted ? -Math.log2(softmaxOf(this.logits, id)) : null);
+    this.text.push(character);
+    if (id === this.stop) this.start();
+    else this.logits = this.model.step(id).slice();
+    if (this.text.length % EVERY === 0) this.kept.push({ state: this.model.state(), logits: this.logits });
+  }
+
+  /** Go back to the first `length` characters. */
+  cut(length) {
+    if (length >= this.text.length) return;
+    const kept = Math.floor(length / EVERY);
+    const again = this.text.slice(kept * EVERY, length);
+    this.text.length = this.bits.length = kept * EVERY;
+    this.kept.length = kept;
+    if (kept === 0) this.start();
+    else {
+      this.model.restore(this.kept[kept - 1].state);
+      this.logits = this.kept[kept - 1].logits;
+    }
+    for (const character of again) this.append(character);
+  }
+
+  /** Read `text`, an array of characters that the model knows; what it begins with of the text before is kept. */
+  read(text) {
+    let same = 0;
+    while (same < text.length && text[same] === this.text[same]) same++;
+    this.cut(same);
+    for (const character of text.slice(same)) this.append(character);
+    return same;
+  }
+
+  /** Return the probabilities at a place of the text, before its character; the text stays. */
+  at(place) {
+    if (place >= this.text.length) return this.next();
+    const rest = this.text.slice(place);
+    this.cut(place);
+    const found = this.next();
+    for (const character of rest) this.append(character);
+    return found;
+  }
+}
+
+/** Return the probability of `id` among all ids: that of the model, which scores are made of. */
+function softmaxOf(logits, id) {
+  const top = logits[highest(logits)];
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - top);
+  return Math.exp(logits[id] - top) / sum;
+}

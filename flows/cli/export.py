@@ -1,0 +1,111 @@
+"""`charrnn export`: a trained model as a web page, as ONNX, as safetensors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
+from charrnn.errors import ParamsError
+from charrnn.files import write_bytes, write_text
+from charrnn.undecodable import escaped
+from flows.cli.command import Overlays, Overrides
+from flows.cli.errors import interruptible
+from flows.cli.given import MODEL, find_checkpoint
+
+if TYPE_CHECKING:
+    from charrnn.export.page import HeldOut
+    from charrnn.training.checkpoint import Checkpoint
+
+EXAMPLES = [
+    ("charrnn@champion --html page.html", "a page that writes and scores, offline"),
+    ("last --html page.html --weights int8", "a quarter of the size"),
+    ("last --onnx model.onnx --safetensors model/", ""),
+]
+# Of a held-out split, at most: enough for the fourth decimal of what int8 costs.
+MEASURED = 20_000
+
+
+def export(
+    *,
+    wanted: Annotated[str, MODEL],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", show_default=False, help="Write a web page with the model in it.")
+    ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="FILE", show_default=False, help="Write one step of the model as ONNX.")
+    ] = None,
+    safetensors: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", show_default=False, help="Write model.safetensors and JSON beside it."),
+    ] = None,
+    weights: Annotated[
+        Literal["float32", "int8"] | None,
+        typer.Option(
+            show_default=False,
+            help="Of the page: float32 as trained, or int8, a quarter of the size, whose cost the page states. Without "
+            "it: float32 where the page then has at most 2 MB, else int8.",
+        ),
+    ] = None,
+    overlays: Overlays,
+    overrides: Overrides,
+) -> int:
+    """Write a trained model as files that other programs read."""
+    if html is None and onnx is None and safetensors is None:
+        raise ParamsError("at least one of --html, --onnx and --safetensors must be given")
+    if weights is not None and html is None:
+        raise ParamsError(f"--weights: is of the page of --html, which is not asked for, got {weights}")
+    params = load_params(overlays, overrides)
+    with interruptible():
+        from charrnn.generation.writer import Writer
+        from charrnn.training.device import reading
+    trained = find_checkpoint(params, wanted)
+    writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
+    if html is not None:
+        from charrnn.export.page import model_page
+
+        with reading(trained.params.training, trained.threads):
+            held_out = _held_out(params, trained)
+            try:
+                page = model_page(writer, escaped(wanted), weights=weights, held_out=held_out)
+            except ParamsError as error:
+                raise ParamsError(f"--html: {error}") from None
+        write_text(html, page)
+        print(f"page         {html}  {len(page) / 1e6:.2f} MB")
+    if onnx is not None:
+        from charrnn.export.onnx_file import onnx_bytes
+
+        try:
+            content = onnx_bytes(writer)
+        except ParamsError as error:
+            raise ParamsError(f"--onnx: {error}") from None
+        write_bytes(onnx, content)
+        print(f"ONNX         {onnx}")
+    if safetensors is not None:
+        from charrnn.export.tensors import write_tensors
+
+        write_tensors(safetensors, writer)
+        print(f"safetensors  {safetensors}")
+    return 0
+
+
+def _held_out(params: Params, trained: "Checkpoint") -> "HeldOut | None":
+    """Return the beginning of the split that the model was not trained on; None where its text is not at hand."""
+    from charrnn.data.dataset import find_encoded
+    from charrnn.data.folder import DataFolder
+    from charrnn.export.page import HeldOut
+
+    dataset = find_encoded(DataFolder(Path(params.data.directory)), trained.data_digest)
+    if dataset is None:
+        return None
+    splits, vocabulary = dataset.splits(trained.params.splits), dataset.vocabulary()
+    for part, name in (("test", "the test split"), ("val", "the validation split")):
+        if not splits.sizes[part]:
+            continue
+        if splits.documents is None:
+            return HeldOut([vocabulary.decode(splits.ids(part)[:MEASURED])], name)
+        spans = splits.spans[part]
+        spans = spans[: max(1, int((spans[:, 1] - spans[:, 0]).cumsum().searchsorted(MEASURED)))]
+        return HeldOut([vocabulary.decode(splits.text[start:end]) for start, end in spans.tolist()], name)
+    return None

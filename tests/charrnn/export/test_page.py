@@ -1,0 +1,291 @@
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from charrnn.config.sampling_options import SamplingOptions
+from charrnn.config.schema import ModelParams
+from charrnn.errors import ParamsError
+from charrnn.evaluation.surprisal import score_text
+from charrnn.export import page as export
+from charrnn.export.page import HeldOut, model_page
+from charrnn.generation.writer import Writer
+from tests.browser import opened
+from tests.charrnn.export.writers import KINDS, untrained, untrained_kind
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+TEXT = "abé \U0001f600\u4e16c ab à" * 8
+HOSTILE = "</script><script>throw 1</script>\u202e\x07"
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def saved(writer: Writer, title: str = "a model", **options: Any) -> Path:
+        path = tmp_path / "page.html"
+        path.write_text(model_page(writer, title, **options), encoding="utf-8")
+        return path
+
+    return saved
+
+
+def ready(page: "Page") -> None:
+    page.locator("#alternatives button").first.wait_for()
+
+
+def shown_text(page: "Page") -> str:
+    return page.locator("#text").input_value()
+
+
+def written(page: "Page", options: dict[str, str]) -> str:
+    """Let the page write on; return the whole text."""
+    for name, value in options.items():
+        page.fill(f"#{name}", value)
+    page.click("#write")
+    page.locator("#write", has_text="Write on").wait_for()
+    page.locator("#alternatives button").first.wait_for()
+    return shown_text(page)
+
+
+@pytest.mark.parametrize(("cell", "shape"), KINDS)
+def test_the_page_scores_as_python_does(browser: "Browser", save: Save, cell: str, shape: str) -> None:
+    writer = untrained_kind(cell, shape)
+    text = TEXT if "\n" not in writer.vocabulary.characters else TEXT.replace(" ab", "\nab")
+    wanted = score_text(writer.network, writer.vocabulary, writer.data, text, of_lines=writer.of_lines).bits
+    with opened(browser, save(writer)) as page:
+        found = page.evaluate("text => charrnn.score(text)", text)
+    numbers = np.array([math.nan if value is None else value for value in found])
+    assert numbers == pytest.approx(wanted, abs=1e-4, nan_ok=True)
+
+
+def test_lines_are_documents_of_their_own(browser: "Browser", save: Save) -> None:
+    writer = untrained("data.documents=lines")
+    wanted = score_text(writer.network, writer.vocabulary, writer.data, "ab\nc", of_lines=True).bits
+    with opened(browser, save(writer)) as page:
+        assert page.evaluate("text => charrnn.score(text)", "ab\nc") == pytest.approx(wanted, abs=1e-4)
+
+
+def test_int8_weights_are_those_whose_cost_was_measured(browser: "Browser", save: Save) -> None:
+    writer = untrained("model.num_layers=2")
+    path = save(writer, weights="int8", held_out=HeldOut([TEXT], "some text"))
+    with opened(browser, path) as page:
+        ready(page)
+        row = page.locator("#facts tr", has_text="Weights").inner_text()
+        found = page.evaluate("text => charrnn.score(text)", TEXT)
+    match = re.search(r"int8: (\d+\.\d{4}) bits per character where float32 has (\d+\.\d{4}), measured on (.*)", row)
+    assert match
+    assert match[3] == f"{len(TEXT)} characters of some text"
+    exact = score_text(writer.network, writer.vocabulary, writer.data, TEXT).bits_per_char
+    assert float(match[2]) == pytest.approx(exact, abs=1e-4)
+    assert float(match[1]) == pytest.approx(np.mean(found[1:]), abs=1e-4)
+    assert match[1] != match[2]
+
+
+def test_without_a_held_out_text_the_model_writes_one(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained(), weights="int8")) as page:
+        assert "2,000 characters of a text that the model wrote itself" in page.locator("#facts").inner_text()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_what_is_typed_is_read_as_the_training_text_was(browser: "Browser", save: Save, form: str) -> None:
+    writer = untrained("data.lowercase=true", f"data.unicode_form={form}", characters="abe\u0301\u00e9\n")
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", "\ufeffABE\u0301")
+        page.locator("#status", has_text="characters,").wait_for()
+        assert shown_text(page) == ("ab\u00e9" if form == "NFC" else "abe\u0301")
+
+
+def test_characters_that_the_model_does_not_know_are_left_out_and_named(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        page.fill("#text", "abZ\U0001f601c\x07")
+        page.locator("#status", has_text="3 characters").wait_for()
+        assert shown_text(page) == "abc"
+        assert page.locator("#problem").inner_text().endswith(": Z \U0001f601 U+0007")
+
+
+def test_the_same_seed_writes_the_same_text_and_another_another(browser: "Browser", save: Save) -> None:
+    texts = []
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        for seed in ("7", "7", "8"):
+            page.fill("#text", "ab")
+            page.locator("#status", has_text="2 characters").wait_for()
+            texts.append(written(page, {"seed": seed, "length": "60", "temperature": "1"}))
+    assert texts[0] == texts[1] != texts[2]
+    assert {len(text) for text in texts} <= {62, *range(63, 123)}  # an astral character counts as two in JavaScript
+    assert {len(list(text)) for text in texts} == {62}
+
+
+@pytest.mark.parametrize("filters", [{"temperature": "0"}, {"topK": "1"}, {"topP": "0.001"}, {"minP": "1"}])
+def test_what_leaves_only_the_likeliest_takes_it(browser: "Browser", save: Save, filters: dict[str, str]) -> None:
+    writer = untrained()
+    prepared, _ = writer.prepare(SamplingOptions(prime="ab", length=40, temperature=0))
+    (expected,) = writer.write([prepared])
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", "ab")
+        page.locator("#status", has_text="2 characters").wait_for()
+        assert written(page, {"length": "40", **filters}) == expected.text
+
+
+def test_the_frequencies_of_what_is_drawn_are_the_probabilities(browser: "Browser", save: Save) -> None:
+    draws = """([logits, options, count]) => {
+      const random = generator(5), found = logits.map(() => 0);
+      for (let k = 0; k < count; k++) found[draw(logits, options, random, null)] += 1 / count;
+      return found;
+    }"""
+    logits = [0.0, 1.0, 2.0, -1.0, 1.5]
+    options = {"temperature": 0.7, "topK": 4, "topP": 0.95, "minP": 0.1}
+    scaled = np.exp(np.array(logits) / 0.7)
+    relative = scaled / scaled.max()
+    relative[3] = 0  # the fifth of top_k
+    # What is likelier than the least of the four is 0.93 of the sum, so that top_p leaves it; it is below min_p.
+    relative[relative < 0.1] = 0
+    with opened(browser, save(untrained())) as page:
+        page.add_script_tag(content=export._resource("sampler.js"))
+        found = page.evaluate(draws, [logits, options, 40_000])
+    assert found == pytest.approx(relative / relative.sum(), abs=0.015)
+
+
+def test_a_document_ends_at_the_stop_symbol(browser: "Browser", save: Save) -> None:
+    writer = untrained("data.documents=files")
+    writer.network.decoder.bias[writer.vocabulary.stop_id] = 3.0
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        text = written(page, {"length": "1000"})
+        assert len(text) < 1000
+        assert "the document ends here" in page.locator("#status").inner_text()
+
+
+def test_choosing_another_character_cuts_the_text_there_and_undo_brings_it_back(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        page.fill("#text", "abcab")
+        page.locator("#status", has_text="5 characters").wait_for()
+        page.focus("#text")
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        page.locator("#alternatives .there", has_text="c").wait_for()
+        page.locator('#alternatives button[aria-label^="é,"]').click()
+        page.locator("#status", has_text="3 characters").wait_for()
+        assert shown_text(page) == "abé"
+        page.click("#undo")
+        page.locator("#status", has_text="5 characters").wait_for()
+        assert shown_text(page) == "abcab"
+        page.click("#redo")
+        page.locator("#status", has_text="3 characters").wait_for()
+        assert shown_text(page) == "abé"
+
+
+def test_the_alternatives_are_the_likeliest_with_their_probabilities(browser: "Browser", save: Save) -> None:
+    writer = untrained()
+    bits = [score_text(writer.network, writer.vocabulary, writer.data, "ab" + c).bits[2] for c in "abcé \n"]
+    wanted = {c: f"{100 * 2 ** -float(cost):.1f} %" for c, cost in zip("abcé·↵", bits, strict=True)}
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", "ab")
+        page.locator("#status", has_text="2 characters").wait_for()
+        page.wait_for_timeout(200)
+        buttons = [button.split("\n") for button in page.locator("#alternatives button").all_inner_texts()]
+    shares = [float(share.removesuffix(" %").removeprefix("< ")) for _, share in buttons]
+    assert shares == sorted(shares, reverse=True)
+    found = dict(buttons)
+    for character, share in wanted.items():
+        # The stop symbol cannot follow in a stream: what it would have is divided among the others.
+        assert float(found[character].removesuffix(" %")) >= float(share.removesuffix(" %"))
+
+
+def test_writing_stops_when_it_is_asked_to_and_keeps_what_is_there(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained("model.hidden_size=256"))) as page:
+        ready(page)
+        page.fill("#length", "100000")
+        page.click("#write")
+        page.locator("#write", has_text="Stop").wait_for()
+        page.wait_for_timeout(100)
+        page.keyboard.press("Escape")
+        page.locator("#write", has_text="Write on").wait_for()
+        text = shown_text(page)
+        assert 0 < len(list(text)) < 100_000
+        page.wait_for_timeout(100)
+        assert shown_text(page) == text
+
+
+def test_typing_while_it_writes_ends_the_writing(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained("model.hidden_size=256"))) as page:
+        ready(page)
+        page.fill("#length", "100000")
+        page.click("#write")
+        page.wait_for_timeout(100)
+        page.fill("#text", "abc")
+        page.locator("#status", has_text="3 characters").wait_for()
+        page.wait_for_timeout(150)
+        assert shown_text(page) == "abc"
+
+
+@pytest.mark.parametrize(("name", "value"), [("temperature", "-1"), ("topP", "1.5"), ("topK", "0"), ("length", "0")])
+def test_an_option_out_of_range_is_named(browser: "Browser", save: Save, name: str, value: str) -> None:
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        page.fill(f"#{name}", value)
+        page.click("#write")
+        page.locator("#problem", has_text=": ").wait_for()
+        assert shown_text(page) == ""
+
+
+def test_hostile_text_is_text(browser: "Browser", save: Save) -> None:
+    writer = untrained(characters="".join(set(HOSTILE)) + "ab\n")
+    with opened(browser, save(writer, title=HOSTILE)) as page:
+        ready(page)
+        page.fill("#text", HOSTILE)
+        page.locator("#status", has_text=f"{len(HOSTILE)} characters").wait_for()
+        assert shown_text(page) == HOSTILE
+        assert page.locator("#title").evaluate("it => it.textContent") == HOSTILE
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_phone(browser: "Browser", save: Save, dark: bool) -> None:
+    with opened(browser, save(untrained()), dark=dark, width=360) as page:
+        ready(page)
+        page.fill("#text", "ab" * 100)
+        page.locator("#status", has_text="200 characters").wait_for()
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_a_page_that_would_be_too_large_is_refused_with_both_sizes() -> None:
+    large = untrained("model.hidden_size=2000", "model.num_layers=2")
+    with pytest.raises(ParamsError, match=r"would have 2\d\d MB, at most 50 MB are allowed; with int8 .* 6\d MB"):
+        model_page(large, "large", weights="float32")
+
+
+def test_float32_is_taken_where_the_page_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = untrained()
+    assert "float32, as trained" in model_page(writer, "t")
+    monkeypatch.setattr(export, "SMALL", 10_000)
+    assert "int8: " in model_page(writer, "t")
+
+
+def test_the_size_is_never_underestimated() -> None:
+    for precision in ("float32", "int8"):
+        writer = untrained("model.hidden_size=64")
+        assert len(model_page(writer, "t", weights=precision)) <= export._page_size(writer, precision)
+
+
+def test_the_default_model_fits_in_two_megabytes() -> None:
+    default = ModelParams()
+    shape = [f"model.hidden_size={default.hidden_size}", f"model.embedding_size={default.embedding_size}"]
+    writer = untrained(*shape, characters="".join(map(chr, range(32, 130))) + "\n")
+    assert len(model_page(writer, "t", weights="float32")) <= export.SMALL
+
+
+def test_a_cell_that_the_page_does_not_have_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_resource", lambda name: "")
+    with pytest.raises(ParamsError, match="the page has no step for the cell lstm; export it as ONNX or safetensors"):
+        model_page(untrained(), "t")

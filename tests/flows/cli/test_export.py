@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.cli.app import run
+from tests.documents_model import save_documents_model
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_documents_model(tmp_path / "best.ckpt", "abc")
+
+
+def test_all_three_forms_are_written_and_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / name for name in ("page.html", "model.onnx", "model")]
+    flags = zip(("--html", "--onnx", "--safetensors"), map(str, files), strict=True)
+    assert run([str(model), *(part for flag in flags for part in flag)], "export") == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["page", str(files[0])],
+        ["ONNX", str(files[1])],
+        ["safetensors", str(files[2])],
+    ]
+    assert files[0].read_text().startswith("<!doctype html>")
+    assert files[1].stat().st_size > 0
+    assert json.loads((files[2] / "config.json").read_text())["documents"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "at least one of --html, --onnx and --safetensors must be given"),
+        (["--onnx", "m.onnx", "--weights", "int8"], "--weights: is of the page of --html, which is not asked for"),
+        (["--html", "p.html", "--weights", "int4"], "--weights"),
+        (["--html", "missing/../file/p.html"], "p.html: cannot write"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert run([str(model), *arguments], "export") == 2
+    answer = capsys.readouterr().err
+    assert answer.count("\n") == 1
+    assert message in answer
+    assert not list(tmp_path.glob("*.html")) + list(tmp_path.glob("*.onnx"))
+
+
+def test_a_model_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "missing.ckpt"
+    assert run([str(missing), "--html", str(tmp_path / "p.html")], "export") == 2
+    assert str(missing) in capsys.readouterr().err
