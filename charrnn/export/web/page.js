@@ -76,8 +76,15 @@ function count() {
   find("status").textContent = costs.length ? `${length}, ${mean.toFixed(3)} bits per character` : length;
 }
 
+let changed = Promise.resolve(); // when the last change has been read
+
 /** Make `text`, an array of characters that the model knows, the text. */
-async function change(text, place = text.length) {
+function change(text, place = text.length) {
+  changed = changeTo(text, place);
+  return changed;
+}
+
+async function changeTo(text, place) {
   writing = null;
   characters = text;
   const value = text.join("");
@@ -85,7 +92,7 @@ async function change(text, place = text.length) {
   typed.selectionStart = typed.selectionEnd = text.slice(0, place).join("").length;
   const read = await ask("read", { text });
   if (characters !== text) return; // it has changed meanwhile
-  bits = [...bits.slice(0, read.from), ...read.bits];
+  bits = read.bits;
   colour(0);
   count();
   buttons();
@@ -150,6 +157,8 @@ function options() {
 async function write() {
   const chosen = options();
   if (chosen === null) return;
+  await changed;
+  if (writing) return;
   find("problem").textContent = "";
   keep();
   clearTimeout(pause);
@@ -164,7 +173,9 @@ async function write() {
     const from = characters.length;
     characters = [...characters, ...written];
     bits = [...bits, ...costs.splice(0)];
+    const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
     typed.value += written.splice(0).join("");
+    if (selected) typed.setSelectionRange(...selected);
     colour(from);
     count();
   };

@@ -83,7 +83,6 @@ class Reader {
     while (same < text.length && text[same] === this.text[same]) same++;
     this.cut(same);
     for (const character of text.slice(same)) this.append(character);
-    return same;
   }
 
   /** Return the probabilities at a place of the text, before its character; the text stays. */

@@ -14,11 +14,11 @@ const answers = {
     return {};
   },
 
-  /** Read a text; answer from where on it has changed, and the bits from there on. */
+  /** Read a text; answer the bits of its characters. */
   read({ text }) {
     writing = 0;
-    const from = reader.read(text);
-    return { from, bits: reader.bits.slice(from) };
+    reader.read(text);
+    return { bits: reader.bits };
   },
 
   /** Answer the likeliest characters at a place, and the one that stands there. */

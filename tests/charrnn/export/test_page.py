@@ -223,11 +223,26 @@ def test_typing_while_it_writes_ends_the_writing(browser: "Browser", save: Save)
         ready(page)
         page.fill("#length", "100000")
         page.click("#write")
+        page.locator("#write", has_text="Stop").wait_for()
         page.wait_for_timeout(100)
-        page.fill("#text", "abc")
-        page.locator("#status", has_text="3 characters").wait_for()
+        page.focus("#text")
+        page.keyboard.type("c")
+        page.locator("#write", has_text="Write on").wait_for()
+        text = shown_text(page)
+        assert text.endswith("c")
         page.wait_for_timeout(150)
-        assert shown_text(page) == "abc"
+        assert shown_text(page) == text
+
+
+def test_every_character_but_the_first_of_a_stream_has_its_colour(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        page.fill("#text", "ab")  # each at once, before the one before was read
+        page.fill("#text", "abcab")
+        page.fill("#text", "abcab")
+        written(page, {"length": "50"})
+        colours = page.locator("#backdrop span").evaluate_all("them => them.map(it => it.style.backgroundColor)")
+    assert [colour.startswith("color-mix") for colour in colours] == [False] + [True] * 54
 
 
 @pytest.mark.parametrize(("name", "value"), [("temperature", "-1"), ("topP", "1.5"), ("topK", "0"), ("length", "0")])
