@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.layout import lay_out
+from charrnn.data.layout import lay_out, lay_out_evaluation
 from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Ids
 from charrnn.data.windows import Windows
@@ -49,13 +49,14 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
         for name in PREFIXES:
             if not splits.sizes[name]:
                 continue
-            streams = lay_out(splits, name, params.evaluation.batch_size, params.training.seq_length, device)
+            streams = lay_out_evaluation(splits, name, params.evaluation, params.training.seq_length, device)
             train_ids = splits.ids("train")
             baselines = compute_baselines(train_ids, splits.ids(name), vocabulary.size)
             scores[name] = replace(evaluate_model(model, streams, vocabulary), baselines=baselines.shown)
             _report(tracker, name, scores[name], baselines, checkpoint.step)
             if params.evaluation.adaptive_seconds:
-                adapted = _adapted(checkpoint, train_ids, lay_out(splits, name, 1, SEGMENT, CPU), name, params)
+                segments, still = lay_out(splits, name, 1, SEGMENT, CPU), scores[name].metrics["loss"]
+                adapted = _adapted(checkpoint, train_ids, segments, name, params, still)
                 for key, value in (adapted.metrics if adapted else {}).items():
                     tracker.metric(f"{name}/{key}", value, checkpoint.step)
                 tracker.flush()
@@ -65,9 +66,12 @@ def evaluate(dataset: Dataset, params: Params, run: RunRef) -> dict[str, Scores]
 
 
 def _adapted(
-    checkpoint: Checkpoint, train_ids: Ids | SplitIds, segments: Windows, name: str, params: Params
+    checkpoint: Checkpoint, train_ids: Ids | SplitIds, segments: Windows, name: str, params: Params, still: float
 ) -> Adapted | None:
-    """Return the losses of models that learn from the split `name` as they read it, None where there are none."""
+    """Return the losses of models that learn from the split `name` as they read it, None where there are none.
+
+    The loss `still` is that of the model that does not (nats per character).
+    """
     seconds, in_word = params.evaluation.adaptive_seconds, in_words(checkpoint.vocabulary)
     try:
         with reading(params.training, checkpoint.threads):
@@ -79,13 +83,14 @@ def _adapted(
         logger.warning("adapt     %-4s %s; there is no dynamic_loss and no adaptive_loss", name, error)
         return None
     if adapted:
-        line = "learning as it reads: loss %.4f, with an n-gram model %.4f"
-        logger.info(f"adapt     %-4s {line}", name, adapted.dynamic_loss, adapted.adaptive_loss)
+        worse = " (more than without: it unlearns)" if adapted.dynamic_loss > still else ""
+        line = "loss if it keeps learning as it reads: %.4f%s, mixed with an n-gram model %.4f"
+        logger.info(f"adapt     %-4s {line}", name, adapted.dynamic_loss, worse, adapted.adaptive_loss)
     else:
-        why = f"take longer than {seconds:g} s (raise evaluation.adaptive_seconds)"
+        why = f"would take longer than {seconds:g} s (evaluation.adaptive_seconds)"
         if segments.characters > MOST_CHARACTERS:
             why = f"are more than the {MOST_CHARACTERS:,} that are read"
-        line = "%s characters %s: no dynamic_loss and no adaptive_loss"
+        line = "the loss if it keeps learning as it reads is left out: %s characters %s"
         logger.info(f"adapt     %-4s {line}", name, f"{segments.characters:,}", why)
     return adapted
 
@@ -100,4 +105,4 @@ def _report(tracker: Tracker, name: str, scores: Scores, baselines: Baselines, s
     tracker.table(scores.costliest_characters, f"evaluation/{prefix}_costliest_characters.json")
     metrics = [metric.log.format(scores.metrics[key]) for key, metric in METRICS.items() if metric.log]
     losses = [f"{label} {loss:.3f}" for label, loss in baselines.shown.items()]
-    logger.info("evaluate  %-4s %s  (%s)", name, "  ".join(metrics), ", ".join(losses))
+    logger.info("evaluate  %-4s %s  (loss of %s)", name, "  ".join(metrics), ", ".join(losses))

@@ -9,7 +9,7 @@ from charrnn.config.loading import merge, validate_params
 from charrnn.config.overlay import Choice
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.layout import lay_out
+from charrnn.data.layout import lay_out, lay_out_evaluation
 from charrnn.data.splits import check_length
 from charrnn.errors import CorpusError
 from charrnn.wording import counted
@@ -38,13 +38,11 @@ def check_splits(dataset: Dataset, params: Params, name: str) -> None:
     try:
         splits = dataset.splits(params.splits)
         check_length(splits, params.training)
-        for split, streams in (
-            ("train", params.training.batch_size),
-            ("val", params.evaluation.batch_size),
-            ("test", params.evaluation.batch_size),
-        ):
+        seq_length, cpu = params.training.seq_length, torch.device("cpu")
+        lay_out(splits, "train", params.training.batch_size, seq_length, cpu)
+        for split in ("val", "test"):
             if splits.sizes[split]:
-                lay_out(splits, split, streams, params.training.seq_length, torch.device("cpu"))
+                lay_out_evaluation(splits, split, params.evaluation, seq_length, cpu)
     except CorpusError as error:
         count = f"{dataset.characters:,} characters"
         if dataset.documents is not None:

@@ -123,7 +123,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise params_error(f"{path}: cannot read parameters: {error.strerror}") from None
+        there = PROJECT / path
+        hint = f"; there is {there}" if isinstance(error, FileNotFoundError) and there.is_file() else ""
+        raise params_error(f"{path}: cannot read parameters: {error.strerror}{hint}") from None
     except UnicodeDecodeError as error:
         raise params_error(f"{path}: is not UTF-8 text (byte {error.start})") from None
     content = parse_yaml(text, str(path))

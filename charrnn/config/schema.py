@@ -260,8 +260,9 @@ class EvaluationParams(Section):
     """Characters of the validation split that an evaluation during training reads (count), spread over the split;
     null for all."""
     batch_size: PositiveInt = 64
-    """Parallel streams when evaluating; more is faster, but each starts without context, from which a model that was
-    trained long may predict badly: where val/loss jumps, try 16."""
+    """Parallel streams when evaluating, fewer where each would have less than 1,000 characters. More is faster, but
+    each starts without context, from which a model that was trained long may predict badly: where val/loss jumps, try
+    16."""
     sample_length: Count = 300
     """Characters sampled and logged at each evaluation (count); 0 for none."""
     adaptive_seconds: NonNegativeFloat = 10.0

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from charrnn.config.schema import EvaluationParams
 from charrnn.data.pieces import Pieces
 from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits
@@ -15,6 +16,8 @@ from charrnn.errors import CorpusError
 PARTS = 8
 # Windows of a part, at least: the last one is not full.
 PART_WINDOWS = 8
+# Characters of a stream that is evaluated, at least: each begins without context, where a model predicts badly.
+EVALUATED = 1000
 
 
 def lay_out(
@@ -55,6 +58,25 @@ def lay_out(
         raise CorpusError(f"a split needs at least 2 characters in a row, and {name} has none")
     starts, ends = _sample(starts, ends, most)
     return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
+
+
+def lay_out_evaluation(
+    splits: Splits,
+    name: str,
+    evaluation: EvaluationParams,
+    seq_length: int,
+    device: torch.device,
+    *,
+    most: int | None = None,
+) -> Windows:
+    """Return the windows in which the split `name` is evaluated: a short one has fewer streams than are asked for.
+
+    Arguments and errors are those of `lay_out`.
+    """
+    batch_size = evaluation.batch_size
+    if splits.documents is None:
+        batch_size = max(1, min(batch_size, splits.sizes[name] // EVALUATED))
+    return lay_out(splits, name, batch_size, seq_length, device, most=most)
 
 
 def _sample(starts: Positions, ends: Positions, most: int | None) -> tuple[Positions, Positions]:

@@ -6,7 +6,7 @@ import torch
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.data.layout import lay_out
+from charrnn.data.layout import lay_out, lay_out_evaluation
 from charrnn.data.windows import Windows
 from charrnn.training.state import TrainState, new_state
 
@@ -47,8 +47,8 @@ def new_session(dataset: Dataset, params: Params, device: torch.device) -> Sessi
     val_streams = None
     if splits.sizes["val"]:
         evaluation = params.evaluation
-        val_streams = lay_out(
-            splits, "val", evaluation.batch_size, training.seq_length, device, most=evaluation.max_characters
+        val_streams = lay_out_evaluation(
+            splits, "val", evaluation, training.seq_length, device, most=evaluation.max_characters
         )
     state = new_state(params.model, training, vocabulary.size, streams.batch_size, device)
     return Session(state, streams, val_streams)

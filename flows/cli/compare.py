@@ -1,5 +1,6 @@
 """`charrnn compare`: runs beside each other, in the terminal, as Markdown, as a page."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -60,10 +61,14 @@ def compare(
         raise ParamsError(f"tracking.experiment: '{params.tracking.experiment}' has no runs to compare")
     comparison = Comparison([read_run(run, compared_metrics()) for run in found])
     print(comparison.markdown(), end="")
-    if markdown is not None:
-        write_text(Path(markdown), comparison.markdown())
+    for path, content in (
+        (markdown, comparison.markdown),
+        (html, comparison.html),
+    ):
+        if path is not None:
+            write_text(Path(path), content())
+            print(f"written: {path}", file=sys.stderr)
     if picture is not None:
         write_bytes(Path(picture), comparison.picture())
-    if html is not None:
-        write_text(Path(html), comparison.html())
+        print(f"written: {picture}", file=sys.stderr)
     return 0

@@ -36,7 +36,7 @@ def test_a_metric_of_the_table_is_logged_summarized_and_compared(
         assert f"largest logit {value:.3f} (" in summary.text()
         assert f"| {split} largest logit | {value:.2f} |" in compared.out
         (line,) = (message for message in caplog.messages if message.startswith(f"evaluate  {split:<4} "))
-        assert f"  largest {value:.1f}  (unigram " in line
+        assert f"  largest {value:.1f}  (loss of unigram " in line
 
 
 @pytest.mark.parametrize(("split", "prefix"), [("val", "best"), ("test", "test")])

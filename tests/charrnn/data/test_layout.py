@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.layout import cut, lay_out
+from charrnn.config.schema import EvaluationParams
+from charrnn.data.layout import cut, lay_out, lay_out_evaluation
 from charrnn.data.pieces import Pieces
 from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
@@ -82,3 +83,18 @@ def test_a_sample_of_documents_has_documents_of_all_lengths_and_no_more_than_ask
     long = sum(31 for index in range(sample.num_windows) for offset in sample.window(index).offsets if offset == 16)
     assert 0.7 * 31 / 35 < long / sample.characters < 1.2 * 31 / 35
     assert lay_out(splits(spans, documents=True), "train", 4, 16, CPU, most=1).characters in (4, 31)
+
+
+@pytest.mark.parametrize(("characters", "streams"), [(500, 1), (3_768, 3), (20_000, 8)])
+def test_a_short_split_is_evaluated_in_fewer_streams(characters: int, streams: int) -> None:
+    of_stream = Splits(IDS, {"val": np.array([[0, characters]])}, None)
+    laid_out = lay_out_evaluation(of_stream, "val", EvaluationParams(batch_size=8), 10, CPU)
+    assert isinstance(laid_out, Streams)
+    assert laid_out.batch_size == streams
+
+
+def test_documents_are_evaluated_side_by_side_however_short_they_are() -> None:
+    spans = np.array([[1 + 10 * k, 11 + 10 * k] for k in range(20)])
+    of_documents = Splits(IDS, {"val": spans}, {"val": np.arange(20)})
+    laid_out = lay_out_evaluation(of_documents, "val", EvaluationParams(batch_size=8), 10, CPU)
+    assert laid_out.window(0).inputs.shape[1] == 8

@@ -29,7 +29,8 @@ def test_runs_are_shown_and_written_down(finished: Finished, tmp_path: Path) -> 
         for part in (flag, str(path))
     ]
     answer = call_compare(finished, finished.run_id, *options)
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0
+    assert sorted(answer.err.splitlines()) == sorted(f"written: {path}" for path in files)
     score = finished.summary.scores["val"].loss
     assert f"| val loss | {score:.4f} |" in answer.out
     assert finished.summary.samples[len(finished.summary.samples) // 2][0][:20].splitlines()[0] in answer.out
