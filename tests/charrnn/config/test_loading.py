@@ -627,6 +627,9 @@ def test_a_map_that_is_merged_into_another_is_overridden_by_it(overlay: Path) ->
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, overlay: Path) -> None:
     assert refusal([tmp_path / "no.yaml"], []) == f"{tmp_path}/no.yaml: cannot read parameters: " + os.strerror(2)
+    assert refusal([tmp_path], []) == f"{tmp_path}: cannot read parameters: Is a directory"
+    overlay.write_bytes(b"training: {seed: 1} # \xff")
+    assert refusal([overlay], []) == f"{overlay}: is not UTF-8 text (byte 22)"
 
 
 def test_a_file_of_the_project_is_named_where_it_is_looked_for_elsewhere(
@@ -634,9 +637,6 @@ def test_a_file_of_the_project_is_named_where_it_is_looked_for_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert refusal([Path("params/best.yaml")], []).endswith(f"{os.strerror(2)}; there is {PROJECT}/params/best.yaml")
-    assert refusal([tmp_path], []) == f"{tmp_path}: cannot read parameters: Is a directory"
-    overlay.write_bytes(b"training: {seed: 1} # \xff")
-    assert refusal([overlay], []) == f"{overlay}: is not UTF-8 text (byte 22)"
 
 
 def test_a_mistake_is_where_its_value_was_set_last(tmp_path: Path, overlay: Path) -> None:
