@@ -76,7 +76,7 @@ def _others(values: Values) -> int:
 
 
 def _correlations(units: Array, targets: Array) -> Array:
-    """Return Pearson's correlations, (units, targets), of standardised units, (places, units), and (places, targets)."""
+    """Return Pearson's correlations, (units, targets), of units, (places, units) and standardised, and targets."""
     products: Array = units.T @ _standardised(targets)
     return products / np.float32(len(targets))
 

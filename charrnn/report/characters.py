@@ -30,7 +30,7 @@ class Plane:
 
 
 def plane(network: CharRNN, vocabulary: Vocabulary) -> Plane:
-    """Return the principal components of what `network` has learnt of each character: the vectors its first layer reads.
+    """Return the principal components of the vectors that the first layer of `network` reads for each character.
 
     Without an embedding these are the columns of the first layer's input weights.
     """

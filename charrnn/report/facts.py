@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from charrnn.data.splits import divided_by
 from charrnn.report.baseline import ORDER
 from charrnn.report.contents import Contents
+from charrnn.report.subject import SPLITS
 from charrnn.wording import counted
-
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def facts(contents: Contents) -> list[tuple[str, str]]:
-    """Return (name, value) of each fact, in the order in which they are shown; a value may quote what a person typed."""
+    """Return (name, value) of each fact, in the order in which they are shown; a value may quote what was typed."""
     subject, checkpoint, reading = contents.subject, contents.subject.checkpoint, contents.reading
     params, history = checkpoint.params, subject.history
     model, size = params.model, reading.held_out.size

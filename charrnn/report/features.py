@@ -14,7 +14,7 @@ Values = npt.NDArray[np.float32]
 
 _FARTHEST = 100
 _DEEPEST = 8
-_SPEAKER = re.compile(r"^(?:[A-Z][A-Z .,'’-]{1,40}[:.]?|[A-Z][\w .'’-]{0,40}:)$", re.MULTILINE)
+_SPEAKER = re.compile(r"^(?:[A-Z][A-Z .,'\u2019-]{1,40}[:.]?|[A-Z][\w .'\u2019-]{0,40}:)$", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/|(?:(?<=\s)|^)(?://|#)[^\n]*", re.MULTILINE | re.DOTALL)
 _OPENING, _CLOSING = "([{", ")]}"
 _QUOTES = {"“": "”", "«": "»", "„": "“", '"': '"'}

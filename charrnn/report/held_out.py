@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.evaluation.bootstrap import known_ids
+from charrnn.report.subject import SPLITS
 
 Symbols = npt.NDArray[np.int64]
 
@@ -55,7 +57,7 @@ class HeldOut:
         if not len(ends):
             return [(0, len(self))]
         bounds = np.append(ends, len(self) - 1) if ends[-1] < len(self) - 1 else ends
-        return [(int(start), int(end) + 1) for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [(start, end + 1) for start, end in pairwise(bounds.tolist())]
 
 
 def of_split(splits: Splits, vocabulary: Vocabulary, name: str, most: int) -> HeldOut:
@@ -73,8 +75,7 @@ def of_split(splits: Splits, vocabulary: Vocabulary, name: str, most: int) -> He
     stops = ids == vocabulary.stop_id
     letters = np.array([*map(ord, vocabulary.characters), ord("\n")], dtype="<u4")
     text = letters[ids].tobytes().decode("utf-32-le", errors="surrogatepass")
-    named = {"val": "validation split", "test": "test split"}[name]
-    return HeldOut(named, text, ids, stops, np.zeros(len(ids), dtype=bool), splits.characters[name])
+    return HeldOut(f"{SPLITS[name]} split", text, ids, stops, np.zeros(len(ids), dtype=bool), splits.characters[name])
 
 
 def of_text(text: str | Sequence[str], name: str, data: DataParams, vocabulary: Vocabulary, most: int) -> HeldOut:

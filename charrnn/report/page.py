@@ -16,7 +16,9 @@ def render(contents: Contents) -> str:
     name = contents.subject.name
     return page(
         f"Report: {name}",
-        resource("report.html", package).replace("{name}", html.escape(name).encode("ascii", "xmlcharrefreplace").decode()),
+        resource("report.html", package).replace(
+            "{name}", html.escape(name).encode("ascii", "xmlcharrefreplace").decode()
+        ),
         styles=[resource("report.css", package)],
         scripts=[resource(f"{script}.js", package) for script in SCRIPTS],
         data=page_values(contents),

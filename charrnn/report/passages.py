@@ -53,9 +53,7 @@ def choose(reading: Reading) -> Passages:
         spans = [(start, start + SHORT) for start in range(first, length - SHORT + 1, _STRIDE)] or [(1, length)]
     short = np.array([span for span in spans if span[1] - span[0] >= _SHORTEST] or [(0, length)], dtype=np.int64)
     order = np.argsort(means(short[:, 0], short[:, 1]), kind="stable")
-    return Passages(
-        slice(int(starts[typical]), int(ends[typical])), _apart(short[order[::-1]]), _apart(short[order])
-    )
+    return Passages(slice(int(starts[typical]), int(ends[typical])), _apart(short[order[::-1]]), _apart(short[order]))
 
 
 def _apart(spans: npt.NDArray[np.int64]) -> list[slice]:
