@@ -15,10 +15,8 @@ def render(contents: Contents) -> str:
     package = __package__ or ""
     name = contents.subject.name
     return page(
-        f"Report: {name}",
-        resource("report.html", package).replace(
-            "{name}", html.escape(name).encode("ascii", "xmlcharrefreplace").decode()
-        ),
+        f"Report: {contents.subject.name}",
+        resource("report.html", package).replace("{name}", name),
         styles=[resource("report.css", package)],
         scripts=[resource(f"{script}.js", package) for script in SCRIPTS],
         data=page_values(contents),

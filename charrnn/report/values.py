@@ -183,7 +183,7 @@ def _history(contents: Contents) -> dict[str, Any]:
 
 
 def _curve(curve: Curve) -> list[list[float | None]]:
-    """Return the curve with at most so many points: each the mean of some that follow each other, at the last's step."""
+    """Return the curve in at most so many points: each the mean of some in a row, at the step of the last."""
     size = max(1, math.ceil(len(curve) / _MOST_POINTS))
     groups = [curve[start : start + size] for start in range(0, len(curve), size)]
     return [[group[-1][0], _number(sum(loss for _, loss in group) / len(group))] for group in groups]

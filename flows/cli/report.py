@@ -77,14 +77,9 @@ def report(
         raise DivergedError(f"{wanted}: {error}") from None
     page = render(contents)
     write_text(Path(output), page)
-    print(
-        f"{output}: {len(page) / 1e6:.1f} MB, made in {contents.seconds:.1f} s; {_result(contents.reading.bits_per_character)}"
-    )
+    result = f"{contents.reading.bits_per_character:.3f} bits per character on the text that was read"
+    print(f"{output}: {len(page) / 1e6:.1f} MB, made in {contents.seconds:.1f} s; {result}")
     return 0
-
-
-def _result(bits: float) -> str:
-    return f"{bits:.3f} bits per character on the text that was read"
 
 
 def _find(params: Params, wanted: str) -> "tuple[Checkpoint, History | None]":
