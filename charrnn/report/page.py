@@ -13,7 +13,7 @@ SCRIPTS = ("text_view", "chart", "facts", "surprisal", "cells", "memory", "copyi
 def render(contents: Contents) -> str:
     """Return the page."""
     package = __package__ or ""
-    name = contents.subject.name
+    name = html.escape(contents.subject.name).encode("ascii", "xmlcharrefreplace").decode()
     return page(
         f"Report: {contents.subject.name}",
         resource("report.html", package).replace("{name}", name),
