@@ -47,10 +47,11 @@
   const rows = data.found.map((found) => {
     const button = element("button", { type: "button" }, name(found.unit));
     button.addEventListener("click", () => choose(found.unit));
-    return [found.feature, button, found.correlation.toFixed(2), found.control.toFixed(2), found.beyond ? "yes" : "no"];
+    const feature = found.beyond ? found.feature : `${found.feature} (not beyond chance)`;
+    return [feature, button, found.correlation.toFixed(2), found.control.toFixed(2)];
   });
-  const heads = ["Feature of the text", "Unit that follows it most", "Correlation", "By chance", "Beyond chance"];
-  const note = `Each unit was chosen on one half of what was read; its correlation is that on the other half, ` +
+  const heads = ["Feature of the text", "Unit", "Correlation", "By chance"];
+  const note = `The unit that follows each feature most was chosen on one half of what was read; its correlation is that on the other half, ` +
     `${data.measured.toLocaleString("en")} characters. By chance: the largest correlation of any unit there with the ` +
     "feature shifted circularly, of 20 random shifts. A feature that the text hardly has is left out.";
   document.getElementById("cells-found").append(

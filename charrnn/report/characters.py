@@ -18,7 +18,7 @@ class Plane:
 
     Attributes:
         ids: (characters,) the commonest ones that occur in the text, ascending.
-        points: (characters, 2) float32, the largest coordinate is 1 or -1.
+        points: (characters, 2) float32, each axis from -1 to 1.
         shares: of the vectors' variance that each of the two axes has (0 to 1).
         source: what the vectors are, in words.
     """
@@ -50,5 +50,6 @@ def plane(network: CharRNN, vocabulary: Vocabulary) -> Plane:
     points[:, :kept] = left[:, :kept] * sizes[:kept]
     variances = np.append(np.square(sizes), [0.0, 0.0])
     total = float(variances.sum()) or 1.0
-    points /= float(np.abs(points).max()) or 1.0
+    spans = np.ptp(points, axis=0)
+    points = (points - points.min(axis=0)) * (2 / np.where(spans > 0, spans, np.inf)) - (spans > 0)
     return Plane(ids, points, (float(variances[0]) / total, float(variances[1]) / total), source)
