@@ -145,15 +145,17 @@ class Gradients:
         targets: (characters,) places in the held-out text whose losses these are.
         norms: (characters, REACH) float32: the L2 norm of the gradient of each loss with respect to the vector that the
             first layer reads of the character 1, 2, ... places before; 0 where there is none.
+        reaches: (characters,) how many there are before each, REACH at most.
     """
 
     targets: Symbols
     norms: npt.NDArray[np.float32]
+    reaches: Symbols
 
     @property
     def by_distance(self) -> list[float]:
         """The mean norm at each distance over those losses that have so many characters before them."""
-        counts = np.count_nonzero(self.norms, axis=0)
+        counts = (self.reaches[:, None] > np.arange(REACH)).sum(axis=0)
         means = self.norms.sum(axis=0) / np.maximum(counts, 1)
         return [float(mean) for mean in means]
 
@@ -173,13 +175,14 @@ def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, seconds: fl
     until = time.monotonic() + seconds
     begins = np.array([start for start, _ in held_out.spans()])
     before = targets - begins[np.maximum(np.searchsorted(begins, targets, side="left") - 1, 0)]
+    reaches = np.minimum(before, REACH)
     done: list[int] = []
     norms = np.zeros((len(targets), REACH), dtype=np.float32)
     # Losses with as many characters before them go through the model side by side, a few at a time.
-    groups = [np.flatnonzero(np.minimum(before, REACH) == reach) for reach in np.unique(np.minimum(before, REACH))]
+    groups = [np.flatnonzero(reaches == reach) for reach in np.unique(reaches)]
     batches = [group[at : at + 16] for group in groups for at in range(0, len(group), 16)]
     for batch in batches:
-        reach = int(min(before[batch[0]], REACH))
+        reach = int(reaches[batch[0]])
         if reach < 1:
             continue
         if done and time.monotonic() > until:
@@ -193,4 +196,4 @@ def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, seconds: fl
         norms[batch, :reach] = gradient.norm(dim=-1).flip(0).T.numpy()
         done += batch.tolist()
     kept = np.sort(np.array(done, dtype=np.int64))
-    return Gradients(targets[kept], norms[kept])
+    return Gradients(targets[kept], norms[kept], reaches[kept])

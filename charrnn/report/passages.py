@@ -41,16 +41,17 @@ def choose(reading: Reading) -> Passages:
         return cost
 
     length, held_out = len(reading.bits), reading.held_out
-    begins = np.array([0, *(at + 1 for at, c in enumerate(held_out.text) if c == "\n")], dtype=np.int64)
+    first = int(held_out.stops[0])  # nothing is known of the stop symbol at the beginning
+    begins = np.array([first, *(at + 1 for at, c in enumerate(held_out.text) if c == "\n")], dtype=np.int64)
     fitting = begins[begins <= length - LONG]
-    starts = fitting if len(fitting) else np.zeros(1, dtype=np.int64)
+    starts = fitting if len(fitting) else begins[:1]
     ends = np.minimum(starts + LONG, length)
     typical = int(np.abs(means(starts, ends) - reading.bits_per_character).argmin())
     if held_out.stops.any():
         spans = [(start + 1, min(end, start + 1 + SHORT)) for start, end in held_out.spans()]
     else:
-        first = CONTEXT if length > 2 * CONTEXT else 1
-        spans = [(start, start + SHORT) for start in range(first, length - SHORT + 1, _STRIDE)] or [(1, length)]
+        after = CONTEXT if length > 2 * CONTEXT else 1
+        spans = [(start, start + SHORT) for start in range(after, length - SHORT + 1, _STRIDE)] or [(1, length)]
     short = np.array([span for span in spans if span[1] - span[0] >= _SHORTEST] or [(0, length)], dtype=np.int64)
     order = np.argsort(means(short[:, 0], short[:, 1]), kind="stable")
     return Passages(slice(int(starts[typical]), int(ends[typical])), _apart(short[order[::-1]]), _apart(short[order]))

@@ -13,9 +13,10 @@ TEXT = "abcabcdef \U0001f600" * 20
 def test_characters_with_equal_vectors_are_at_one_point(shape: str, embedding: str) -> None:
     checkpoint = subject_of(TEXT, shape, f"model.embedding_size={embedding}").checkpoint
     network = checkpoint.model()
-    vectors = network.embedding.weight if network.embedding is not None else network.rnns[0].weight_ih_l0.T
+    weights = network.embedding.weight if network.embedding else network.get_parameter("rnns.0.weight_ih_l0").T
+    vectors = weights.detach()
     assert vectors.shape[0] == checkpoint.vocabulary.size
-    vectors.data[2] = vectors.data[5]
+    vectors[2] = vectors[5]
     found = plane(network, checkpoint.vocabulary)
     assert found.ids.tolist() == list(range(len(checkpoint.vocabulary.characters)))
     assert found.points[2] == pytest.approx(found.points[5], abs=1e-5)

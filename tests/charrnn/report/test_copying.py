@@ -33,7 +33,10 @@ def test_a_sample_that_copies_is_shown_with_where() -> None:
 
 def test_samples_are_those_that_the_run_writes() -> None:
     checkpoint = subject_of(TEXT).checkpoint
-    writer, sampling = Writer(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data), checkpoint.params.sampling
+    writer, sampling = (
+        Writer(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data),
+        checkpoint.params.sampling,
+    )
     written = write_samples(writer, sampling.options(), 2, 1000)
     assert [(one.options.temperature, one.options.seed) for one in written] == [
         (temperature, seed) for temperature in sampling.temperatures for seed in (sampling.seed, sampling.seed + 1)

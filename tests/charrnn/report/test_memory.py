@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from charrnn.model.cells import CELLS
-from charrnn.report.held_out import of_split, of_text
+from charrnn.model.char_rnn import CharRNN
+from charrnn.report.held_out import Symbols, of_split, of_text
 from charrnn.report.memory import REACH, context_losses, gradients
 from tests.charrnn.report.subjects import subject_of
 from tests.texts import made_up_play
@@ -14,7 +15,7 @@ from tests.texts import made_up_play
 TEXT = made_up_play(3000)
 
 
-def loss_with(network: torch.nn.Module, ids: np.ndarray, place: int, length: int) -> float:
+def loss_with(network: CharRNN, ids: Symbols, place: int, length: int) -> float:
     """Return the loss (bits) at `place` after so many characters, computed one by one."""
     with torch.inference_mode():
         state = network.initial_state(1)
@@ -63,7 +64,8 @@ def test_a_gradient_is_how_the_loss_changes_with_what_is_read(shape: str) -> Non
     held_out = of_split(subject.splits, subject.checkpoint.vocabulary, "val", 400)
     found = gradients(network, held_out, np.arange(1, 300, 60), 60)
     assert found.targets.tolist() == [1, 61, 121, 181, 241]
-    assert (found.norms > 0).sum(axis=1).tolist() == [1, 61, 121, REACH, REACH]
+    assert found.reaches.tolist() == [1, 61, 121, REACH, REACH]
+    assert not found.norms[1, 61:].any()
     vectors = network.vectors(torch.from_numpy(held_out.ids[:61])[:, None])
     target = torch.from_numpy(held_out.ids[61:62])
 
@@ -87,4 +89,4 @@ def test_a_gradient_does_not_leave_its_document() -> None:
     found = gradients(checkpoint.model(), held_out, np.arange(len(held_out)), 60)
     # The stop symbol at the beginning of a document is read, and that at its end is predicted.
     expected = [place for document in documents for place in range(1, len(document) + 2)]
-    assert (found.norms > 0).sum(axis=1).tolist() == expected
+    assert (found.norms > 0).sum(axis=1).tolist() == found.reaches.tolist() == expected

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +102,7 @@ def test_the_arrow_keys_move_through_a_text(shown: "Page") -> None:
 def test_each_unit_of_each_layer_colours_the_text(shown: "Page", contents: Contents) -> None:
     start = contents.passages.typical.start
     for layer, unit in ((0, 0), (1, 5)):
-        shown.select_option("#cells-layer", str(layer))
+        shown.select_option("#cells-layer", label=str(layer + 1))
         shown.select_option("#cells-unit", label=str(unit))
         shown.locator("#cells-text [data-place='40']").hover()
         held = float(contents.reading.activations[start + 40, layer * 6 + unit])
@@ -133,8 +134,12 @@ def test_what_a_loss_depends_on_is_coloured(shown: "Page", contents: Contents) -
     target = data["targets"][row]
     shown.locator(f"#memory-text [data-place='{target}']").hover()
     for distance in (1, 2, 7):
-        colour = shown.locator(f"#memory-text [data-place='{target - distance}']").evaluate("it => it.style.backgroundColor")
-        assert f"{shares[row, distance - 1] / 2.55:.1f}%" in colour.replace(".0%", ".0%") or colour
+        colour = shown.locator(f"#memory-text [data-place='{target - distance}']").evaluate(
+            "it => it.style.backgroundColor"
+        )
+        told = re.search(r"([\d.]+)%", colour)
+        assert told
+        assert float(told[1]) == pytest.approx(shares[row, distance - 1] / 2.55, abs=0.06)
     assert shares[row].max() == 255
     assert shown.locator("#memory-context tbody tr").count() == len(contents.context.rows) > 4
 
@@ -146,7 +151,7 @@ def test_a_curve_tells_its_values(shown: "Page") -> None:
     told = shown.locator("#history-body .values").inner_text()
     assert told.startswith("Step 899: train ")
     assert "val 1.125" in told
-    assert "5-gram 1.750" in curve.text_content()
+    assert "5-gram 1.750" in (curve.text_content() or "")
 
 
 def test_samples_through_training_are_a_slider(shown: "Page") -> None:
@@ -157,15 +162,13 @@ def test_samples_through_training_are_a_slider(shown: "Page") -> None:
     assert text.text_content() == "early"
     assert shown.locator("#samples-body output").inner_text() == "step 300"
     shown.keyboard.press("End")
-    assert "<script>throw 1</script>" in text.text_content()
+    assert "<script>throw 1</script>" in (text.text_content() or "")
 
 
 def test_the_page_says_what_is_copied(shown: "Page", contents: Contents) -> None:
-    marks = shown.locator("#copying-body .text:nth-of-type(1) mark")
     assert contents.copying
     expected = [one.passage.text for one in contents.copying.samples if one.passage and one.passage.length]
     assert shown.locator("#copying-body mark").evaluate_all("them => them.map(it => it.textContent)")[::2] == expected
-    assert marks.count() >= 0
 
 
 @pytest.mark.parametrize("dark", [False, True])

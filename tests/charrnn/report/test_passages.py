@@ -22,8 +22,10 @@ def test_passages_that_cost_most_and_least_are_found() -> None:
     assert found.costliest[0] == slice(3000, 3200)
     assert found.cheapest[0] == slice(5000, 5200)
     assert (len(found.costliest), len(found.cheapest)) == (3, 3)
-    assert not any(one.start < other.stop and other.start < one.stop for one, other in zip(
-        found.costliest[:-1], found.costliest[1:], strict=True))
+    assert not any(
+        one.start < other.stop and other.start < one.stop
+        for one, other in zip(found.costliest[:-1], found.costliest[1:], strict=True)
+    )
     assert found.typical.stop - found.typical.start == 2000
     assert reading.held_out.text[found.typical.start - 1] == "\n"
 
