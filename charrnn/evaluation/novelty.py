@@ -94,7 +94,7 @@ class Passage:
 
 
 def longest_passages(
-    samples: Sequence[str], train_ids: Ids | SplitIds, vocabulary: Vocabulary, most: int = MOST_SEARCHED
+    samples: Sequence[str], train_ids: Ids | SplitIds, vocabulary: Vocabulary, most: int | None = None
 ) -> list[Passage]:
     """Return the longest passage of each of `samples` that stands in the training text, exactly.
 
@@ -108,9 +108,9 @@ def longest_passages(
         samples: what the model wrote, without the prime, which may well be from the training text.
         train_ids: uint8, uint16 or uint32 (characters,), may be a memmap.
         vocabulary: that of the ids.
-        most: characters of the training text that are searched (count).
+        most: characters of the training text that are searched (count); None for MOST_SEARCHED.
     """
-    searched = train_ids[-most:]
+    searched = train_ids[-(most or MOST_SEARCHED) :]
     texts = [vocabulary.table[code_points(sample)] for sample in samples]
     search = _Search(texts, searched)
     for length in iter(search.next_length, 0):

@@ -14,7 +14,10 @@ from charrnn.training.checkpoint import checkpoint_of
 from charrnn.training.state import new_state
 
 SMALL = ["model.hidden_size=6", "model.embedding_size=4", "sampling.length=80", "sampling.num_samples=2"]
-HOSTILE = "</script><script>throw 1</script><img src=x onerror=alert(1)>\u202e\u05d0\u05d1\u202c\x07\U0001f600 e\u0301 {name} &amp;\n"
+HOSTILE = (
+    "</script><script>throw 1</script><img src=x onerror=alert(1)>"
+    "\u202e\u05d0\u05d1\u202c\x07\U0001f600 e\u0301 {name} &amp;\n"
+)
 
 
 def vocabulary_of(text: str) -> Vocabulary:
