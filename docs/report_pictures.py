@@ -10,7 +10,10 @@ from playwright.sync_api import Page, sync_playwright
 
 SIZE = {"width": 900, "height": 1000}
 PICTURES = {"surprisal": "heat_map", "cells": "cells"}
-MOST = 760  # of a picture's height (pixels)
+# The character that is pointed at.
+DEAREST = "(() => { const bits = readData('surprisal').typical.bits.slice(0, 300); "
+DEAREST += "return bits.indexOf(Math.max(...bits)); })()"
+MOST = 820  # of a picture's height (pixels)
 
 
 def picture(page: Page, section: str, output: Path) -> None:
@@ -27,7 +30,6 @@ def main() -> None:
     """Take the pictures that the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", type=Path, help="a page that charrnn report made")
-    parser.add_argument("--character", type=int, default=120, help="place of the character that is pointed at")
     parser.add_argument("--browser", default="/usr/bin/chromium", help="path of Chromium or Chrome")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
@@ -38,7 +40,7 @@ def main() -> None:
         # Shorter texts, so that a section with what is said below its text is one picture.
         page.add_style_tag(content=".text { max-height: 15rem !important; } section { margin-bottom: 4rem; }")
         for section, name in PICTURES.items():
-            page.locator(f"#{section}-text [data-place='{arguments.character}']").hover()
+            page.locator(f"#{section}-text [data-place='{page.evaluate(DEAREST)}']").hover()
             picture(page, f"of-{section}", arguments.folder / f"report_{name}.png")
         browser.close()
 

@@ -34,6 +34,7 @@ _MOST_TARGETS = 160  # losses whose gradients are taken
 _READING, _MEMORY, _GRADIENTS, _SAMPLES = 0.25, 0.25, 0.1, 0.1
 # Characters of the training text that are counted, and searched, for each second of the budget: about a tenth of it.
 _COUNTED_PER_SECOND, _SEARCHED_PER_SECOND = 400_000, 1_000_000
+_MOST_COUNTED = 20_000_000  # as in an evaluation: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +120,8 @@ def measure(subject: Subject, seconds: float) -> Contents:
     passages = choose(reading)
     found = find_units(reading)
     train_ids = splits.ids("train") if splits else None
-    baseline = (
-        count(train_ids, held_out, vocabulary.size, max(1, int(_COUNTED_PER_SECOND * seconds))) if train_ids else None
-    )
+    counted = max(1, min(_MOST_COUNTED, int(_COUNTED_PER_SECOND * seconds)))
+    baseline = count(train_ids, held_out, vocabulary.size, counted) if train_ids else None
     context = context_losses(network, held_out, int(_MEMORY * seconds * speed))
     typical = passages.typical
     targets = np.arange(typical.start, typical.stop)[1:]
