@@ -34,6 +34,7 @@ _MOST_TARGETS = 160  # losses whose gradients are taken
 _READING, _MEMORY, _GRADIENTS, _SAMPLES = 0.25, 0.25, 0.1, 0.1
 # Characters of the training text that are counted, and searched, for each second of the budget: about a tenth of it.
 _COUNTED_PER_SECOND, _SEARCHED_PER_SECOND = 400_000, 1_000_000
+_LONGEST = 86_400.0  # of the budget (s): more text than is read in a day changes nothing
 _MOST_COUNTED = 20_000_000  # as in an evaluation: bounds the memory
 
 
@@ -107,7 +108,7 @@ def measure(subject: Subject, seconds: float) -> Contents:
         CorpusError: there is no held-out text, or too little.
         DivergedError: what the model predicts is not finite.
     """
-    started = time.monotonic()
+    started, seconds = time.monotonic(), min(seconds, _LONGEST)
     checkpoint, splits = subject.checkpoint, subject.splits
     network, vocabulary, data = checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data
     speed = pace(network)
