@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-SIZE = {"width": 900, "height": 1000}
+WIDTH, HEIGHT = 900, 1000
 PICTURES = {"surprisal": "heat_map", "cells": "cells"}
 # The character that is pointed at.
 DEAREST = "(() => { const bits = readData('surprisal').typical.bits.slice(0, 300); "
@@ -23,7 +23,7 @@ def picture(page: Page, section: str, output: Path) -> None:
     box = page.locator(f"#{section}").bounding_box()
     assert box is not None
     height = min(box["height"] + 8, MOST)
-    page.screenshot(path=str(output), clip={"x": 0, "y": max(0, box["y"]), "width": SIZE["width"], "height": height})
+    page.screenshot(path=str(output), clip={"x": 0, "y": max(0, box["y"]), "width": WIDTH, "height": height})
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.browser, args=["--no-sandbox"])
-        page = browser.new_page(viewport=SIZE, device_scale_factor=1.5, color_scheme="light")
+        page = browser.new_page(
+            viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1.5, color_scheme="light"
+        )
         page.goto(arguments.report.absolute().as_uri())
         # Shorter texts, so that a section with what is said below its text is one picture.
         page.add_style_tag(content=".text { max-height: 15rem !important; } section { margin-bottom: 4rem; }")

@@ -105,9 +105,9 @@ class NgramModel:
         contexts = np.zeros(len(ids), dtype=np.int64)
         for level in self._levels:
             result *= np.where(contexts < 0, 1.0, level.rest[contexts])[:, None]
-            # The n-grams that begin with a context stand side by side.
+            # The n-grams that begin with a context stand side by side; none do with one that was never seen, -1.
             starts, ends = (np.searchsorted(level.keys, ranks * size) for ranks in (contexts, contexts + 1))
-            counts = np.where(contexts < 0, 0, ends - starts)
+            counts = ends - starts
             rows = np.repeat(np.arange(len(ids)), counts)
             places = np.arange(len(rows)) + np.repeat(starts - np.cumsum(counts) + counts, counts)
             result[rows, level.keys[places] % size] += level.seen[places]
