@@ -173,6 +173,26 @@ def test_the_page_says_what_is_copied(shown: "Page", contents: Contents) -> None
     assert shown.locator("#copying-body mark").evaluate_all("them => them.map(it => it.textContent)")[::2] == expected
 
 
+def test_the_page_works_in_a_sandboxed_frame_as_that_of_mlflow(browser: "Browser", path: Path, tmp_path: Path) -> None:
+    (tmp_path / "outer.html").write_text("<!doctype html><body></body>", "utf-8")
+    with opened(browser, tmp_path / "outer.html") as outer:
+        outer.evaluate(
+            """text => {
+                const frame = document.createElement("iframe");
+                frame.sandbox = "allow-scripts";
+                frame.style = "width: 1000px; height: 600px";
+                frame.src = URL.createObjectURL(new Blob([text], { type: "text/html" }));
+                document.body.append(frame);
+            }""",
+            path.read_text("utf-8"),
+        )
+        page = outer.frame_locator("iframe")
+        page.locator("nav a", has_text="Cells").click()
+        assert page.locator("#of-cells").evaluate("it => document.activeElement === it && scrollY > 300")
+        page.locator("#surprisal-text [data-place='30']").hover()
+        assert "cost" in page.locator("#surprisal-details").inner_text()
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_telephone_shows_it_without_scrolling_sideways(browser: "Browser", path: Path, dark: bool) -> None:
     with opened(browser, path, dark=dark, width=390) as page:
