@@ -19,7 +19,7 @@ from charrnn.config.redaction import redact
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox.messages import Register
-from tasks.tracking.runs import SHA256_TAG, RunRef
+from tasks.tracking.runs import CARD_HEADING, SHA256_TAG, RunRef
 
 # The code of a registered model that knows MLflow: a module of its own there.
 SERVED = Path(__file__).with_name("charrnn_served.py")
@@ -64,7 +64,14 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
     client.finalize_logged_model(model.model_id, "READY")
     source = f"models:/{model.model_id}"
     with _set_process_wide(run.uri):
-        client.create_model_version(wanted.name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
+        client.create_model_version(
+            wanted.name,
+            source,
+            run_id=run.run_id,
+            tags=tags,
+            description=wanted.description or None,
+            model_id=model.model_id,
+        )
 
 
 def download_model(store: Store, wanted: str, folder: Path) -> Path:
@@ -113,12 +120,15 @@ def aliased_runs(store: Store) -> set[str]:
     }
 
 
-def describe_version(store: Store, name: str, version: str, description: str) -> None:
-    """Write `description` on a version of model `name`.
+def describe_version(store: Store, name: str, version: str, sentence: str) -> None:
+    """Write `sentence` on a version of model `name`, in place of another one, above its model card if it has one.
 
     Raises:
         TrackingError: there is no such version, or the store does not answer.
     """
+    before = store.ask(MlflowClient.get_model_version, name, version).description or ""
+    at = before.find(CARD_HEADING)
+    description = f"{sentence}\n\n{before[at:]}" if at >= 0 else sentence
     store.ask(MlflowClient.update_model_version, name, version, description=description)
 
 
