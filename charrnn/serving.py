@@ -109,7 +109,9 @@ class TextModel:
             if len(one.score) > MAX_LENGTH:
                 raise ParamsError(f"score: must have at most {MAX_LENGTH} characters, has {len(one.score)}")
         # As objects: a column of floats would make NaN of None, which JSON does not have.
-        answers = pd.DataFrame([score_answer(self.writer, one) for one in options], columns=list(SCORE_COLUMNS), dtype=object)
+        answers = pd.DataFrame(
+            [score_answer(self.writer, one) for one in options], columns=list(SCORE_COLUMNS), dtype=object
+        )
         return answers if any(one.surprisal for one in options) else answers.drop(columns="surprisal")
 
 

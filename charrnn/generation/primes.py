@@ -8,7 +8,9 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.char_rnn import CharRNN, evaluating
 
 
-def prime_ids(vocabulary: Vocabulary, prime: str, generator: np.random.Generator, *, documents: bool) -> tuple[int, ...]:
+def prime_ids(
+    vocabulary: Vocabulary, prime: str, generator: np.random.Generator, *, documents: bool
+) -> tuple[int, ...]:
     """Return what is read before a text is written; at least one id.
 
     Args:
@@ -57,4 +59,5 @@ class Reading:
         with evaluating(self._model):
             logits, self.state = self._model(piece, self.state)
         self._read += len(piece)
-        return logits[:, 0]
+        after: Tensor = logits[:, 0]
+        return after

@@ -11,6 +11,8 @@ from tasks.tracking.mlflow.registry import (
     aliased_runs,
     describe_version,
     download_model,
+    find_version,
+    model_versions,
     registered_version,
     set_alias,
 )
@@ -39,6 +41,8 @@ __all__ = [
     "describe_version",
     "download_artifact",
     "download_model",
+    "find_version",
+    "model_versions",
     "read_run",
     "reason",
     "registered_version",
