@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from charrnn import __version__
 from charrnn.completions.answers import CompletionResponse, Json, Mail, Written
 from charrnn.completions.docs_page import docs_page
-from charrnn.completions.engine import Engine
+from charrnn.completions.engine import PLACES, QUEUE, Engine
 from charrnn.completions.figures import Counting, Figures
 from charrnn.completions.guards import Bodies, Token
 from charrnn.completions.model_page import model_page
@@ -67,9 +67,10 @@ class Service:
     engine: Engine
     _mail: Mail
 
-    def __init__(self, shelf: Shelf) -> None:
-        """Serve the models of `shelf`."""
+    def __init__(self, shelf: Shelf, places: int, queue: int) -> None:
+        """Serve the models of `shelf`; `places` and `queue` are the engine's."""
         self.shelf = shelf
+        self._places, self._queue = places, queue
         self.figures = Figures()
         self._scoring = asyncio.Semaphore(1)
         self._scores = 0
@@ -78,7 +79,7 @@ class Service:
     async def running(self, _app: FastAPI) -> AsyncIterator[None]:
         """Run the engine while the block runs."""
         self._mail = Mail(asyncio.get_running_loop())
-        self.engine = Engine(self._mail.tell)
+        self.engine = Engine(self._mail.tell, places=self._places, queue=self._queue)
         self.figures.watch(self.engine)
         self.engine.start()
         try:
@@ -120,14 +121,16 @@ class Service:
         return Json({"model": served.name, **answer})
 
 
-def create_app(shelf: Shelf, token: str | None = None) -> FastAPI:
+def create_app(shelf: Shelf, token: str | None = None, *, places: int = PLACES, queue: int = QUEUE) -> FastAPI:
     """Return the app.
 
     Args:
         shelf: the models that are served.
         token: that requests must have; None where none is needed.
+        places: texts that are written at the same time.
+        queue: texts that wait for a place at most.
     """
-    service = Service(shelf)
+    service = Service(shelf, places, queue)
     app = FastAPI(
         title="charrnn completions",
         version=__version__,

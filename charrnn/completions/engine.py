@@ -161,7 +161,8 @@ class Engine:
 
     def _changes(self) -> bool:
         """Take what came from other threads, wait while there is nothing to do; return whether to go on."""
-        if not (self._waiting or self._left or self._stopping) and (self._reading or self._batches):
+        # The lock is not taken at every character: other threads would wait for it in vain.
+        if (self._reading or self._batches) and not (self._left or self._stopping or self._next_fits()):
             return True
         with self._changed:
             while not (self._waiting or self._left or self._stopping or self._reading or self._batches):
@@ -169,12 +170,13 @@ class Engine:
             left, self._left = self._left, []
             if left:
                 self._let_go(left)
-            running = self.running
-            while self._waiting and running + len(self._waiting[0].prime.texts) <= self._places:
-                job = self._waiting.popleft()
-                running += len(job.prime.texts)
-                self._reading.append(job)
+            while self._next_fits():
+                self._reading.append(self._waiting.popleft())
             return not self._stopping
+
+    def _next_fits(self) -> bool:
+        """Return whether there is place for the job that waits longest."""
+        return bool(self._waiting) and self.running + len(self._waiting[0].prime.texts) <= self._places
 
     def _let_go(self, texts: Sequence[Text]) -> None:
         gone = set(texts)

@@ -58,6 +58,8 @@ Stop = Annotated[
     StopText | Annotated[list[StopText], Field(max_length=STOPS)] | None,
     _said(f"must be text of 1 to 1000 characters, or a list of at most {STOPS} such texts"),
 ]
+NoText = Annotated[Literal[""] | None, _said("must be null: the model writes forwards only")]
+NoPenalty = Annotated[Annotated[Float, Field(ge=0, le=0)] | None, _said("must be 0: there are no penalties")]
 # All characters are kept where the share is 1.
 TopP = Annotated[PositiveShare | None, AfterValidator(_none_if_one)]
 Bias = Annotated[float, Field(ge=-100, le=100)]
@@ -119,11 +121,11 @@ class CompletionRequest(_Strict):
     """Not used."""
     best_of: PositiveInt | None = None
     """Only as many as `n`."""
-    suffix: Literal[""] | None = None
+    suffix: NoText = None
     """Only null: the model writes forwards."""
-    presence_penalty: Annotated[Float, Field(ge=0, le=0)] | None = None
+    presence_penalty: NoPenalty = None
     """Only 0."""
-    frequency_penalty: Annotated[Float, Field(ge=0, le=0)] | None = None
+    frequency_penalty: NoPenalty = None
     """Only 0."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from charrnn.completions.app import Service
@@ -24,7 +25,12 @@ HEAD_SECONDS = 10.0
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serve `app` on `listener` until SIGINT or SIGTERM; then refuse new requests, finish what runs, and return."""
-    config = uvicorn.Config(
+    asyncio.run(_Server(configured(app), app.state.service).serve([listener]))
+
+
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """Return uvicorn's settings for `app`: quiet, and patient for a while only."""
+    return uvicorn.Config(
         app,
         http=_ImpatientProtocol,
         ws="none",
@@ -34,7 +40,6 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    asyncio.run(_Server(config, app.state.service).serve([listener]))
 
 
 class _Server(uvicorn.Server):
