@@ -98,7 +98,7 @@ class Written:
             for number, text in list(going.items()):
                 piece = text.take()
                 if piece is None and text.failure:
-                    raise RequestError(503 if self._engine.works else 500, text.failure, code="unfinished")
+                    raise RequestError(503 if self._engine.stopping else 500, text.failure, code="unfinished")
                 if piece is not None:
                     new.append((number, piece))
                     if piece.reason:

@@ -63,13 +63,15 @@ class Engine:
         """
         self.characters = 0
         """Written so far, in all texts (count)."""
+        self.stopping = False
+        """Whether it was told to stop."""
         self._tell = tell
         self._places, self._queue = places, queue
         self._changed = threading.Condition()
         # Of all threads, guarded by the condition.
         self._waiting: deque[Job] = deque()
         self._left: list[Text] = []
-        self._taking, self._stopping = True, False
+        self._taking = True
         # Of the engine's thread.
         self._reading: deque[Job] = deque()
         self._batches: list[Batch] = []
@@ -127,7 +129,7 @@ class Engine:
     def stop(self) -> None:
         """Stop; what is not written yet fails."""
         with self._changed:
-            self._taking, self._stopping = False, True
+            self._taking, self.stopping = False, True
             self._changed.notify()
         self._thread.join()
 
@@ -162,17 +164,17 @@ class Engine:
     def _changes(self) -> bool:
         """Take what came from other threads, wait while there is nothing to do; return whether to go on."""
         # The lock is not taken at every character: other threads would wait for it in vain.
-        if (self._reading or self._batches) and not (self._left or self._stopping or self._next_fits()):
+        if (self._reading or self._batches) and not (self._left or self.stopping or self._next_fits()):
             return True
         with self._changed:
-            while not (self._waiting or self._left or self._stopping or self._reading or self._batches):
+            while not (self._waiting or self._left or self.stopping or self._reading or self._batches):
                 self._changed.wait()
             left, self._left = self._left, []
             if left:
                 self._let_go(left)
             while self._next_fits():
                 self._reading.append(self._waiting.popleft())
-            return not self._stopping
+            return not self.stopping
 
     def _next_fits(self) -> bool:
         """Return whether there is place for the job that waits longest."""

@@ -1,17 +1,19 @@
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from charrnn.completions.batch import Prime
 from charrnn.completions.engine import PRIME_PIECE, Engine, Job, QueueFullError, StoppedError
+from charrnn.completions.shelf import Served
 from charrnn.completions.text import Text
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.generation.sampling import sample
 from tests.charrnn.completions.models import served
 
 LONG = 100_000
-SERVED = served()
+
+Ordered = Callable[..., Job]
 
 
 class Told:
@@ -49,8 +51,14 @@ def text(length: int = 20, **options: object) -> Text:
     return Text(SamplingOptions.model_validate(options), length)
 
 
-def job(*texts: Text) -> Job:
-    return Job(SERVED.batch, Prime(SERVED.writer, texts))
+@pytest.fixture
+def model() -> Served:
+    return served()
+
+
+@pytest.fixture
+def job(model: Served) -> Ordered:
+    return lambda *texts: Job(model.batch, Prime(model.writer, texts))
 
 
 def written(one: Text) -> str:
@@ -59,17 +67,17 @@ def written(one: Text) -> str:
     return piece.text
 
 
-def test_each_text_is_what_the_sampler_writes(engine: Engine, told: Told) -> None:
+def test_each_text_is_what_the_sampler_writes(engine: Engine, told: Told, job: Ordered, model: Served) -> None:
     texts = [text(30, prime="ab", seed=seed) for seed in range(6)]
     engine.submit([job(one) for one in texts])
     told.until_ended(*texts)
-    network, vocabulary = SERVED.writer.network, SERVED.writer.vocabulary
+    network, vocabulary = model.writer.network, model.writer.vocabulary
     assert [written(one) for one in texts] == [
         sample(network, vocabulary, one.options.model_copy(update={"length": 30})) for one in texts
     ]
 
 
-def test_what_finds_neither_place_nor_queue_is_refused_whole(engine: Engine, told: Told) -> None:
+def test_what_finds_neither_place_nor_queue_is_refused_whole(engine: Engine, told: Told, job: Ordered) -> None:
     running = [text(LONG) for _ in range(4)]
     engine.submit([job(*running)])
     told.until_begun(running[0])
@@ -79,7 +87,7 @@ def test_what_finds_neither_place_nor_queue_is_refused_whole(engine: Engine, tol
     assert (engine.running, engine.waiting) == (4, 2)
 
 
-def test_who_leaves_makes_place_for_who_waits(engine: Engine, told: Told) -> None:
+def test_who_leaves_makes_place_for_who_waits(engine: Engine, told: Told, job: Ordered) -> None:
     running, waiting = [text(LONG) for _ in range(4)], text()
     engine.submit([job(*running)])
     told.until_begun(running[0])
@@ -89,7 +97,7 @@ def test_who_leaves_makes_place_for_who_waits(engine: Engine, told: Told) -> Non
     assert all(not one.ended for one in running)
 
 
-def test_who_leaves_while_waiting_is_never_written(engine: Engine, told: Told) -> None:
+def test_who_leaves_while_waiting_is_never_written(engine: Engine, told: Told, job: Ordered) -> None:
     running, waiting = [text(LONG) for _ in range(4)], text()
     engine.submit([job(*running)])
     told.until_begun(running[0])
@@ -102,7 +110,7 @@ def test_who_leaves_while_waiting_is_never_written(engine: Engine, told: Told) -
     assert not waiting.pieces
 
 
-def test_a_long_prime_does_not_hold_a_short_one(engine: Engine, told: Told) -> None:
+def test_a_long_prime_does_not_hold_a_short_one(engine: Engine, told: Told, job: Ordered) -> None:
     slow, quick = text(prime="a" * 200 * PRIME_PIECE), text()
     engine.submit([job(slow)])
     engine.submit([job(quick)])
@@ -111,14 +119,14 @@ def test_a_long_prime_does_not_hold_a_short_one(engine: Engine, told: Told) -> N
     told.until_ended(slow)
 
 
-def test_only_the_prime_may_be_wanted(engine: Engine, told: Told) -> None:
+def test_only_the_prime_may_be_wanted(engine: Engine, told: Told, job: Ordered) -> None:
     none = text(0, prime="ab")
     engine.submit([job(none)])
     told.until_ended(none)
     assert none.reason == "length"
 
 
-def test_after_refusing_what_runs_is_finished(engine: Engine, told: Told) -> None:
+def test_after_refusing_what_runs_is_finished(engine: Engine, told: Told, job: Ordered) -> None:
     one = text(2000)
     engine.submit([job(one)])
     engine.refuse()
@@ -128,7 +136,7 @@ def test_after_refusing_what_runs_is_finished(engine: Engine, told: Told) -> Non
     assert (one.reason, len(written(one))) == ("length", 2000)
 
 
-def test_what_is_unfinished_at_the_stop_fails(engine: Engine, told: Told) -> None:
+def test_what_is_unfinished_at_the_stop_fails(engine: Engine, told: Told, job: Ordered) -> None:
     running, waiting = [text(LONG) for _ in range(4)], text(LONG)
     engine.submit([job(*running)])
     told.until_begun(running[0])
@@ -138,7 +146,7 @@ def test_what_is_unfinished_at_the_stop_fails(engine: Engine, told: Told) -> Non
     assert not engine.works
 
 
-def test_two_models_write_at_the_same_time(engine: Engine, told: Told) -> None:
+def test_two_models_write_at_the_same_time(engine: Engine, told: Told, job: Ordered) -> None:
     other = served(cell="gru")
     texts = text(40, seed=2), text(40, seed=2)
     engine.submit([job(texts[0]), Job(other.batch, Prime(other.writer, [texts[1]]))])
@@ -147,7 +155,7 @@ def test_two_models_write_at_the_same_time(engine: Engine, told: Told) -> None:
     assert written(texts[1]) == expected != written(texts[0])
 
 
-def test_a_diverged_network_fails_its_texts_and_no_others(engine: Engine, told: Told) -> None:
+def test_a_diverged_network_fails_its_texts_and_no_others(engine: Engine, told: Told, job: Ordered) -> None:
     broken = served()
     broken.writer.network.decoder.bias.fill_(float("nan"))
     bad, good = text(), text()
