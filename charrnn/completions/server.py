@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -23,9 +24,15 @@ HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request; so long is a connection kept open that asks for nothing."""
 
 
-def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serve `app` on `listener` until SIGINT or SIGTERM; then refuse new requests, finish what runs, and return."""
-    asyncio.run(_Server(configured(app), app.state.service).serve([listener]))
+def serve(app: FastAPI, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve `app` on `listener` until SIGINT or SIGTERM; then refuse new requests, finish what runs, and return.
+
+    Args:
+        app: of `charrnn.completions.app.create_app`.
+        listener: has its address.
+        announce: called when requests are answered and signals are heard.
+    """
+    asyncio.run(_Server(configured(app), app.state.service, announce).serve([listener]))
 
 
 def configured(app: ASGIApp) -> uvicorn.Config:
@@ -45,10 +52,15 @@ def configured(app: ASGIApp) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """uvicorn's server, which ends without passing the signal on: ending by a signal is the usual end."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._announce = service, announce
         self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        self._announce()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,6 +86,8 @@ class _Server(uvicorn.Server):
         while not engine.idle and time.monotonic() < until:
             await asyncio.sleep(0.02)
         await asyncio.to_thread(engine.stop)
+        # uvicorn would log a traceback of every answer that it ends from now on.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
 
 

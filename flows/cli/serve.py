@@ -70,8 +70,8 @@ def serve(
         name = wanted if found is None else found.name
         address = f"[{host}]" if ":" in host else host
         state = "waits for" if found is None else "serves"
-        print(f"{state} {name} on http://{address}:{listener.getsockname()[1]}; Ctrl-C stops it", flush=True)
-        serve_app(create_app(shelf, token), listener)
+        line = f"{state} {name} on http://{address}:{listener.getsockname()[1]}; Ctrl-C stops it"
+        serve_app(create_app(shelf, token), listener, lambda: print(line, flush=True))
     return 0
 
 
