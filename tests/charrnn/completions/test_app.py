@@ -86,9 +86,17 @@ def test_without_fields_the_defaults_are_those_of_openai(address: str) -> None:
     answer = post(address).json()
     assert len(answer["choices"][0]["text"]) == 16
     assert answer["usage"]["prompt_tokens"] == 0
-    null = dict.fromkeys(("prompt", "max_tokens", "temperature", "top_p", "n", "stop", "suffix", "logit_bias", "model"))
+    null: dict[str, Any] = dict.fromkeys(
+        ("prompt", "max_tokens", "temperature", "top_p", "n", "stop", "suffix", "logit_bias", "model")
+    )
     assert post(address, **null, seed=1).json()["choices"][0]["text"] == plain()
-    neutral = {"n": 1, "best_of": 1, "presence_penalty": 0, "frequency_penalty": 0.0, "user": "somebody"}
+    neutral: dict[str, Any] = {
+        "n": 1,
+        "best_of": 1,
+        "presence_penalty": 0,
+        "frequency_penalty": 0.0,
+        "user": "somebody",
+    }
     assert post(address, **neutral, seed=1, top_p=1, temperature=1).json()["choices"][0]["text"] == plain()
 
 
@@ -315,15 +323,15 @@ def test_the_client_gets_our_reason(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("key", ["another", f"{TOKEN}x", "é"])
 def test_without_the_token_nothing_is_answered(key: str, address: str) -> None:
-    headers = {"Authorization": f"Bearer {key}".encode()}
+    headers = {b"Authorization": f"Bearer {key}".encode()}
     for path in ("/v1/models", "/", "/docs", "/openapi.json", "/metrics", "/nowhere"):
         answer = httpx.get(f"{address}{path}", headers=headers)
         assert answer.status_code == 401
         assert answer.json()["error"]["type"] == "authentication_error"
     assert httpx.get(f"{address}/v1/models").status_code == 401
-    with OpenAI(base_url=f"{address}/v1", api_key="another", max_retries=0) as client:
-        with pytest.raises(openai.AuthenticationError):
-            client.models.list()
+    client = OpenAI(base_url=f"{address}/v1", api_key="another", max_retries=0)
+    with client, pytest.raises(openai.AuthenticationError):
+        client.models.list()
 
 
 def test_paths_and_methods_that_there_are_not_are_said_in_the_same_form(address: str) -> None:

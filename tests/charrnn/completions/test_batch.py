@@ -18,7 +18,9 @@ from charrnn.generation.writer import Writer
 from charrnn.model.cells import CELLS
 from tests.charrnn.completions.models import CHARACTERS, VOCABULARY, writer
 
-MODELS = {f"{cell} {documents}": writer(cell=cell, documents=documents) for cell in CELLS for documents in (0, 1)}
+MODELS = {
+    f"{cell} {int(documents)}": writer(cell=cell, documents=documents) for cell in CELLS for documents in (False, True)
+}
 MODELS |= {
     "layer norm": writer(layer_norm=True, num_layers=3),
     "one-hot": writer(embedding_size=None, num_layers=1),

@@ -1,12 +1,14 @@
-"""Requests that schemathesis makes of the OpenAPI document, right and wrong ones: each answer is as the document says."""
+"""Requests that schemathesis makes of the OpenAPI document, right and wrong ones: answers are as the document says."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import Case, GenerationMode
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -38,16 +40,15 @@ def address() -> Iterator[str]:
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_as_the_document_says(mode: GenerationMode, address: str) -> None:
-    operations = [
-        result.ok() for result in schemathesis.openapi.from_url(f"{address}/openapi.json").get_all_operations()
-    ]
+    found = schemathesis.openapi.from_url(f"{address}/openapi.json").get_all_operations()
+    operations = [result.ok() for result in found if isinstance(result, Ok)]
     assert {operation.label for operation in operations} == OPERATIONS
     # Without a body, nothing of a request can be wrong.
     for operation in (one for one in operations if mode is GenerationMode.POSITIVE or list(one.body)):
 
         @FEW
         @given(operation.as_strategy(generation_mode=mode))
-        def answers(case: Case) -> None:
+        def answers(case: Any) -> None:
             if isinstance(case.body, dict) and isinstance(case.body.get("max_tokens"), int):
                 case.body["max_tokens"] = min(case.body["max_tokens"], 50)  # no long texts
             case.call_and_validate(checks=CHECKS, timeout=30)

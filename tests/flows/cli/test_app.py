@@ -19,11 +19,17 @@ from flows.cli.app import app
 from flows.cli.command import Example
 from tests.workplace import captured
 
-COMMANDS = ["init", "train", "sample", "score", "compare", "sync", "prune", "promote", "server", "params"]
+COMMANDS = ["init", "train", "sample", "score", "compare", "sync", "prune", "promote", "serve", "server", "params"]
 SCRIPTS = {name: {"train": "pipeline"}.get(name, name) for name in COMMANDS}
 SLOW = {"torch", "prefect", "mlflow", "pandas"}
 # What a command needs beside options.
-NEEDED = {"init": ["novel.txt"], "sample": ["last"], "score": ["last", "novel.txt"], "promote": ["charrnn", "3"]}
+NEEDED = {
+    "init": ["novel.txt"],
+    "sample": ["last"],
+    "score": ["last", "novel.txt"],
+    "promote": ["charrnn", "3"],
+    "serve": ["last"],
+}
 CHARRNN = "from flows.cli.entry import charrnn; charrnn()"
 
 

@@ -76,7 +76,7 @@ def client(models: ServedModels) -> Iterator[OpenAI]:
 
 def current(models: ServedModels) -> str | None:
     served = models.at_hand(None)
-    return served and served.name
+    return None if served is None else served.name
 
 
 def test_the_champion_and_every_version_are_listed(registry: Registry, client: OpenAI) -> None:
