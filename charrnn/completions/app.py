@@ -158,7 +158,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/v1/completions",
         response_model=Completion,
         responses={
-            200: {"description": "the texts", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            200: {"description": "the texts", "content": {"text/event-stream": {}}},
             **_failures(400, 404, 429, 500, 503),
         },
     )

@@ -16,8 +16,6 @@ from pydantic import (
     WrapValidator,
 )
 
-from charrnn.config.types import Count, Float, PositiveInt, PositiveShare, Seed
-
 MAX_PROMPT = 100_000
 """Characters of all prompts of a request (count)."""
 MAX_LENGTH = 100_000
@@ -59,10 +57,14 @@ Stop = Annotated[
     _said(f"must be text of 1 to 1000 characters, or a list of at most {STOPS} such texts"),
 ]
 NoText = Annotated[Literal[""] | None, _said("must be null: the model writes forwards only")]
-NoPenalty = Annotated[Annotated[Float, Field(ge=0, le=0)] | None, _said("must be 0: there are no penalties")]
-# All characters are kept where the share is 1.
-TopP = Annotated[PositiveShare | None, AfterValidator(_none_if_one)]
-Bias = Annotated[float, Field(ge=-100, le=100)]
+NoPenalty = Annotated[
+    Annotated[float, Field(strict=True, ge=0, le=0)] | None, _said("must be 0: there are no penalties")
+]
+Share = Annotated[float, Field(strict=True, gt=0, le=1)]
+# All characters are kept where it is 1.
+TopP = Annotated[Share | None, AfterValidator(_none_if_one)]
+Positive = Annotated[int, Field(strict=True, ge=1)]
+Bias = Annotated[float, Field(strict=True, ge=-100, le=100)]
 
 
 class _Strict(BaseModel):
@@ -87,19 +89,19 @@ class CompletionRequest(_Strict):
     """Id of a model that `GET /v1/models` lists; by default the first."""
     prompt: Prompt | None = None
     """Text to continue, or several; empty starts a document, or a stream from a line break."""
-    max_tokens: Annotated[int, Field(ge=0, le=MAX_LENGTH)] | None = None
+    max_tokens: Annotated[int, Field(strict=True, ge=0, le=MAX_LENGTH)] | None = None
     """Characters to write at most (count); by default 16, as OpenAI has it."""
-    temperature: Annotated[Float, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = None
     """0 always takes the likeliest character, 1 (the default) samples as learnt."""
-    top_p: TopP | None = None
+    top_p: TopP = None
     """Draw only from the likeliest characters that together have this probability."""
-    top_k: PositiveInt | None = None
+    top_k: Positive | None = None
     """Draw only from the k likeliest characters. Not of OpenAI's protocol."""
-    min_p: PositiveShare | None = None
+    min_p: Share | None = None
     """Draw only from characters at least this many times as probable as the likeliest. Not of OpenAI's protocol."""
-    n: Annotated[PositiveInt, Field(le=MAX_TEXTS)] | None = None
+    n: Annotated[int, Field(strict=True, ge=1, le=MAX_TEXTS)] | None = None
     """Texts for each prompt (count), with seeds seed, seed + 1, ...; by default 1."""
-    seed: Seed | None = None
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] | None = None
     """Random seed: same seed, same text; by default another each time."""
     stop: Stop = None
     """Texts the first of which to appear ends the text; it is not part of it."""
@@ -109,7 +111,7 @@ class CompletionRequest(_Strict):
     """Only with `stream`."""
     echo: bool | None = None
     """Begin each text with its prompt, as the model has read it."""
-    logprobs: Annotated[Count, Field(le=5)] | None = None
+    logprobs: Annotated[int, Field(strict=True, ge=0, le=5)] | None = None
     """Tell the log-probability of each character, and of so many of the likeliest there: the model's own, at
     temperature 1 and without filters and `logit_bias`."""
     logit_bias: dict[str, Bias] | None = None
@@ -119,7 +121,7 @@ class CompletionRequest(_Strict):
     protocol."""
     user: str | None = None
     """Not used."""
-    best_of: PositiveInt | None = None
+    best_of: Positive | None = None
     """Only as many as `n`."""
     suffix: NoText = None
     """Only null: the model writes forwards."""

@@ -278,7 +278,7 @@ def completed(words: str) -> list[str]:
     ("words", "completions"),
     [
         ("charrnn tr", ["train"]),
-        ("charrnn s", ["sample", "score", "sync", "server"]),
+        ("charrnn s", ["sample", "score", "sync", "serve", "server"]),
         ("charrnn sample --te", ["--temperature"]),
         ("charrnn sample last --to", ["--top-k", "--top-p"]),
         ("charrnn train --dry-run --qu", ["--quiet"]),
