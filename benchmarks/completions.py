@@ -32,6 +32,55 @@ PAIRS = 3
 CLIENT = Path(__file__).with_name("streams.py")
 
 
+def measure(bench: Bench) -> list[Figure]:
+    checkpoint = bench.folder / "model.ckpt"
+    model = _save(checkpoint)
+    with _server(checkpoint) as port:
+        first = statistics.median(arrival.first for arrival in _clients(port, 1, 1, FIRSTS)[1])
+        slow, plain, share = alternate(
+            lambda: _clients(port, 1, ALONE_LENGTH)[0],
+            lambda: seconds(lambda: sample(model, vocabulary(), SamplingOptions(length=ALONE_LENGTH, temperature=1))),
+            PAIRS,
+        )
+        options = [SamplingOptions(length=CLIENT_LENGTH, seed=seed, temperature=1) for seed in range(CLIENTS)]
+        gaps: list[float] = []
+
+        def served() -> float:
+            taken, arrivals = _clients(port, CLIENTS, CLIENT_LENGTH)
+            gaps.extend(gap for arrival in arrivals for gap in arrival.gaps)
+            return taken
+
+        together, batched, shared = alternate(
+            served, lambda: seconds(lambda: sample_many(model, vocabulary(), options)), PAIRS
+        )
+    written = CLIENTS * CLIENT_LENGTH
+    late = float(np.percentile(gaps, 99)) * 1000
+    speeds = f"{ALONE_LENGTH / slow:,.0f} characters/s against {ALONE_LENGTH / plain:,.0f}"
+    all_speeds = f"{written / together:,.0f} characters/s against {written / batched:,.0f}"
+    return [
+        Figure(
+            "22 (first)",
+            "completions server, default model: time to the first character at idle",
+            "<= 10 ms",
+            f"{first * 1000:.1f} ms",
+            first <= 0.01,
+        ),
+        Figure(
+            "22 (one)", "one stream, against the plain sampler", ">= 80 %", f"{1 / share:.0%} ({speeds})", share <= 1.25
+        ),
+        Figure(
+            "22 (many)",
+            f"{CLIENTS} streams at once, against as many texts of the plain sampler side by side",
+            ">= 60 %",
+            f"{1 / shared:.0%} ({all_speeds})",
+            shared <= 1 / 0.6,
+        ),
+        Figure(
+            "22 (p99)", f"between two events of one of {CLIENTS} streams, p99", "<= 50 ms", f"{late:.0f} ms", late <= 50
+        ),
+    ]
+
+
 def _save(path: Path) -> CharRNN:
     """Save an untrained model of the default size."""
     params = load_params([], [])

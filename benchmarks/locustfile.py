@@ -1,4 +1,4 @@
-"""A load of many clients for a long time, with locust (https://locust.io), which is not installed with this project.
+"""A load of many clients for a long time, with locust (https://locust.io).
 
     charrnn serve charrnn@champion &
     locust --locustfile benchmarks/locustfile.py --headless --users 64 --run-time 10m --host http://127.0.0.1:8000
