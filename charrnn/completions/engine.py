@@ -145,7 +145,6 @@ class Engine:
         except Exception:
             logger.exception("error     the engine has stopped")
             failure = "the server has failed"
-            raise
         finally:
             with self._changed:
                 self._taking = False
@@ -194,12 +193,13 @@ class Engine:
         """Read a piece of the primes that have a place, in turn."""
         budget = PRIME_PIECE
         while self._reading and budget > 0:
-            job = self._reading.popleft()
+            job = self._reading[0]
             budget -= max(CALL_COST, job.prime.read(budget))
             if job.prime.left:
-                self._reading.append(job)
+                self._reading.rotate(-1)
             else:
                 self._begin(job)
+                self._reading.popleft()
 
     def _begin(self, job: Job) -> None:
         """Let the texts of a prime that was read join the others."""

@@ -163,3 +163,19 @@ def test_a_diverged_network_fails_its_texts_and_no_others(engine: Engine, told: 
     told.until_ended(bad, good)
     assert bad.failure == "the model's logits are not finite: its training diverged"
     assert good.reason == "length"
+
+
+def test_a_fault_of_the_program_ends_every_text_and_is_logged(
+    engine: Engine, told: Told, model: Served, job: Ordered, caplog: pytest.LogCaptureFixture
+) -> None:
+    running, faulty = text(LONG), text()
+    engine.submit([job(running)])
+    told.until_begun(running)
+    prime = Prime(model.writer, [faulty])
+    vars(prime)["_readings"] = {}  # which cannot be read
+    engine.submit([Job(model.batch, prime)])
+    told.until_ended(running, faulty)
+    assert (running.failure, faulty.failure) == ("the server has failed", "the server has failed")
+    with pytest.raises(StoppedError):
+        engine.submit([job(text())])
+    assert "the engine has stopped" in caplog.text
