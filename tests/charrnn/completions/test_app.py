@@ -233,6 +233,11 @@ def test_whatever_a_prompt_holds_the_server_answers(address: str) -> None:
         assert post(address, prompt=prompt, echo=True).status_code == 200
 
 
+def test_whatever_a_field_holds_the_reason_can_be_sent(address: str) -> None:
+    for fields in ({"temperature": "\ud800"}, {"\ud800": 1}, {"model": "\ud800"}, {"logit_bias": {"\ud800": 1}}):
+        assert post(address, **fields).status_code in (400, 404)
+
+
 # Errors
 
 
