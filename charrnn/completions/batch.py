@@ -138,9 +138,12 @@ class Batch:
         ids = self._draws.draw(logits)
         self._drawn.append(ids)
         self.joined = []
-        for row, rated in self._rated:
-            likeliest = self.texts[row].likeliest or 0
-            rated += _rated(torch.from_numpy(self._logits[row : row + 1]), ids[row : row + 1], likeliest, self._symbols)
+        if self._rated:
+            rated = list(self._rated)
+            most = max(self.texts[row].likeliest or 0 for row in rated)
+            found = _rated(torch.from_numpy(self._logits[rated]), ids[rated], most, self._symbols)
+            for row, one in zip(rated, found, strict=True):
+                self._rated[row].append(one.with_top(self.texts[row].likeliest or 0))
         ended: list[Text] = []
         if self._may_end(ids):
             self.settle()
@@ -158,13 +161,12 @@ class Batch:
         # Transposed, and a copy: each text's characters stand side by side.
         drawn = np.ascontiguousarray(np.array(self._drawn).T)
         characters = self._code_points[drawn]
-        rated_rows = dict(self._rated)
         stopped = (drawn[:, -1] == self._stop_id).tolist() if self._documents else [False] * len(drawn)
         for row, text in enumerate(self.texts):
             code_points: bytes = characters[row].tobytes()
             if stopped[row]:
                 code_points = code_points[:-CHARACTER_BYTES]
-            rated = rated_rows.get(row, [])
+            rated = self._rated.get(row, [])
             written = code_points.decode("utf-32-le", "surrogatepass")
             text.write(written, rated[: len(written)], stopped=stopped[row])
             rated.clear()
@@ -193,9 +195,9 @@ class Batch:
     def _arrange(self) -> None:
         """Note what of the texts has to be looked at after each character."""
         self._until_length = min((text.left for text in self.texts), default=0)
-        self._rated: list[tuple[int, list[Rated]]] = [
-            (row, []) for row, text in enumerate(self.texts) if text.likeliest is not None
-        ]
+        self._rated: dict[int, list[Rated]] = {
+            row: [] for row, text in enumerate(self.texts) if text.likeliest is not None
+        }
         self._stops = [
             (row, frozenset(self._places[c] for c in text.last_characters if c in self._places))
             for row, text in enumerate(self.texts)
@@ -211,11 +213,11 @@ class Batch:
 def _rated(
     logits: Tensor, ids: Sequence[int] | npt.NDArray[np.int64], likeliest: int, symbols: Sequence[str]
 ) -> list[Rated]:
-    """Return how probable each of `ids` was under its row of `logits`, (ids, vocabulary_size); not of stop symbols."""
+    """Return how probable each of `ids` was under its row of `logits`, (ids, vocabulary_size)."""
     logprobs = torch.log_softmax(logits.double(), dim=1)
-    values, places = logprobs.topk(min(likeliest, logprobs.shape[1]), dim=1)
+    values, places = (part.tolist() for part in logprobs.topk(min(likeliest, logprobs.shape[1]), dim=1))
+    given = logprobs.gather(1, torch.tensor(ids, device=logprobs.device)[:, None])[:, 0].tolist()
     return [
-        Rated(symbols[number], float(row[number]), {symbols[p]: v for p, v in zip(top, value, strict=True)})
-        for number, row, value, top in zip(map(int, ids), logprobs, values.tolist(), places.tolist(), strict=True)
-        if symbols[number]
+        Rated(symbols[number], logprob, {symbols[p]: v for p, v in zip(top, value, strict=True)})
+        for number, logprob, value, top in zip(map(int, ids), given, values, places, strict=True)
     ]

@@ -6,6 +6,7 @@ Knows neither the network nor how a piece reaches the client.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from charrnn.config.sampling_options import SamplingOptions
@@ -27,6 +28,12 @@ class Rated:
     character: str
     logprob: float | None
     top: Mapping[str, float] | None
+
+    def with_top(self, likeliest: int) -> "Rated":
+        """Return the same with so many of the likeliest characters at most."""
+        if self.top is None or len(self.top) <= likeliest:
+            return self
+        return Rated(self.character, self.logprob, dict(islice(self.top.items(), likeliest)))
 
 
 @dataclass(frozen=True)

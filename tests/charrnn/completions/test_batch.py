@@ -197,6 +197,20 @@ def test_log_probabilities_are_those_of_the_network_whatever_is_drawn(name: str)
         assert list(one.top.values()) == pytest.approx(values.tolist(), abs=1e-4)
 
 
+def test_texts_side_by_side_are_told_as_many_of_the_likeliest_as_each_asks_for() -> None:
+    made = MODELS["lstm 0"]
+    batch = Batch(made)
+    texts = [joined(batch, made, Text(SamplingOptions(seed=1), 5, likeliest=count)) for count in (1, None, 3, 0)]
+    while batch.texts:
+        batch.step()
+    counts = []
+    for text in texts:
+        piece = text.take()
+        assert piece is not None
+        counts.append([len(one.top or {}) for one in piece.rated])
+    assert counts == [[1] * 5, [], [3] * 5, [0] * 5]
+
+
 def test_a_diverged_network_says_so() -> None:
     made = writer()
     batch = Batch(made)
