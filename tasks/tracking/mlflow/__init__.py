@@ -11,6 +11,8 @@ from tasks.tracking.mlflow.registry import (
     aliased_runs,
     describe_version,
     download_model,
+    find_version,
+    model_versions,
     registered_version,
     set_alias,
 )
@@ -40,6 +42,8 @@ __all__ = [
     "describe_version",
     "download_artifact",
     "download_model",
+    "find_version",
+    "model_versions",
     "read_run",
     "read_texts",
     "reason",
