@@ -20,14 +20,14 @@ from charrnn.report.cells import Found, find_units
 from charrnn.report.characters import Plane, plane
 from charrnn.report.copying import Copied, Copying, compare, write_samples
 from charrnn.report.held_out import HeldOut, of_split, of_text
-from charrnn.report.memory import ContextLosses, Gradients, context_losses, gradients
+from charrnn.report.memory import REACH, ContextLosses, Gradients, context_losses, gradients
 from charrnn.report.passages import Passages, choose
 from charrnn.report.reading import CONTEXT, PIECES, Reading, pace, read
 from charrnn.report.subject import Subject
 
 NO_TRAINING_TEXT = "The encoded training text of this model is not in the data folder."
 _MOST_READ = 32_000
-_FEWEST_READ = 2_500
+_FEWEST_READ = 1_000
 _MOST_VALUES = 16_000_000  # activations that are kept
 _MOST_TARGETS = 160  # losses whose gradients are taken
 # Shares of the time that each part may take.
@@ -126,10 +126,12 @@ def measure(subject: Subject, seconds: float) -> Contents:
     context = context_losses(network, held_out, int(_MEMORY * seconds * speed))
     typical = passages.typical
     targets = np.arange(typical.start, typical.stop)[1:]
-    middle = targets[len(targets) // 4 :][:_MOST_TARGETS]
+    # To take a gradient is about three times the work of reading.
+    possible = int(_GRADIENTS * seconds * speed / (3 * REACH))
+    middle = targets[len(targets) // 4 :][: min(_MOST_TARGETS, possible)]
     depends = gradients(network, held_out, middle, _GRADIENTS * seconds)
     writer, sampling = Writer(network, vocabulary, data), checkpoint.params.sampling
-    longest = max(100, int(_SAMPLES * seconds * speed / PIECES))
+    longest = max(50, int(_SAMPLES * seconds * speed / PIECES))
     written = write_samples(writer, sampling.options(), sampling.count(data.has_documents), longest)
     copying = (
         compare(written, held_out, train_ids, vocabulary, max(1, int(_SEARCHED_PER_SECOND * seconds)))

@@ -44,5 +44,5 @@
         label: "Gradient by distance", x: "Characters before", y: `Mean norm of the gradient over ${data.targets.length} losses (logarithmic)`, logY: true,
         series: [{ name: "norm", points }],
       }));
-  } else details.textContent = "The text that was read is too short for this.";
+  } else details.textContent = "The text that was read is too short, or the time was, to take gradients.";
 }

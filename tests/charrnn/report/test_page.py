@@ -37,7 +37,7 @@ HISTORY = History(
 
 @pytest.fixture(scope="module")
 def contents() -> Contents:
-    return measure(subject_of(made_up_play(12_000), "model.num_layers=2", history=HISTORY), 5)
+    return measure(subject_of(made_up_play(12_000), "model.num_layers=2", history=HISTORY), 60)
 
 
 @pytest.fixture(scope="module")
