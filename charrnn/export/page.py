@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
@@ -110,12 +110,10 @@ def _check_cell(cell: str) -> None:
 
 def _check_size(writer: Writer, precision: Precision) -> None:
     """Raise ParamsError where the page would be too large."""
-    size, small = (_page_size(writer, one) for one in (precision, "int8"))
-    if size > LARGEST:
-        problem = f"the page would have {size / 1e6:,.0f} MB, at most {LARGEST / 1e6:,.0f} MB are allowed"
-        raise ParamsError(
-            problem + (f"; with int8 weights it would have {small / 1e6:,.0f} MB" if small < size else "")
-        )
+    sizes = {one: _page_size(writer, one) / 1e6 for one in get_args(Precision)}
+    if sizes[precision] > LARGEST / 1e6:
+        would = " and ".join(f"{size:,.0f} MB with {one} weights" for one, size in sizes.items())
+        raise ParamsError(f"the page would have {would}; at most {LARGEST / 1e6:,.0f} MB are allowed")
 
 
 def _about(writer: Writer) -> str:

@@ -1,5 +1,7 @@
 """`charrnn export`: a trained model as a web page, as ONNX, as safetensors."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +10,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.errors import ParamsError
-from charrnn.files import write_bytes, write_text
+from charrnn.files import atomic_file
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
@@ -62,32 +64,37 @@ def export(
         from charrnn.training.device import reading
     trained = find_checkpoint(params, wanted)
     writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
+    files: dict[Path, bytes] = {}
     if html is not None:
         from charrnn.export.page import model_page
 
-        with reading(trained.params.training, trained.threads):
-            held_out = _held_out(params, trained)
-            try:
-                page = model_page(writer, escaped(wanted), weights=weights, held_out=held_out)
-            except ParamsError as error:
-                raise ParamsError(f"--html: {error}") from None
-        write_text(html, page)
-        print(f"page         {html}  {len(page) / 1e6:.2f} MB")
+        with reading(trained.params.training, trained.threads), _option("--html"):
+            page = model_page(writer, escaped(wanted), weights=weights, held_out=_held_out(params, trained))
+        files[html] = page.encode("utf-8")
     if onnx is not None:
         from charrnn.export.onnx_file import onnx_bytes
 
-        try:
-            content = onnx_bytes(writer)
-        except ParamsError as error:
-            raise ParamsError(f"--onnx: {error}") from None
-        write_bytes(onnx, content)
-        print(f"ONNX         {onnx}")
+        with _option("--onnx"):
+            files[onnx] = onnx_bytes(writer)
     if safetensors is not None:
-        from charrnn.export.tensors import write_tensors
+        from charrnn.export.tensors import tensor_files
 
-        write_tensors(safetensors, writer)
-        print(f"safetensors  {safetensors}")
+        files |= {safetensors / name: content for name, content in tensor_files(writer).items()}
+    with ExitStack() as together:  # where one cannot be written, none is
+        for path, content in files.items():
+            together.enter_context(atomic_file(path)).write_bytes(content)
+    for path, content in files.items():
+        print(f"{path}: {len(content) / 1e6:.2f} MB")
     return 0
+
+
+@contextmanager
+def _option(name: str) -> Iterator[None]:
+    """Name the option that a mistake is about."""
+    try:
+        yield
+    except ParamsError as error:
+        raise ParamsError(f"{name}: {error}") from None
 
 
 def _held_out(params: Params, trained: "Checkpoint") -> "HeldOut | None":

@@ -54,18 +54,39 @@ function readable(text) {
 /** Return the caret's place in characters. */
 const caret = () => Array.from(typed.value.slice(0, typed.selectionStart)).length;
 
-/** Colour the text from the character `from` on. */
-function colour(from) {
-  while (backdrop.childNodes.length > from) backdrop.lastChild.remove();
+/* Colours that are told apart: a character is coloured anew only where its own changes. */
+const LEVELS_PER_BIT = 4;
+const end = document.createTextNode(" "); // so that an empty last line has its height
+backdrop.append(end);
+let coloured = []; // the characters that the backdrop has, a span each
+
+/** Show the text with its colours; what it has in common with what is shown, at both ends, stays. */
+function colour() {
+  const before = coloured, now = characters;
+  let first = 0, last = 0;
+  const shorter = Math.min(before.length, now.length);
+  while (first < shorter && before[first] === now[first]) first++;
+  while (last < shorter - first && before[before.length - 1 - last] === now[now.length - 1 - last]) last++;
+  const range = document.createRange();
+  range.setStart(backdrop, first);
+  range.setEnd(backdrop, before.length - last);
+  range.deleteContents();
   const added = document.createDocumentFragment();
-  for (let place = from; place < characters.length; place++) {
+  for (const character of now.slice(first, now.length - last)) {
     const span = document.createElement("span");
-    span.textContent = characters[place];
-    span.style.backgroundColor = surprisalColour(bits[place]);
+    span.textContent = character;
     added.append(span);
   }
-  added.append(" "); // so that an empty last line has its height
-  backdrop.append(added);
+  backdrop.insertBefore(added, backdrop.childNodes[first]);
+  coloured = [...now];
+  let span = backdrop.firstChild;
+  for (let place = 0; place < now.length; place++, span = span.nextSibling) {
+    const cost = bits[place] ?? null;
+    const level = cost === null ? "" : String(Math.round(cost * LEVELS_PER_BIT));
+    if (span.level === level) continue;
+    span.level = level;
+    span.style.backgroundColor = surprisalColour(level === "" ? null : level / LEVELS_PER_BIT);
+  }
 }
 
 /** Show how many characters there are and what they cost. */
@@ -77,6 +98,7 @@ function count() {
 }
 
 let changed = Promise.resolve(); // when the last change has been read
+let unread = 0; // changes that have not been read yet
 
 /** Make `text`, an array of characters that the model knows, the text. */
 function change(text, place = text.length) {
@@ -90,10 +112,12 @@ async function changeTo(text, place) {
   const value = text.join("");
   if (typed.value !== value) typed.value = value;
   typed.selectionStart = typed.selectionEnd = text.slice(0, place).join("").length;
+  unread++;
   const read = await ask("read", { text });
+  unread--;
   if (characters !== text) return; // it has changed meanwhile
   bits = read.bits;
-  colour(0);
+  colour();
   count();
   buttons();
   await showAlternatives();
@@ -170,13 +194,12 @@ async function write() {
   const show = () => {
     frame = 0;
     if (writing !== mine) return;
-    const from = characters.length;
     characters = [...characters, ...written];
     bits = [...bits, ...costs.splice(0)];
     const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
     typed.value += written.splice(0).join("");
     if (selected) typed.setSelectionRange(...selected);
-    colour(from);
+    colour();
     count();
   };
   try {
@@ -255,7 +278,7 @@ typed.addEventListener("beforeinput", (event) => {
   (event.inputType === "historyUndo" ? undo : redo)();
 });
 document.addEventListener("selectionchange", () => {
-  if (document.activeElement === typed && !writing && caret() !== shownPlace) showAlternatives();
+  if (document.activeElement === typed && !writing && !unread && caret() !== shownPlace) showAlternatives();
 });
 document.addEventListener("keydown", (event) => {
   const command = event.ctrlKey || event.metaKey;

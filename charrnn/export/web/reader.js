@@ -53,45 +53,46 @@ class Reader {
 
   /** Read one more character, which the model knows. */
   append(character) {
-    const id = this.id(character);
     const predicted = this.text.length > 0 || this.description.documents;
-    this.bits.push(predicted ? -Math.log2(softmaxOf(this.logits, id)) : null);
+    this.bits.push(predicted ? -Math.log2(softmaxOf(this.logits, this.id(character))) : null);
     this.text.push(character);
-    if (id === this.stop) this.start();
-    else this.logits = this.model.step(id).slice();
+    this.step(character);
     if (this.text.length % EVERY === 0) this.kept.push({ state: this.model.state(), logits: this.logits });
   }
 
-  /** Go back to the first `length` characters. */
-  cut(length) {
-    if (length >= this.text.length) return;
+  step(character) {
+    const id = this.id(character);
+    if (id === this.stop) this.start();
+    else this.logits = this.model.step(id).slice();
+  }
+
+  /** Put the model where it is after the first `length` characters; the text stays. */
+  goTo(length) {
     const kept = Math.floor(length / EVERY);
-    const again = this.text.slice(kept * EVERY, length);
-    this.text.length = this.bits.length = kept * EVERY;
-    this.kept.length = kept;
     if (kept === 0) this.start();
     else {
       this.model.restore(this.kept[kept - 1].state);
       this.logits = this.kept[kept - 1].logits;
     }
-    for (const character of again) this.append(character);
+    for (const character of this.text.slice(kept * EVERY, length)) this.step(character);
   }
 
-  /** Read `text`, an array of characters that the model knows; what it begins with of the text before is kept. */
-  read(text) {
-    let same = 0;
-    while (same < text.length && text[same] === this.text[same]) same++;
-    this.cut(same);
-    for (const character of text.slice(same)) this.append(character);
+  /** Go back to the first `length` characters. */
+  cut(length) {
+    if (length >= this.text.length) return;
+    this.goTo(length);
+    this.text.length = this.bits.length = length;
+    this.kept.length = Math.floor(length / EVERY);
   }
 
-  /** Return the probabilities at a place of the text, before its character; the text stays. */
+  /** Return the probabilities at a place of the text, before its character. */
   at(place) {
     if (place >= this.text.length) return this.next();
-    const rest = this.text.slice(place);
-    this.cut(place);
+    const end = { state: this.model.state(), logits: this.logits };
+    this.goTo(place);
     const found = this.next();
-    for (const character of rest) this.append(character);
+    this.model.restore(end.state);
+    this.logits = end.logits;
     return found;
   }
 }

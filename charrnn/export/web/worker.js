@@ -1,12 +1,22 @@
 /* The worker: reads and writes, so that typing never waits. A message has a type and a number, which its answer has. */
 
-/* How long it writes before it looks whether there is a message (ms). */
+/* How long it reads or writes before it looks whether there is a message (ms). */
 const SLICE = 12;
 /* Likeliest characters that are told. */
 const ALTERNATIVES = 12;
 
 let reader = null;
-let writing = 0; // the number of the message that is being answered by writing; 0 for none
+let busy = 0; // the number of the message that is being answered by reading or writing; 0 for none
+
+const { port1, port2 } = new MessageChannel();
+const resumes = [];
+port1.onmessage = () => resumes.shift()();
+
+/** Let messages that have come be looked at. */
+function turn() {
+  port2.postMessage(null);
+  return new Promise((resume) => resumes.push(resume));
+}
 
 const answers = {
   load({ model }) {
@@ -14,10 +24,17 @@ const answers = {
     return {};
   },
 
-  /** Read a text; answer the bits of its characters. */
-  read({ text }) {
-    writing = 0;
-    reader.read(text);
+  /** Read a text, from where it differs from the one before; answer the bits of its characters. */
+  async read({ number, text }) {
+    busy = number;
+    let same = 0;
+    while (same < text.length && text[same] === reader.text[same]) same++;
+    reader.cut(same);
+    while (reader.text.length < text.length && busy === number) {
+      const until = performance.now() + SLICE;
+      while (reader.text.length < text.length && performance.now() < until) reader.append(text[reader.text.length]);
+      await turn();
+    }
     return { bits: reader.bits };
   },
 
@@ -47,45 +64,38 @@ const answers = {
   },
 
   stop() {
-    writing = 0;
+    busy = 0;
     return {};
+  },
+
+  /** Write on; each part is told as soon as it is there. */
+  async write({ number, options, length }) {
+    busy = number;
+    const random = generator(options.seed);
+    let left = length;
+    let ended = false;
+    while (left > 0 && !ended && busy === number) {
+      const until = performance.now() + SLICE;
+      const from = reader.text.length;
+      while (left > 0 && !ended && performance.now() < until) {
+        const id = reader.logits
+          ? draw(reader.logits, options, random, reader.forbidden)
+          : Math.floor(random() * reader.stop);
+        ended = id === reader.stop;
+        if (!ended) reader.append(reader.description.characters[id]);
+        else if (reader.description.ofLines) reader.append("\n");
+        left--;
+      }
+      postMessage({ type: "written", number, characters: reader.text.slice(from), bits: reader.bits.slice(from) });
+      await turn();
+    }
+    return { ended };
   },
 };
 
-/** Write on, a slice of time after the other; each part is told as soon as it is there. */
-async function write({ number, options, length }) {
-  writing = number;
-  const random = generator(options.seed);
-  const turn = new MessageChannel();
-  let left = length;
-  let ended = false;
-  while (left > 0 && !ended && writing === number) {
-    const until = performance.now() + SLICE;
-    const from = reader.text.length;
-    while (left > 0 && !ended && performance.now() < until) {
-      const id = reader.logits
-        ? draw(reader.logits, options, random, reader.forbidden)
-        : Math.floor(random() * reader.stop);
-      ended = id === reader.stop;
-      if (!ended) reader.append(reader.description.characters[id]);
-      else if (reader.description.ofLines) reader.append("\n");
-      left--;
-    }
-    postMessage({ type: "written", number, characters: reader.text.slice(from), bits: reader.bits.slice(from) });
-    await new Promise((resume) => {
-      turn.port1.onmessage = resume;
-      turn.port2.postMessage(null);
-    });
-  }
-  if (writing === number) writing = 0;
-  turn.port1.close();
-  return { ended };
-}
-
 onmessage = async ({ data }) => {
   try {
-    const answer = data.type === "write" ? await write(data) : answers[data.type](data);
-    postMessage({ type: "answer", number: data.number, ...answer });
+    postMessage({ type: "answer", number: data.number, ...(await answers[data.type](data)) });
   } catch (error) {
     postMessage({ type: "error", number: data.number, message: error.message });
   }

@@ -245,6 +245,25 @@ def test_every_character_but_the_first_of_a_stream_has_its_colour(browser: "Brow
     assert [colour.startswith("color-mix") for colour in colours] == [False] + [True] * 54
 
 
+def test_what_is_typed_in_the_middle_of_a_long_text_is_read_from_there_on(browser: "Browser", save: Save) -> None:
+    writer = untrained("model.hidden_size=64")
+    long = "abc ab\n" * 600
+    wanted = score_text(writer.network, writer.vocabulary, writer.data, "abc" + "é" + long[3:] + "b").bits
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", long)
+        page.locator("#status", has_text=f"{len(long):,} characters").wait_for()
+        page.keyboard.type("b")
+        page.evaluate("() => typed.setSelectionRange(3, 3)")
+        page.keyboard.type("é")  # both before the first is read
+        page.locator("#status", has_text=f"{len(long) + 2:,} characters").wait_for()
+        page.locator("#alternatives .there", has_text="·").wait_for()
+        found = page.evaluate("() => bits")
+        spans = page.locator("#backdrop span").evaluate_all("them => them.map(it => it.textContent).join('')")
+    assert np.array(found[1:]) == pytest.approx(wanted[1:], abs=1e-4)
+    assert spans == "abcé" + long[3:] + "b"
+
+
 @pytest.mark.parametrize(("name", "value"), [("temperature", "-1"), ("topP", "1.5"), ("topK", "0"), ("length", "0")])
 def test_an_option_out_of_range_is_named(browser: "Browser", save: Save, name: str, value: str) -> None:
     with opened(browser, save(untrained())) as page:
@@ -276,8 +295,10 @@ def test_it_fits_a_phone(browser: "Browser", save: Save, dark: bool) -> None:
 
 def test_a_page_that_would_be_too_large_is_refused_with_both_sizes() -> None:
     large = untrained("model.hidden_size=2000", "model.num_layers=2")
-    with pytest.raises(ParamsError, match=r"would have 2\d\d MB, at most 50 MB are allowed; with int8 .* 6\d MB"):
-        model_page(large, "large", weights="float32")
+    both = r"would have 2\d\d MB with float32 weights and 6\d MB with int8 weights; at most 50 MB are allowed"
+    for weights in ("float32", "int8", None):
+        with pytest.raises(ParamsError, match=both):
+            model_page(large, "large", weights=weights)
 
 
 def test_float32_is_taken_where_the_page_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
