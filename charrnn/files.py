@@ -4,6 +4,7 @@ A reader sees the old file or the new one, never half of one, also after a power
 half-written bears its name, and `sweep` removes it. Knows nothing of what the files hold.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -39,8 +40,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
+        if path.is_dir():  # found out before anything is written, beside this file or with it
+            raise FileError(f"{path}: cannot write: {os.strerror(errno.EISDIR)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if path.exists() and not path.is_file():
             raise FileError(f"{path}: cannot write: it is a device or a pipe, which would be replaced")
         temporary = _beside(path)
         yield temporary

@@ -75,6 +75,8 @@ def export(
         from charrnn.export.onnx_file import onnx_bytes
 
         with _option("--onnx"):
+            if onnx in files:
+                raise ParamsError(f"{onnx} is the file of --html")
             files[onnx] = onnx_bytes(writer)
     if safetensors is not None:
         from charrnn.export.tensors import tensor_files

@@ -31,6 +31,10 @@ def test_all_three_forms_are_written_and_named(model: Path, tmp_path: Path, caps
         (["--html", "p.html", "--weights", "int4"], "--weights"),
         (["--html", "file/p.html"], "file/p.html: cannot write"),
         (["--html", "p.html", "--onnx", "file/m.onnx"], "file/m.onnx: cannot write"),
+        (["--html", ""], ".: cannot write: Is a directory"),
+        (["--html", "/"], "/: cannot write: Is a directory"),
+        (["--html", "p.html", "--onnx", "."], ".: cannot write: Is a directory"),
+        (["--html", "p.html", "--onnx", "p.html"], "--onnx: p.html is the file of --html"),
         (["--html", "p.html", "--safetensors", "file"], "file/model.safetensors: cannot write"),
     ],
 )
