@@ -41,13 +41,20 @@ function normalised(text) {
   return unicodeForm === "none" ? read : read.normalize(unicodeForm);
 }
 
+let saidAt = 0;
+
+/** Show what is wrong, long enough to be read whatever is typed meanwhile. */
+function say(problem) {
+  find("problem").textContent = problem;
+  clearTimeout(saidAt);
+  saidAt = setTimeout(() => (find("problem").textContent = ""), 10_000);
+}
+
 /** Return the characters of `text` that the model knows, and say which it does not. */
 function readable(text) {
   const all = Array.from(normalised(text));
   const unknown = [...new Set(all.filter((character) => !known.has(character)))];
-  find("problem").textContent = unknown.length
-    ? `Left out, as the model has never seen them: ${unknown.slice(0, 20).map(visible).join(" ")}`
-    : "";
+  if (unknown.length) say(`Left out, as the model has never seen them: ${unknown.slice(0, 20).map(visible).join(" ")}`);
   return unknown.length ? all.filter((character) => known.has(character)) : all;
 }
 
@@ -163,7 +170,7 @@ function buttons() {
 function options() {
   for (const input of document.querySelectorAll(".bar input")) {
     if (input.checkValidity()) continue;
-    find("problem").textContent = `${input.parentElement.firstChild.textContent.trim()}: ${input.validationMessage}`;
+    say(`${input.parentElement.firstChild.textContent.trim()}: ${input.validationMessage}`);
     input.focus();
     return null;
   }
@@ -199,6 +206,7 @@ async function write() {
     const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
     typed.value += written.splice(0).join("");
     if (selected) typed.setSelectionRange(...selected);
+    else find("editor").scrollTop = find("editor").scrollHeight;
     colour();
     count();
   };
@@ -209,7 +217,7 @@ async function write() {
       frame ||= requestAnimationFrame(show); // showing takes longer than writing: a frame at a time
     });
   } catch (error) {
-    find("problem").textContent = error.message;
+    say(error.message);
   }
   cancelAnimationFrame(frame);
   show();
