@@ -3,9 +3,10 @@
 {
   const data = readData("memory"), box = document.getElementById("memory-context");
   if (data.rows.length) {
+    const longest = data.rows.at(-1).length.toLocaleString("en");
     const needed = data.needed === data.rows.at(-1).length
-      ? "Every longer context that was tried lowered the loss."
-      : `From ${data.needed.toLocaleString("en")} characters on, a longer context does not measurably lower the loss.`;
+      ? `The longest that was tried, ${longest}, still lowers it measurably, compared with the one before.`
+      : `With ${data.needed === 1 ? "1 character" : data.needed.toLocaleString("en") + " characters"} or more, it is not measurably above that with the longest that was tried, ${longest}.`;
     box.append(
       element("p", {}, `The loss where the model is given only so many characters before the one it predicts, from the zero state. ${needed}`),
       chart({
@@ -16,7 +17,8 @@
       table(["Context", "Loss (bits)", "Above that with the longest"],
         data.rows.map((row) => [row.length.toLocaleString("en"), `${row.bits.toFixed(3)} ± ${row.error.toFixed(3)}`, `${row.excess.toFixed(3)} ± ${row.excessError.toFixed(3)}`])),
       element("p", { class: "muted" }, `The same ${data.characters.toLocaleString("en")} characters for each length. The model reads up to a tenth more ` +
-        "than the length that is named. The last column compares the same blocks of text, so that it is more exact than the loss itself."));
+        "than the length that is named. The last column compares the same blocks of text, so that it is more exact than the loss itself. " +
+        `The confidence takes the ${data.blocks.toLocaleString("en")} blocks of ${data.characters / data.blocks} characters in a row as independent of each other; where they stand side by side they are not quite, and it is too narrow.`));
   } else box.append(element("p", {}, "The text that was read is too short, or the time was, to measure the loss by the length of the context."));
 
   const shares = bytes(data.shares), rowOf = new Map(data.targets.map((target, row) => [target, row]));

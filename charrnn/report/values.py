@@ -125,6 +125,7 @@ def _memory(contents: Contents) -> dict[str, Any]:
         ],
         "needed": context.needed,
         "characters": len(context.targets),
+        "blocks": context.blocks,
         "ngram": None if ngram is None else _number(float(ngram)),
         "order": ORDER,
         "symbols": held_out.symbols(slice(start, stop)),
