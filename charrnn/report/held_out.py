@@ -51,6 +51,19 @@ class HeldOut:
         """Return the characters in `part`, '' for stop symbols."""
         return ["" if stop else c for c, stop in zip(self.text[part], self.stops[part].tolist(), strict=True)]
 
+    def parts(self) -> list[str]:
+        """Return the whole text in parts that know nothing of each other.
+
+        These are documents, each after a line end that stands for the stop symbol before it, or the stream.
+        """
+        bounds = [0, *(at for at in np.flatnonzero(self.stops).tolist() if at), len(self.text)]
+        return [self.text[start:end] for start, end in pairwise(bounds)]
+
+    def documents(self) -> list[str]:
+        """Return the documents without their stop symbols, or the stream."""
+        texts = [part[1:] for part in self.parts()] if self.stops.any() else [self.text]
+        return [text for text in texts if text]
+
     def spans(self) -> list[tuple[int, int]]:
         """Return first symbol, and past the last, of each document with both its stop symbols, or of the stream."""
         ends = np.flatnonzero(self.stops)
