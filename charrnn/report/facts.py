@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from charrnn.data.splits import divided_by
 from charrnn.report.baseline import ORDER
 from charrnn.report.contents import Contents
@@ -19,7 +21,9 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
     part = f"the first {read:,} of its {size:,} characters" if read < size else f"{size:,} characters"
     result = f"{reading.bits_per_character:.3f} bits per character"
     if contents.baseline:
-        result += f" ({ORDER}-gram {float(contents.baseline.bits[1:].mean()):.3f})"
+        # Of the same characters: the model's surprisal is NaN where it predicts none, or one that it has never seen.
+        same = np.isfinite(reading.bits)
+        result += f" ({ORDER}-gram {float(contents.baseline.bits[same].mean()):.3f})"
     found = [
         ("Model", f"{model.cell} {model.num_layers}x{model.hidden_size}, {contents.parameters:,} parameters"),
         ("Text", history.source if history and history.source else ", ".join(map(str, params.data.sources))),
