@@ -44,7 +44,7 @@ def report(dataset: Dataset, params: Params, run: RunRef) -> str:
 
 def _report(dataset: Dataset, params: Params, run: RunRef) -> str:
     splits, tracker = dataset.splits(params.splits), Tracker(run)
-    if not splits.sizes["val"] and not splits.sizes["test"]:
+    if splits.held_out is None:
         logger.info("report    none: there is no validation or test split to read")
         return ""
     subject = Subject(f"run {run.run_id}", load_from_run(run), splits, _history(tracker))

@@ -14,12 +14,12 @@ import torch
 from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
+from charrnn.evaluation.held_out import HeldOut, of_split, of_text
 from charrnn.generation.writer import Writer
 from charrnn.report.baseline import Baseline, count
 from charrnn.report.cells import Found, find_units
 from charrnn.report.characters import Plane, plane
 from charrnn.report.copying import Copied, Copying, compare, write_samples
-from charrnn.report.held_out import HeldOut, of_split, of_text
 from charrnn.report.memory import REACH, ContextLosses, Gradients, context_losses, gradients
 from charrnn.report.passages import Passages, choose
 from charrnn.report.reading import CONTEXT, PIECES, Reading, pace, read
@@ -161,7 +161,6 @@ def _held_out(subject: Subject, most: int) -> HeldOut:
         return of_text(subject.text, subject.text_name, data, vocabulary, most)
     if subject.splits is None:
         raise CorpusError("there is no held-out text to read")
-    for name in ("val", "test"):
-        if subject.splits.sizes[name] >= 2:
-            return of_split(subject.splits, vocabulary, name, most)
-    raise CorpusError("there is neither a validation split nor a test split to read")
+    if subject.splits.held_out is None:
+        raise CorpusError("there is neither a validation split nor a test split to read")
+    return of_split(subject.splits, vocabulary, subject.splits.held_out, most)

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Vocabulary, code_points
+from charrnn.evaluation.held_out import HeldOut
 from charrnn.evaluation.novelty import Passage, longest_passages, ngram_shares
 from charrnn.generation.options import with_seeds
 from charrnn.generation.writer import Writer, Written
-from charrnn.report.held_out import HeldOut
 
 LENGTHS = (5, 10, 20, 50)
 """Of the n-grams (characters)."""

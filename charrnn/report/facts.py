@@ -5,10 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charrnn.data.splits import divided_by
+from charrnn.data.splits import IN_WORDS, divided_by
 from charrnn.report.baseline import ORDER
 from charrnn.report.contents import Contents
-from charrnn.report.subject import SPLITS
 from charrnn.wording import counted
 
 
@@ -45,7 +44,7 @@ def _splits(contents: Contents) -> str:
         return ""
     params = contents.subject.checkpoint.params
     by = divided_by(params.splits, params.data.has_documents)
-    sizes = [f"{SPLITS[name]} {size:,}" for name, size in contents.splits.characters.items() if size]
+    sizes = [f"{IN_WORDS[name]} {size:,}" for name, size in contents.splits.characters.items() if size]
     return f"by {by}: {', '.join(sizes)} characters"
 
 

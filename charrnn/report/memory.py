@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from charrnn.evaluation.held_out import HeldOut, Symbols
 from charrnn.model.char_rnn import CharRNN
-from charrnn.report.held_out import HeldOut, Symbols
 
 LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 """Characters of context (count)."""
@@ -115,7 +115,8 @@ def _starts(held_out: HeldOut, longest: int, block: int) -> Symbols:
     found = [np.arange(start + longest, end - block + 1, block) for start, end in held_out.spans()]
     starts = np.concatenate(found).astype(np.int64)
     unknown = np.append(0, np.cumsum(held_out.unknown))
-    return starts[unknown[starts + block] == unknown[starts]]
+    known: Symbols = starts[unknown[starts + block] == unknown[starts]]
+    return known
 
 
 def _losses(network: CharRNN, ids: Symbols, starts: Symbols, block: int, length: int) -> Floats:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from charrnn.errors import DivergedError
+from charrnn.evaluation.held_out import HeldOut
 from charrnn.model.char_rnn import CharRNN, State
-from charrnn.report.held_out import HeldOut
 
 Floats = npt.NDArray[np.float32]
 

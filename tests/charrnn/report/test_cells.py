@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from charrnn.config.schema import DataParams
+from charrnn.evaluation.held_out import of_text
 from charrnn.report.cells import find_units
 from charrnn.report.features import FEATURES
-from charrnn.report.held_out import of_text
 from charrnn.report.reading import Reading
 from tests.charrnn.report.subjects import subject_of, vocabulary_of
 from tests.texts import made_up_play

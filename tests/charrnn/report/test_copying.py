@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from charrnn.config.sampling_options import SamplingOptions
+from charrnn.evaluation.held_out import of_split, of_text
 from charrnn.generation.writer import Writer, Written
 from charrnn.report.copying import compare, write_samples
-from charrnn.report.held_out import of_split, of_text
 from tests.charrnn.report.subjects import subject_of
 from tests.texts import made_up_play
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from charrnn.evaluation.held_out import Symbols, of_split, of_text
 from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
-from charrnn.report.held_out import Symbols, of_split, of_text
 from charrnn.report.memory import (
     LENGTHS,
     REACH,

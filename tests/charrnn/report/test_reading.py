@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from charrnn.errors import DivergedError
+from charrnn.evaluation.held_out import of_split, of_text
 from charrnn.evaluation.surprisal import score_text
 from charrnn.model.cells import CELLS
 from charrnn.report import reading as module
-from charrnn.report.held_out import of_split, of_text
 from charrnn.report.reading import read
 from tests.charrnn.report.subjects import subject_of
 from tests.texts import made_up_play

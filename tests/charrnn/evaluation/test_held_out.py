@@ -1,7 +1,7 @@
 import pytest
 
 from charrnn.errors import CorpusError
-from charrnn.report.held_out import of_split, of_text
+from charrnn.evaluation.held_out import of_split, of_text
 from tests.charrnn.report.subjects import subject_of
 
 
