@@ -34,7 +34,7 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
         *([("Results of the run", _losses(history.results))] if history and history.results else []),
         *([("Baselines of the run", _losses(history.baselines))] if history and history.baselines else []),
         (f"Read for this report: {reading.held_out.name}", f"{result}, on {part}"),
-        ("Made in", f"{contents.seconds:.1f} s"),
+        ("Made in", f"{contents.seconds:.1f} s, without writing this page"),
     ]
     return [(name, value) for name, value in found if value]
 

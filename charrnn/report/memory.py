@@ -26,6 +26,7 @@ _FEWEST_BLOCKS, _MOST_BLOCKS = 16, 64
 _MOST_TARGETS = 3200
 _STREAMS = 512  # side by side: bounds the memory
 _STEPS = 64  # read in one call, for the same reason
+_SEED = 1
 _NORMAL = 1.959964  # standard errors on either side of a normal mean: 95 %
 
 Floats = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ class ContextLosses:
 
 
 @torch.inference_mode()
-def context_losses(network: CharRNN, held_out: HeldOut, most: int) -> ContextLosses:
+def context_losses(network: CharRNN, held_out: HeldOut, most: int, until: float = math.inf) -> ContextLosses:
     """Return the loss of `network` by the length of the context it is given.
 
     Args:
@@ -80,13 +81,15 @@ def context_losses(network: CharRNN, held_out: HeldOut, most: int) -> ContextLos
         held_out: the text.
         most: characters that may be read for it, all lengths together (count); the longest lengths are left out where
             too few blocks of text could be read with them.
+        until: when it should be done, on the clock of `time.monotonic` (s): the longest lengths are left out where, at
+            the speed of the others, they would take longer. Two are measured whatever the time.
     """
     for longest in range(len(LENGTHS), 1, -1):
         lengths = LENGTHS[:longest]
         block = max(1, min(_BLOCK, lengths[-1] // 4))
         starts = _starts(held_out, lengths[-1], block)
-        cost = sum(math.ceil(block / _piece(length, block)) * (length + _piece(length, block)) for length in lengths)
-        count = min(len(starts), most // cost, _MOST_TARGETS // block if block < _BLOCK else _MOST_BLOCKS)
+        costs = [math.ceil(block / _piece(length, block)) * (length + _piece(length, block)) for length in lengths]
+        count = min(len(starts), most // sum(costs), _MOST_TARGETS // block if block < _BLOCK else _MOST_BLOCKS)
         if count >= _FEWEST_BLOCKS:
             break
     else:
@@ -94,10 +97,14 @@ def context_losses(network: CharRNN, held_out: HeldOut, most: int) -> ContextLos
     chosen = starts[np.linspace(0, len(starts) - 1, count).astype(np.int64)]
     targets = (chosen[:, None] + np.arange(block)).ravel()
     rows, by_block = [], []
-    for length in lengths:
+    for length, cost, next_cost in zip(lengths, costs, [*costs[1:], 0], strict=True):
+        began = time.monotonic()
         losses = _losses(network, held_out.ids, chosen, block, length).reshape(count, block) / math.log(2)
         by_block.append(losses.mean(axis=1))
         rows.append(ContextLoss(length, *_mean(by_block[-1])))
+        now = time.monotonic()
+        if len(rows) > 1 and now + (now - began) * next_cost / cost > until:
+            break
     compared = [
         replace(row, excess=excess, excess_error=error)
         for row, (excess, error) in zip(rows, (_mean(one - by_block[-1]) for one in by_block), strict=True)
@@ -166,11 +173,13 @@ class Gradients:
         norms: (characters, REACH) float32: the L2 norm of the gradient of each loss with respect to the vector that the
             first layer reads of the character 1, 2, ... places before; 0 where there is none.
         reaches: (characters,) how many there are before each, REACH at most.
+        wanted: losses whose gradients were asked for, those that were left out for want of time included (count).
     """
 
     targets: Symbols
     norms: npt.NDArray[np.float32]
     reaches: Symbols
+    wanted: int
 
     @property
     def by_distance(self) -> list[float]:
@@ -180,7 +189,7 @@ class Gradients:
         return [float(mean) for mean in means]
 
 
-def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, seconds: float) -> Gradients:
+def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, until: float) -> Gradients:
     """Return the gradient of the loss at each of `targets` with respect to what is read before it.
 
     The connectivity of Madsen 2019, Visualizing memorization in RNNs, https://distill.pub/2019/memorization-in-rnns/,
@@ -190,9 +199,9 @@ def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, seconds: fl
         network: on the CPU, in evaluation mode.
         held_out: the text.
         targets: places in it, ascending; the first of a span is left out.
-        seconds: in which it should be done (s); the last targets are left out where they would take longer.
+        until: when it should be done, on the clock of `time.monotonic` (s). Where that is too soon, some are left out,
+            at random: those with few characters before them are as likely to stay as others.
     """
-    until = time.monotonic() + seconds
     begins = np.array([start for start, _ in held_out.spans()])
     before = targets - begins[np.maximum(np.searchsorted(begins, targets, side="left") - 1, 0)]
     reaches = np.minimum(before, REACH)
@@ -201,10 +210,10 @@ def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, seconds: fl
     # Losses with as many characters before them go through the model side by side, a few at a time.
     groups = [np.flatnonzero(reaches == reach) for reach in np.unique(reaches)]
     batches = [group[at : at + 16] for group in groups for at in range(0, len(group), 16)]
-    for batch in batches:
+    batches = [batch for batch in batches if reaches[batch[0]] >= 1]
+    for number in np.random.default_rng(_SEED).permutation(len(batches)).tolist():
+        batch = batches[number]
         reach = int(reaches[batch[0]])
-        if reach < 1:
-            continue
         if done and time.monotonic() > until:
             break
         places = targets[batch] - reach + np.arange(reach + 1)[:, None]
@@ -216,4 +225,4 @@ def gradients(network: CharRNN, held_out: HeldOut, targets: Symbols, seconds: fl
         norms[batch, :reach] = gradient.norm(dim=-1).flip(0).T.numpy()
         done += batch.tolist()
     kept = np.sort(np.array(done, dtype=np.int64))
-    return Gradients(targets[kept], norms[kept], reaches[kept])
+    return Gradients(targets[kept], norms[kept], reaches[kept], int(np.count_nonzero(reaches)))

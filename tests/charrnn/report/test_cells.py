@@ -16,7 +16,7 @@ def reading_of(units: np.ndarray) -> Reading:
     held_out = of_text(TEXT, "a text", DataParams(), vocabulary_of(TEXT), len(TEXT))
     none = np.zeros((len(TEXT), 5), dtype=np.float32)
     bits = np.ones(len(TEXT), dtype=np.float32)
-    return Reading(held_out, bits, none.astype(np.int32), none, units.astype(np.float16), 1)
+    return Reading(held_out, bits, none.astype(np.int32), none, units.astype(np.float16), 1, 1.0)
 
 
 def test_a_unit_that_follows_a_feature_is_found_beyond_chance() -> None:
@@ -63,7 +63,7 @@ def test_a_feature_does_not_last_beyond_its_document() -> None:
     inside = np.concatenate([[0.0] + [float('"' in one[: at + 1]) for at in range(len(one))] for one in documents])
     units = np.append(inside, 0.0)[:, None]
     none = np.zeros((len(units), 5), dtype=np.float32)
-    reading = Reading(held_out, none[:, 0], none.astype(np.int32), none, units.astype(np.float16), 1)
+    reading = Reading(held_out, none[:, 0], none.astype(np.int32), none, units.astype(np.float16), 1, 1.0)
     (quotes,) = [one for one in find_units(reading) if one.feature == "inside quotation marks"]
     assert quotes.correlation == pytest.approx(1, abs=1e-4)
 

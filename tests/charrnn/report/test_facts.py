@@ -11,7 +11,7 @@ def test_model_and_baseline_are_compared_on_the_same_characters() -> None:
     whole = subject_of(made_up_play(3000))
     text = made_up_play(900, seed=5)
     given = text[:450] + "\u2603" * 60 + text[450:]
-    contents = measure(Subject("x", whole.checkpoint, whole.splits, None, given, "mine.txt"), 5)
+    contents = measure(Subject("x", whole.checkpoint, whole.splits, None, given, "mine.txt"), 60)
     assert contents.baseline
     known = np.ones(len(given), dtype=bool)
     known[[0, *range(450, 510)]] = False
@@ -23,7 +23,7 @@ def test_model_and_baseline_are_compared_on_the_same_characters() -> None:
 
 def test_what_the_run_has_recorded_is_told_in_nats_and_bits() -> None:
     history = History("0123", "a run", "novel.txt", baselines={"5-gram": 2.0}, results={"validation": 1.5})
-    told = dict(facts(measure(subject_of(made_up_play(2000), history=history), 5)))
+    told = dict(facts(measure(subject_of(made_up_play(2000), history=history), 60)))
     assert told["Run"] == "a run (0123)"
     assert told["Text"] == "novel.txt"
     assert told["Results of the run"] == "validation 1.5000 nats, 2.164 bits"
@@ -32,5 +32,5 @@ def test_what_the_run_has_recorded_is_told_in_nats_and_bits() -> None:
 
 
 def test_without_a_run_nothing_is_told_of_one() -> None:
-    told = dict(facts(measure(subject_of(made_up_play(2000)), 5)))
+    told = dict(facts(measure(subject_of(made_up_play(2000)), 60)))
     assert not {"Run", "Results of the run", "Baselines of the run"} & set(told)

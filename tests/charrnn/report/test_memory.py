@@ -103,6 +103,15 @@ def test_where_the_time_is_short_the_longest_contexts_are_left_out() -> None:
     assert (none.rows, len(none.targets), none.needed) == ([], 0, None)
 
 
+def test_where_the_clock_runs_out_two_contexts_are_measured() -> None:
+    subject = subject_of(TEXT)
+    assert subject.splits
+    held_out = of_split(subject.splits, subject.checkpoint.vocabulary, "val", 1200)
+    found = context_losses(subject.checkpoint.model(), held_out, 10**9, until=0.0)
+    assert [row.length for row in found.rows] == [1, 2]
+    assert found.rows[-1].excess == 0
+
+
 def test_contexts_are_no_longer_than_documents() -> None:
     checkpoint = subject_of([f"name {number}" for number in range(100)]).checkpoint
     documents = [f"name {number}" for number in range(100)]
@@ -118,7 +127,7 @@ def test_a_gradient_is_how_the_loss_changes_with_what_is_read(shape: str) -> Non
     assert subject.splits
     network = subject.checkpoint.model()
     held_out = of_split(subject.splits, subject.checkpoint.vocabulary, "val", 400)
-    found = gradients(network, held_out, np.arange(1, 300, 60), 60)
+    found = gradients(network, held_out, np.arange(1, 300, 60), math.inf)
     assert found.targets.tolist() == [1, 61, 121, 181, 241]
     assert found.reaches.tolist() == [1, 61, 121, REACH, REACH]
     assert not found.norms[1, 61:].any()
@@ -142,7 +151,23 @@ def test_a_gradient_does_not_leave_its_document() -> None:
     documents = ["abc", "cabab", "b", "cc", "aa", "ba"]
     checkpoint = subject_of([*documents, "bb", "bc"]).checkpoint
     held_out = of_text(documents, "it", checkpoint.params.data, checkpoint.vocabulary, 1000)
-    found = gradients(checkpoint.model(), held_out, np.arange(len(held_out)), 60)
+    found = gradients(checkpoint.model(), held_out, np.arange(len(held_out)), math.inf)
     # The stop symbol at the beginning of a document is read, and that at its end is predicted.
     expected = [place for document in documents for place in range(1, len(document) + 2)]
     assert (found.norms > 0).sum(axis=1).tolist() == found.reaches.tolist() == expected
+
+
+def test_where_the_time_is_short_gradients_of_all_reaches_are_as_likely_to_be_taken() -> None:
+    documents = [f"{'ab' * (number % 40)}{number}" for number in range(200)]
+    checkpoint = subject_of(documents).checkpoint
+    held_out = of_text(documents, "it", checkpoint.params.data, checkpoint.vocabulary, 10_000)
+    targets = np.arange(1, len(held_out))
+    whole = gradients(checkpoint.model(), held_out, targets, math.inf)
+    assert len(whole.targets) == whole.wanted
+    ticks = iter(range(10**6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("charrnn.report.memory.time.monotonic", lambda: float(next(ticks)))
+        some = gradients(checkpoint.model(), held_out, targets, 40.0)
+    assert 400 < len(some.targets) < some.wanted / 2 == whole.wanted / 2
+    assert some.reaches.max() > 60
+    assert np.mean(some.reaches) == pytest.approx(np.mean(whole.reaches), rel=0.25)

@@ -218,7 +218,7 @@ def test_a_hostile_text_is_shown_and_not_run(browser: "Browser", tmp_path: Path,
 @pytest.mark.parametrize("shape", [["model.embedding_size=null"], ["model.num_layers=2", "model.layer_norm=true"]])
 def test_a_model_of_any_shape_has_a_page(browser: "Browser", tmp_path: Path, cell: str, shape: list[str]) -> None:
     subject = subject_of(made_up_play(2000), f"model.cell={cell}", *shape)
-    (tmp_path / "page.html").write_text(render(measure(subject, 1)), "utf-8")
+    (tmp_path / "page.html").write_text(render(measure(subject, 60)), "utf-8")
     with opened(browser, tmp_path / "page.html") as page:
         assert page.locator("#history-body").inner_text() == values.NO_RUN
         assert page.locator("#cells-text span").count() > 300
@@ -227,7 +227,7 @@ def test_a_model_of_any_shape_has_a_page(browser: "Browser", tmp_path: Path, cel
 def test_without_the_training_text_the_page_says_what_is_missing(browser: "Browser", tmp_path: Path) -> None:
     whole = subject_of(made_up_play(2000))
     subject = type(whole)("x", whole.checkpoint, None, None, made_up_play(900, seed=5), "mine.txt")
-    (tmp_path / "page.html").write_text(render(measure(subject, 1)), "utf-8")
+    (tmp_path / "page.html").write_text(render(measure(subject, 60)), "utf-8")
     with opened(browser, tmp_path / "page.html") as page:
         assert "there is no 5-gram beside the model" in page.locator("#surprisal-missing").inner_text()
         assert "nothing can be said of copying" in page.locator("#copying-body").inner_text()
@@ -235,7 +235,7 @@ def test_without_the_training_text_the_page_says_what_is_missing(browser: "Brows
 
 
 def test_the_page_of_a_large_model_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = measure(subject_of(made_up_play(4000), "model.hidden_size=64", "model.num_layers=2"), 1)
+    contents = measure(subject_of(made_up_play(4000), "model.hidden_size=64", "model.num_layers=2"), 60)
     monkeypatch.setattr(values, "MOST_ACTIVATION_BYTES", 6_000)
     cells = page_values(contents)["cells"]
     assert len(cells["symbols"]) == values.FEWEST_SHOWN
