@@ -53,15 +53,11 @@ def _copying(contents: Contents) -> str:
         for length, sample, held_out in zip(LENGTHS, copying.of_samples, copying.of_held_out, strict=True)
     ]
     size = contents.splits.sizes["train"] if contents.splits else copying.searched
-    searched = (
-        "the training text"
-        if copying.searched == size
-        else f"the last {copying.searched:,} characters of the training text"
-    )
+    part = "" if copying.searched == size else f"the last {copying.searched:,} characters of "
     longest = max((one.passage.length for one in copying.samples if one.passage), default=0)
     return "\n".join(
         [
-            f"**Copying** share of n-grams that stand in {searched}:",
+            f"**Copying** share of n-grams that stand in {part}the training text:",
             "",
             "| characters | samples | held-out text |",
             "| --- | --- | --- |",

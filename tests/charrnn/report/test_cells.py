@@ -33,13 +33,15 @@ def test_a_unit_that_follows_a_feature_is_found_beyond_chance() -> None:
 
 
 def test_of_units_that_follow_nothing_few_are_beyond_chance() -> None:
-    random = np.random.default_rng(2)
-    # Slow noise, as correlated in itself as what units of a trained model hold.
-    noise = np.cumsum(random.normal(size=(len(TEXT), 200)), axis=0)
-    units = np.tanh((noise[20:] - noise[:-20]) / 5)
-    found = find_units(reading_of(np.concatenate([units[:20], units])))
-    assert len(found) >= 3
-    assert sum(one.is_beyond_chance for one in found) == 0
+    found = []
+    for seed in range(6):
+        # Slow noise, as correlated in itself as what units of a trained model hold.
+        noise = np.cumsum(np.random.default_rng(seed).normal(size=(len(TEXT), 50)), axis=0)
+        units = np.tanh((noise[20:] - noise[:-20]) / 5)
+        found += find_units(reading_of(np.concatenate([units[:20], units])))
+    assert len(found) >= 18
+    # One in twenty would be, of a single unit beside the largest of 20 shifts.
+    assert sum(one.is_beyond_chance for one in found) <= len(found) / 10
 
 
 def test_a_unit_that_turns_its_sign_between_the_halves_is_not_beyond_chance() -> None:
