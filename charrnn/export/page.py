@@ -5,14 +5,13 @@ The JavaScript is in `web/`; `model.js`, `sampler.js`, `reader.js` and `worker.j
 
 import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from torch import nn
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import ParamsError
+from charrnn.evaluation.held_out import HeldOut, of_text
 from charrnn.export.weights import Precision, bits_per_character, pack, packed_size
 from charrnn.generation.writer import Writer
 from charrnn.pages import page, resource
@@ -26,19 +25,6 @@ IN_WORKER = ("model.js", "sampler.js", "reader.js", "worker.js")
 # What a page has besides weights (bytes), at most, without its vocabulary.
 _REST = 60_000
 _SAMPLE = SamplingOptions(length=2000, temperature=1.0)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A text that was not trained on, to measure what int8 costs.
-
-    Attributes:
-        texts: one stream, or documents.
-        name: what it is, for a person, such as "the validation split".
-    """
-
-    texts: Sequence[str]
-    name: str
 
 
 def model_page(writer: Writer, title: str, *, weights: Precision | None = None, held_out: HeldOut | None = None) -> str:
@@ -139,10 +125,13 @@ def _cost(writer: Writer, held_out: HeldOut | None) -> str:
     if held_out is None:
         prepared, _ = writer.prepare(_SAMPLE)
         (written,) = writer.write([prepared])
-        held_out = HeldOut([written.text], "a text that the model wrote itself")
-    exact, small = (bits_per_character(writer, precision, held_out.texts) for precision in ("float32", "int8"))
-    length = sum(map(len, held_out.texts))
+        texts = [written.text] if writer.data.has_documents else written.text
+        name = "a text that the model wrote itself"
+        held_out = of_text(texts, name, writer.data, writer.vocabulary, 2 * _SAMPLE.length)
+    documents = held_out.documents()
+    exact, small = (bits_per_character(writer, precision, documents) for precision in ("float32", "int8"))
+    length = sum(map(len, documents))
     return (
-        f"{small:.4f} bits per character where float32 has {exact:.4f}, measured on {counted(length, 'character')} of "
-        f"{held_out.name}"
+        f"{small:.4f} bits per character where float32 has {exact:.4f}, measured on {counted(length, 'character')} "
+        f"({held_out.name})"
     )
