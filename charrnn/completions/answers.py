@@ -88,24 +88,23 @@ class Written:
         """Yield what is new: the number of each text that has something, and it. Ends when all texts have.
 
         Raises:
-            RequestError: a text cannot be ended.
+            RequestError: a text cannot be ended; all that was written of it was yielded before.
         """
         going = dict(enumerate(self.texts))
         while going:
             await self._news.wait()
             self._news.clear()
-            new = []
-            for number, text in list(going.items()):
-                piece = text.take()
-                if piece is None and text.failure:
-                    raise RequestError(503 if self._engine.stopping else 500, text.failure, code="unfinished")
-                if piece is not None:
-                    new.append((number, piece))
-                    if piece.reason:
-                        del going[number]
+            # Before the pieces: nothing is written after a failure, and nothing more is told of it.
+            failure = next((text.failure for text in going.values() if text.failure), None)
+            new = [(number, piece) for number, text in going.items() if (piece := text.take())]
+            for number, piece in new:
+                if piece.reason:
+                    del going[number]
             if new:
                 self._arrivals.arrive()
                 yield new
+            if failure:
+                raise RequestError(503 if self._engine.stopping else 500, failure, code="unfinished")
 
     def leave(self) -> None:
         """Have no more written."""

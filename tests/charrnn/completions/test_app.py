@@ -398,3 +398,13 @@ def test_a_diverged_model_is_an_error_and_the_server_goes_on() -> None:
             assert refused(address) == (500, "the model's logits are not finite: its training diverged", None)
         assert "error" in post(address, stream=True).text
         assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_text_that_fails_after_some_characters_is_told_them_and_the_failure(stream: bool) -> None:
+    broken = served()
+    broken.writer.network.decoder.bias.fill_(math.nan)
+    with running(create_app(OneModel(broken))) as address:
+        answer = post(address, prompt="ab", echo=True, stream=stream)
+    assert "its training diverged" in answer.text
+    assert ('"text":"ab"' in answer.text, answer.status_code) == (stream, 200 if stream else 500)
