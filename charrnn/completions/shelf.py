@@ -37,7 +37,7 @@ class Served:
         prime = Prime(writer, [Text(SamplingOptions(), 2)])
         while prime.left:
             prime.read(prime.left)
-        warm.append(prime)
+        warm.append(prime, prime.texts)
         while warm.texts:
             warm.step()
         return cls(name, writer, warm)

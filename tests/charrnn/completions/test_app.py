@@ -401,10 +401,21 @@ def test_a_diverged_model_is_an_error_and_the_server_goes_on() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_text_that_fails_after_some_characters_is_told_them_and_the_failure(stream: bool) -> None:
+@pytest.mark.parametrize("fields", [{}, {"logprobs": 1}, {"logprobs": 0, "max_tokens": 0, "n": 2}])
+def test_a_text_that_fails_after_some_characters_says_so(fields: dict[str, Any], stream: bool) -> None:
     broken = served()
     broken.writer.network.decoder.bias.fill_(math.nan)
     with running(create_app(OneModel(broken))) as address:
-        answer = post(address, prompt="ab", echo=True, stream=stream)
-    assert "its training diverged" in answer.text
-    assert ('"text":"ab"' in answer.text, answer.status_code) == (stream, 200 if stream else 500)
+        answer = post(address, prompt="ab", echo=True, stream=stream, **fields)
+        assert httpx.get(f"{address}/healthz").status_code == 200
+    last = answer.text.removeprefix("data: ").strip().rpartition("data: ")[2] if stream else answer.text
+    assert json.loads(last)["error"]["message"] == "the model's logits are not finite: its training diverged"
+    assert answer.status_code == (200 if stream else 500)
+    assert ('"text":"a' in answer.text) == stream
+
+
+def test_a_score_of_a_diverged_model_is_an_error_in_the_same_form() -> None:
+    broken = served()
+    broken.writer.network.decoder.bias.fill_(math.nan)
+    with running(create_app(OneModel(broken))) as address:
+        assert refused(address, "/score", text="abc")[0] == 500
