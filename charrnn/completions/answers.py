@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from charrnn.completions.engine import Engine, QueueFullError, StoppedError
+from charrnn.completions.engine import STOPPING, Engine, QueueFullError, StoppedError
 from charrnn.completions.figures import Arrivals
 from charrnn.completions.orders import Order
 from charrnn.completions.protocol import CompletionRequest, RequestError
@@ -34,6 +34,13 @@ class Json(JSONResponse):
 def as_json(content: Any) -> bytes:
     """Return `content` as JSON in ASCII. Raises ValueError where it has a number that is not finite."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def refused(refusal: str) -> RequestError:
+    """Return the answer to a request that comes when the engine takes no more texts; `refusal` is the engine's."""
+    if refusal == STOPPING:
+        return RequestError(503, refusal, code="stopping", retry=True)
+    return RequestError(500, refusal)
 
 
 class Mail:
@@ -81,7 +88,7 @@ class Written:
         except (QueueFullError, StoppedError) as error:
             mail.drop(self.texts)
             if isinstance(error, StoppedError):
-                raise RequestError(503, "the server is stopping", code="stopping", retry=True) from None
+                raise refused(str(error)) from None
             raise RequestError(429, "too many requests wait; try again later", code="queue_full", retry=True) from None
 
     async def pieces(self) -> AsyncIterator[list[tuple[int, Piece]]]:

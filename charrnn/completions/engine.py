@@ -33,6 +33,9 @@ TELL_SECONDS = 0.02
 """Characters that are written within this time of each other reach a client together: telling costs more than writing.
 The first of a text is told at once."""
 
+STOPPING = "the server is stopping"
+FAILED = "the server has failed"
+
 Tell = Callable[[Sequence[Text]], None]
 
 
@@ -41,7 +44,7 @@ class QueueFullError(Exception):
 
 
 class StoppedError(Exception):
-    """The engine takes no more texts."""
+    """The engine takes no more texts; the message is STOPPING or FAILED."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,8 @@ class Engine:
         """Written so far, in all texts (count)."""
         self.stopping = False
         """Whether it was told to stop."""
+        self.refusal: str | None = None
+        """Why it takes no more texts: STOPPING or FAILED; None while it does."""
         self._tell = tell
         self._places, self._queue = places, queue
         self._changed = threading.Condition()
@@ -81,7 +86,6 @@ class Engine:
         # For each call of `submit`, its texts without a place, with their jobs; whose turn is next comes first.
         self._waiting: deque[deque[tuple[Job, Text]]] = deque()
         self._left: list[Text] = []
-        self._taking = True
         # Of the engine's thread. Those that have texts in `placed`.
         self._reading: deque[Job] = deque()
         self._batches: list[Batch] = []
@@ -116,8 +120,8 @@ class Engine:
         """
         line = deque((job, text) for job in jobs for text in job.prime.texts)
         with self._changed:
-            if not self._taking:
-                raise StoppedError
+            if self.refusal:
+                raise StoppedError(self.refusal)
             # Where nothing waits, what has more texts than the queue still finds its turn.
             free = max(0, self._places - self.running)
             if self.waiting + len(line) > self._queue + free:
@@ -134,12 +138,12 @@ class Engine:
     def refuse(self) -> None:
         """Take no more texts; those that wait or run are still written."""
         with self._changed:
-            self._taking = False
+            self.refusal = self.refusal or STOPPING
 
     def stop(self) -> None:
         """Stop; what is not written yet fails."""
         with self._changed:
-            self._taking, self.stopping = False, True
+            self.refusal, self.stopping = self.refusal or STOPPING, True
             self._changed.notify()
         self._thread.join()
 
@@ -149,15 +153,15 @@ class Engine:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        failure = "the server is stopping"
+        failure = STOPPING
         try:
             self._loop()
         except Exception:
             logger.exception("error     the engine has stopped")
-            failure = "the server has failed"
+            failure = FAILED
         finally:
             with self._changed:
-                self._taking = False
+                self.refusal = failure
             unfinished = [text for line in self._waiting for _, text in line]
             unfinished += [text for job in self._reading for text in job.placed]
             unfinished += [text for batch in self._batches for text in batch.texts]
