@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from charrnn import __version__
-from charrnn.completions.answers import CompletionResponse, Json, Mail, Written
+from charrnn.completions.answers import CompletionResponse, Json, Mail, Written, refused
 from charrnn.completions.docs_page import docs_page
-from charrnn.completions.engine import PLACES, QUEUE, Engine
+from charrnn.completions.engine import FAILED, PLACES, QUEUE, Engine
 from charrnn.completions.figures import Counting, Figures
 from charrnn.completions.guards import Bodies, Token
 from charrnn.completions.orders import order
@@ -33,8 +32,6 @@ from charrnn.completions.shelf import Listed, NoModelError, Served, Shelf, Unkno
 from charrnn.config.messages import explain
 from charrnn.data.vocabulary import describe
 from charrnn.errors import CharrnnError
-from charrnn.export.page import model_page
-from charrnn.generation.writer import Writer
 from charrnn.serving import ScoringOptions, score_answer
 
 SCORES = 16
@@ -52,7 +49,7 @@ def _failures(*codes: int) -> dict[int | str, dict[str, Any]]:
         413: "the body is too large",
         429: "too many requests wait; `Retry-After` says how many seconds to wait",
         500: "the server has failed",
-        503: "there is no model yet, or the server is stopping",
+        503: "there is no model yet, or the server is stopping; of `/readyz`, also: it has failed",
     }
     return {code: {"model": Failure, "description": said[code]} for code in sorted({401, 408, 413, *codes})}
 
@@ -76,6 +73,7 @@ class Service:
         self.figures = Figures()
         self._scoring = asyncio.Semaphore(1)
         self._scores = 0
+        self._paging = asyncio.Lock()
 
     @asynccontextmanager
     async def running(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -90,7 +88,9 @@ class Service:
             await asyncio.to_thread(self.engine.stop)
 
     async def find(self, name: str | None) -> Served:
-        """Return the model of this name. Raises RequestError where there is none."""
+        """Return the model of this name. Raises RequestError where there is none, or nothing new is begun."""
+        if self.engine.refusal:
+            raise refused(self.engine.refusal)
         try:
             served = self.shelf.at_hand(name)
             return await run_in_threadpool(self.shelf.fetch, name) if served is None else served
@@ -99,9 +99,15 @@ class Service:
         except UnknownModelError:
             raise _no_model(name or "") from None
 
-    def write(self, request: CompletionRequest, served: Served) -> Response:
+    @property
+    def idle(self) -> bool:
+        """Whether no text is written and none scored."""
+        return self.engine.idle and not self._scores
+
+    async def write(self, request: CompletionRequest, served: Served) -> Response:
         """Answer a request for texts."""
-        ordered = order(request, served)
+        # A long prompt takes milliseconds to read. Not in the threads of the framework, which may all wait for a model.
+        ordered = await asyncio.to_thread(order, request, served)
         written = Written(ordered, self.engine, self._mail, self.figures.arrivals())
         return CompletionResponse(request, ordered, written)
 
@@ -121,6 +127,15 @@ class Service:
         finally:
             self._scores -= 1
         return Json({"model": served.name, **answer})
+
+    async def page(self, served: Served) -> Response:
+        """Answer with the page of a model. Raises RequestError where it has none."""
+        # One at a time: those who ask meanwhile neither make it again nor hold a thread.
+        async with self._paging:
+            try:
+                return HTMLResponse(await run_in_threadpool(lambda: served.page))
+            except CharrnnError as error:
+                raise RequestError(404, f"{served.name} has no page: {error}") from None
 
 
 def create_app(shelf: Shelf, token: str | None = None, *, places: int = PLACES, queue: int = QUEUE) -> FastAPI:
@@ -147,6 +162,7 @@ def create_app(shelf: Shelf, token: str | None = None, *, places: int = PLACES, 
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(CharrnnError, _answer_charrnn_error)
+    app.add_exception_handler(Exception, _answer_fault)
     # The last one that is added stands before the others.
     app.add_middleware(Bodies)
     if token is not None:
@@ -170,7 +186,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         With `stream`, the answer is server-sent events, each of which has the characters of one text that were
         written since its event before; after the last, `data: [DONE]`.
         """
-        return service.write(request, await service.find(request.model))
+        return await service.write(request, await service.find(request.model))
 
     @app.get("/v1/models", response_model=ModelList, responses=_failures())
     def models() -> Response:
@@ -194,12 +210,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     async def healthz() -> Response:
         """Answer whether the server runs."""
         if not service.engine.works:
-            raise RequestError(500, "the engine has stopped")
+            raise RequestError(500, service.engine.refusal or FAILED)
         return Json({"status": "ok"})
 
     @app.get("/readyz", response_model=dict[str, str], responses=_failures(503))
     async def readyz() -> Response:
-        """Answer whether there is a model to ask."""
+        """Answer whether a request would be taken: there is a model, and the server neither stops nor has failed."""
+        if service.engine.refusal:
+            raise RequestError(503, service.engine.refusal)
         if not service.shelf.listed() or service.shelf.at_hand(None) is None:
             raise RequestError(503, "there is no model yet", code="no_model")
         return Json({"status": "ready"})
@@ -212,22 +230,12 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get(HOME, response_class=HTMLResponse, include_in_schema=False)
     async def home() -> Response:
         """Show the page of the model."""
-        served = await service.find(None)
-        try:
-            return HTMLResponse(await run_in_threadpool(_page_of, served.writer, served.name))
-        except CharrnnError as error:
-            raise RequestError(404, f"{served.name} has no page: {error}") from None
+        return await service.page(await service.find(None))
 
     @app.get(DOCS, response_class=HTMLResponse, include_in_schema=False)
     async def docs() -> Response:
         """Show the protocol."""
         return HTMLResponse(docs_page(app.openapi()))
-
-
-@lru_cache(maxsize=2)
-def _page_of(writer: Writer, name: str) -> str:
-    """Return the page of a model, made once: measuring what int8 costs takes seconds."""
-    return model_page(writer, name)
 
 
 def _card(listed: Listed) -> dict[str, Any]:
@@ -273,3 +281,8 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 async def _answer_charrnn_error(request: Request, error: Exception) -> Response:
     """Answer what a model cannot do, such as one whose training diverged."""
     return await _answer_request_error(request, RequestError(500, str(error)))
+
+
+async def _answer_fault(request: Request, _error: Exception) -> Response:
+    """Answer what this program does wrong; the framework logs it."""
+    return await _answer_request_error(request, RequestError(500, FAILED))

@@ -75,16 +75,16 @@ def order(request: CompletionRequest, served: Served) -> Order:
 def _check(request: CompletionRequest, prompts: Sequence[str], count: int, length: int) -> None:
     texts = len(prompts) * count
     characters = sum(map(len, prompts))
-    rated = texts * length + (count * characters if request.echo else 0)
+    answered = texts * length + (count * characters if request.echo else 0)
     if characters > MAX_PROMPT:
         raise _refused("prompt", f"must have at most {MAX_PROMPT} characters, has {characters}")
     if texts > MAX_TEXTS:
         raise _refused("n", f"must ask for at most {MAX_TEXTS} texts, asks for {texts} ({len(prompts)} prompts)")
-    if texts * length > MAX_WRITTEN:
-        what = f"{texts * length} ({texts} texts)"
+    if answered > MAX_WRITTEN:
+        what = f"{answered} ({texts} texts)"
         raise _refused("max_tokens", f"all texts together may have {MAX_WRITTEN} characters, got {what}")
-    if request.logprobs is not None and rated > MAX_RATED:
-        raise _refused("logprobs", f"an answer may have {MAX_RATED} characters with log-probabilities, got {rated}")
+    if request.logprobs is not None and answered > MAX_RATED:
+        raise _refused("logprobs", f"an answer may have {MAX_RATED} characters with log-probabilities, got {answered}")
     if request.best_of is not None and request.best_of != count:
         raise _refused("best_of", f"must be as many as n, {count}, got {request.best_of}")
     if request.stream_options is not None and not request.stream:

@@ -23,9 +23,10 @@ MAX_LENGTH = 100_000
 MAX_TEXTS = 128
 """Texts that a request may ask for: its prompts times `n`."""
 MAX_WRITTEN = 1_000_000
-"""Characters that all texts of a request may have together (count)."""
-MAX_RATED = 20_000
-"""Characters that have log-probabilities in an answer (count): each has up to five others beside it."""
+"""Characters that all texts of a request may have together, echoed prompts included (count)."""
+MAX_RATED = 10_000
+"""Characters that have log-probabilities in an answer (count): each has up to five others beside it, and the JSON of an
+answer is made in one go, which everybody waits for."""
 MAX_SCORED = 20_000
 """Characters of a text that is scored (count)."""
 STOPS = 4

@@ -83,7 +83,7 @@ class _Server(uvicorn.Server):
         engine = self._service.engine
         engine.refuse()
         until = time.monotonic() + DRAIN_SECONDS
-        while not engine.idle and time.monotonic() < until:
+        while not self._service.idle and time.monotonic() < until:
             await asyncio.sleep(0.02)
         await asyncio.to_thread(engine.stop)
         # uvicorn would log a traceback of every answer that it ends from now on.
