@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from charrnn.completions.app import Service
+from charrnn.completions.faults import OneLine
 
 DRAIN_SECONDS = 3.5
 """How long texts that run may still take after a signal; what is then unfinished fails."""
@@ -22,6 +23,13 @@ CLOSE_SECONDS = 1
 """How long answers may still take to be sent then."""
 HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request; so long is a connection kept open that asks for nothing."""
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": OneLine}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "propagate": False}},
+}
 
 
 def serve(app: FastAPI, listener: socket.socket, announce: Callable[[], None]) -> None:
@@ -41,6 +49,7 @@ def configured(app: ASGIApp) -> uvicorn.Config:
         app,
         http=_ImpatientProtocol,
         ws="none",
+        log_config=LOGGING,
         log_level="error",
         access_log=False,
         server_header=False,
