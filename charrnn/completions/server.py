@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,6 +23,8 @@ CLOSE_SECONDS = 1
 """How long answers may still take to be sent then."""
 HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request; so long is a connection kept open that asks for nothing."""
+TAKE_SECONDS = 60.0
+"""How long a client may take nothing of what it is sent."""
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -101,13 +103,20 @@ class _Server(uvicorn.Server):
 
 
 class _ImpatientProtocol(H11Protocol):
-    """uvicorn's protocol, which gives up a connection whose request has no complete head in time."""
+    """uvicorn's protocol, which gives up a connection whose client is too slow.
+
+    That is one whose request has no complete head in time, or that takes nothing of what it is sent for too long. The
+    latter is not left to those who send: an answer may be sent in one go, and the connection be closing already.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for a request."""
         super().connection_made(transport)
+        # Whatever the sockets do not take pauses the writing: it is here that it is seen.
+        transport.set_write_buffer_limits(high=0)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -118,9 +127,20 @@ class _ImpatientProtocol(H11Protocol):
         elif self._deadline is None:
             self._wait()
 
+    def pause_writing(self) -> None:
+        """Wait until the client takes something."""
+        super().pause_writing()
+        self._expect_less()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken all."""
+        self._expect_nothing()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._wait_no_longer()
+        self._expect_nothing()
         super().connection_lost(exc)
 
     @property
@@ -139,3 +159,22 @@ class _ImpatientProtocol(H11Protocol):
         self._deadline = None
         if not self._is_answering:
             self.transport.close()
+
+    def _expect_less(self) -> None:
+        left = self._unsent()
+        self._stalled = self.loop.call_later(TAKE_SECONDS, self._look_whether_less_than, left)
+
+    def _expect_nothing(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _look_whether_less_than(self, left: int) -> None:
+        if self._unsent() < left:
+            self._expect_less()
+        else:
+            self.transport.abort()
+
+    def _unsent(self) -> int:
+        """Return the bytes that wait for the client; nothing more is written until it has taken them."""
+        return cast(asyncio.WriteTransport, self.transport).get_write_buffer_size()
