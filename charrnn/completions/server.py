@@ -91,12 +91,11 @@ class _Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         """Refuse what comes and finish what runs, for a while."""
-        engine = self._service.engine
-        engine.refuse()
+        self._service.refuse()
         until = time.monotonic() + DRAIN_SECONDS
         while not self._service.idle and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        await asyncio.to_thread(engine.stop)
+        await self._service.stop()
         # uvicorn would log a traceback of every answer that it ends from now on.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
