@@ -110,6 +110,8 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
     except socket.gaierror as error:
         raise ServerError(f"--host {host}: {error.strerror}") from None
+    except UnicodeError:
+        raise ServerError(f"--host {host[:80]}: must be a host name or an address") from None
     except OSError as error:
         raise ServerError(f"--port {port}: cannot listen on {host}: {error.strerror}") from None
     return listener
