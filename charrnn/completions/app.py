@@ -17,9 +17,10 @@ from charrnn.completions.engine import FAILED, PLACES, QUEUE, Engine, QueueFullE
 from charrnn.completions.figures import Counting, Figures
 from charrnn.completions.guards import Bodies, Token
 from charrnn.completions.loads import WAITING, Loads, NotLoadedError
-from charrnn.completions.orders import order
+from charrnn.completions.orders import AS_READ, check_length, order
 from charrnn.completions.pool import Pool
 from charrnn.completions.protocol import (
+    MAX_SCORED,
     Completion,
     CompletionRequest,
     Failure,
@@ -30,7 +31,8 @@ from charrnn.completions.protocol import (
     ScoreRequest,
 )
 from charrnn.completions.shelf import Listed, NoModelError, Served, Shelf, UnknownModelError
-from charrnn.config.messages import explain
+from charrnn.config.messages import explain, show
+from charrnn.data.normalisation import normalise
 from charrnn.data.vocabulary import describe
 from charrnn.errors import CharrnnError
 from charrnn.serving import ScoringOptions, score_answer
@@ -167,6 +169,8 @@ async def _called(pool: Pool, function: Callable[[], T], full: str) -> T:
 
 def _scored(request: ScoreRequest, served: Served) -> dict[str, Any]:
     """Return the answer to a request for a score. Raises RequestError where it cannot be scored."""
+    check_length("text", request.text, MAX_SCORED)
+    check_length("text", normalise(request.text, served.writer.data), MAX_SCORED, AS_READ)
     _, unknown = served.writer.read_prime(request.text)
     if unknown and request.strict:
         message = f"text: the model has never seen {describe(unknown)}"
@@ -292,6 +296,10 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
     """Answer a body that is not what it must be, by the first thing that is wrong."""
     assert isinstance(error, RequestValidationError)
     first: Any = error.errors()[0]
+    if isinstance(first["input"], bytes):  # which is not read as JSON, for want of a header
+        given = show(request.headers.get("content-type", ""))
+        raised = RequestError(400, f"Content-Type: must be application/json, got {given}")
+        return await _answer_request_error(request, raised)
     where: Sequence[int | str] = first["loc"][1:]
     if first["type"] == "json_invalid":
         return await _answer_request_error(request, RequestError(400, f"the body is not JSON: {first['ctx']['error']}"))
@@ -307,10 +315,21 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
     return await _answer_request_error(request, RequestError(400, message, param=param))
 
 
+def _unread(cause: BaseException) -> str:
+    """Return why Python reads no JSON of a body, in words."""
+    if isinstance(cause, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if isinstance(cause, RecursionError):
+        return "it is nested too deeply"
+    return "it has a number with too many digits" if isinstance(cause, ValueError) else "it cannot be read"
+
+
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     """Answer as the framework would, in our form."""
     assert isinstance(error, HTTPException)
-    answer = RequestError(error.status_code, error.detail)
+    cause = error.__cause__  # of a body that is not even wrong JSON
+    message = f"the body is not JSON: {_unread(cause)}" if cause is not None else error.detail
+    answer = RequestError(error.status_code, message)
     return Json(answer.body, answer.status, dict(error.headers or {}))
 
 
