@@ -19,9 +19,6 @@ from charrnn.completions.orders import Order
 from charrnn.completions.protocol import CompletionRequest, RequestError
 from charrnn.completions.text import Piece, Rated, Text
 
-SEND_SECONDS = 60.0
-"""How long a client may take nothing of what it is sent, before its connection is given up."""
-
 
 class Json(JSONResponse):
     """JSON in ASCII, which has a form for every character, and no NaN."""
@@ -150,8 +147,6 @@ class CompletionResponse(Response):
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 answer.result()
-        except TimeoutError:
-            pass  # the client takes nothing
         finally:
             answer.cancel()
             gone.cancel()
@@ -219,8 +214,7 @@ def _event(content: Mapping[str, Any]) -> bytes:
 
 
 async def _send_body(send: Send, body: bytes, *, last: bool = False) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": "http.response.body", "body": body, "more_body": not last})
+    await send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
 async def _until_gone(receive: Receive) -> None:

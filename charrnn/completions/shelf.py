@@ -79,7 +79,10 @@ class Shelf(Protocol):
     """The models of a server. Every method may be called from any thread."""
 
     def listed(self) -> Sequence[Listed]:
-        """Return the models that can be asked for, that of requests without a name first; none while there is none."""
+        """Return the models that can be asked for, that of requests without a name first; none while there is none.
+
+        Never waits.
+        """
         ...
 
     def at_hand(self, name: str | None) -> Served | None:
