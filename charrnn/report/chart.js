@@ -8,7 +8,7 @@ function svg(name, attributes = {}, ...children) {
   return made;
 }
 
-const WIDTH = 720, HEIGHT = 300, LEFT = 52, RIGHT = 12, TOP = 12, BOTTOM = 40;
+const WIDTH = 720, HEIGHT = 300, LEFT = 52, RIGHT = 28, TOP = 12, BOTTOM = 40;
 const DASHES = ["", "6 3", "2 3", "10 3 2 3"];
 
 /** Return round numbers from `low` to `high`; powers of ten where `log`. */

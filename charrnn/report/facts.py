@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from charrnn.config.redaction import redact
+from charrnn.config.schema import DataParams
 from charrnn.data.splits import IN_WORDS, divided_by
 from charrnn.report.baseline import ORDER
 from charrnn.report.contents import Contents
@@ -25,7 +27,7 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
         result += f" ({ORDER}-gram {float(contents.baseline.bits[same].mean()):.3f})"
     found = [
         ("Model", f"{model.cell} {model.num_layers}x{model.hidden_size}, {contents.parameters:,} parameters"),
-        ("Text", history.source if history and history.source else ", ".join(map(str, params.data.sources))),
+        ("Text", history.source if history and history.source else _sources(params.data)),
         ("Vocabulary", counted(len(checkpoint.vocabulary.characters), "character")),
         ("Digest of the encoded text", checkpoint.data_digest),
         ("Splits", _splits(contents)),
@@ -37,6 +39,12 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
         ("Made in", f"{contents.seconds:.1f} s, without writing this page"),
     ]
     return [(name, value) for name, value in found if value]
+
+
+def _sources(params: DataParams) -> str:
+    """Return where a text may be from, where the run that would know is not at hand."""
+    sources = ", ".join(redact(str(source)) for source in params.sources)
+    return sources if len(params.sources) == 1 else f"one of {sources}"
 
 
 def _splits(contents: Contents) -> str:

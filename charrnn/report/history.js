@@ -22,7 +22,9 @@
       text.textContent = [...sample].map(shown).join("");
     };
     slider.addEventListener("input", show);
-    samples.append(element("p", {}, element("label", { for: "samples-step" }, "The same prime and random seed, at "), step), slider, text);
+    const [from, to] = [data.samples[0][0], data.samples[last][0]].map((at) => at.toLocaleString("en"));
+    const label = `Samples of steps ${from} to ${to}, with the same prime and random seed; this is `;
+    samples.append(element("p", {}, element("label", { for: "samples-step" }, label), step), slider, text);
     show();
   } else samples.append(element("p", { class: "muted" }, data.missing || "The run has kept no samples of its training."));
 }

@@ -16,7 +16,7 @@
         series: [{ name: "model", points: data.rows.map((row) => [row.length, row.bits, row.error]) }],
         levels: data.ngram === null ? [] : [[`${data.order}-gram`, data.ngram]],
       }),
-      table(["Context", "Loss (bits)", "Above that with the longest"],
+      table(["Context", "Loss (bits)", "More than with the longest context"],
         data.rows.map((row) => [row.length.toLocaleString("en"), `${row.bits.toFixed(3)} ± ${row.error.toFixed(3)}`, `${row.excess.toFixed(3)} ± ${row.excessError.toFixed(3)}`])),
       element("p", { class: "muted" }, `${leftOut}The same ${data.characters.toLocaleString("en")} characters for each length. The model reads up to a tenth more ` +
         "than the length that is named. The last column compares the same blocks of text, so that it is more exact than the loss itself. " +

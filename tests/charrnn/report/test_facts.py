@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from charrnn.report.contents import measure
@@ -34,3 +36,14 @@ def test_what_the_run_has_recorded_is_told_in_nats_and_bits() -> None:
 def test_without_a_run_nothing_is_told_of_one() -> None:
     told = dict(facts(measure(subject_of(made_up_play(2000)), 60)))
     assert not {"Run", "Results of the run", "Baselines of the run"} & set(told)
+
+
+def test_without_a_run_the_sources_that_were_asked_for_are_told_without_their_passwords() -> None:
+    subject = subject_of(made_up_play(2000))
+    sources = ["http://bob:hunter2@host/x.txt", "novel.txt"]
+    data = subject.checkpoint.params.data.model_copy(update={"sources": sources})
+    params = subject.checkpoint.params.model_copy(update={"data": data})
+    told = facts(measure(replace(subject, checkpoint=replace(subject.checkpoint, params=params)), 60))
+    assert dict(told)["Text"].startswith("one of http://")
+    assert dict(told)["Text"].endswith("@host/x.txt, novel.txt")
+    assert "hunter2" not in str(told)
