@@ -127,11 +127,12 @@ class LinearRecurrence(torch.autograd.Function):
 
 def recurrence_by_loop(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
     """Return every h_t = a_t h_{t-1} + b_t from `h` on, one after the other."""
-    states = []
-    for a_t, b_t in zip(a, b, strict=True):
-        h = torch.addcmul(b_t, a_t, h)
-        states.append(h)
-    return torch.stack(states)  # not written in place: a trace of the model, such as ONNX, would not see it
+    if len(a) == 1:  # not written in place: a trace of the model, such as ONNX, would not see it
+        return torch.addcmul(b, a, h)
+    states = torch.empty_like(b)
+    for a_t, b_t, out in zip(a, b, states, strict=True):
+        h = torch.addcmul(b_t, a_t, h, out=out)
+    return states
 
 
 def recurrence_by_scan(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
