@@ -1,30 +1,23 @@
 """A model as a folder of files that need no charrnn: safetensors, and JSON that says what the tensors are."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 from safetensors.torch import save
 
-from charrnn.files import explain, write_bytes, write_text
+from charrnn.files import atomic_file
 from charrnn.generation.writer import Writer
 
 FORMAT, VERSION = "charrnn-model", 1
 
 
 def write_tensors(folder: Path, writer: Writer) -> None:
-    """Write `model.safetensors`, `vocabulary.json` and, last, `config.json` into `folder`, each atomically.
+    """Write `model.safetensors`, `vocabulary.json` and `config.json` into `folder`, which may exist.
 
-    Raises:
-        FileError: they cannot be written.
+    All are whole on the disk before the first takes its place. Raises FileError where one cannot be written.
     """
     network, data = writer.network, writer.data
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain(error, "write", folder) from error
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in network.named_parameters()}
-    write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
-    writer.vocabulary.save(folder / "vocabulary.json")
     config = {
         "format": FORMAT,
         "version": VERSION,
@@ -36,4 +29,12 @@ def write_tensors(folder: Path, writer: Writer) -> None:
         "unicode_form": data.unicode_form,
         "lowercase": data.lowercase,
     }
-    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in network.named_parameters()}
+    files = {
+        "config.json": f"{json.dumps(config, indent=2)}\n".encode(),
+        "vocabulary.json": json.dumps(writer.vocabulary.to_dict()).encode(),
+        "model.safetensors": save(tensors, {"format": "pt"}),
+    }
+    with ExitStack() as stack:
+        for name, content in files.items():
+            stack.enter_context(atomic_file(folder / name)).write_bytes(content)

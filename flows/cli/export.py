@@ -1,5 +1,7 @@
 """`charrnn export`: a trained model as a web page, as ONNX, as safetensors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -7,12 +9,13 @@ import typer
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
-from charrnn.errors import ParamsError
+from charrnn.errors import CorpusError, DivergedError, ParamsError
 from charrnn.files import write_bytes, write_text
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from flows.cli.given import MODEL, find_checkpoint
+from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
     from charrnn.export.page import HeldOut
@@ -58,36 +61,52 @@ def export(
         raise ParamsError(f"--weights: is of the page of --html, which is not asked for, got {weights}")
     params = load_params(overlays, overrides)
     with interruptible():
+        from charrnn.export.page import model_page, page_precision
         from charrnn.generation.writer import Writer
         from charrnn.training.device import reading
     trained = find_checkpoint(params, wanted)
     writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
+    # Everything is made before anything is written.
+    page, content = "", b""
     if html is not None:
-        from charrnn.export.page import model_page
-
-        with reading(trained.params.training, trained.threads):
-            held_out = _held_out(params, trained)
-            try:
-                page = model_page(writer, escaped(wanted), weights=weights, held_out=held_out)
-            except ParamsError as error:
-                raise ParamsError(f"--html: {error}") from None
-        write_text(html, page)
-        print(f"page         {html}  {len(page) / 1e6:.2f} MB")
+        with reading(trained.params.training, trained.threads), _named("--html"):
+            precision = page_precision(writer, weights)
+            held_out = _held_out(params, trained) if precision == "int8" else None
+            page = model_page(writer, _title(wanted, trained), weights=precision, held_out=held_out)
     if onnx is not None:
         from charrnn.export.onnx_file import onnx_bytes
 
-        try:
+        with _named("--onnx"):
             content = onnx_bytes(writer)
-        except ParamsError as error:
-            raise ParamsError(f"--onnx: {error}") from None
+    if html is not None:
+        write_text(html, page)
+        print(f"page         {html}  {len(page) / 1e6:.2f} MB, weights in {precision}")
+    if onnx is not None:
         write_bytes(onnx, content)
-        print(f"ONNX         {onnx}")
+        print(f"ONNX         {onnx}  {len(content) / 1e6:.2f} MB")
     if safetensors is not None:
         from charrnn.export.tensors import write_tensors
 
         write_tensors(safetensors, writer)
         print(f"safetensors  {safetensors}")
     return 0
+
+
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Have the errors of the library say which option they are about."""
+    try:
+        yield
+    except (CorpusError, DivergedError, ParamsError) as error:
+        raise type(error)(f"{option}: {error}") from None
+
+
+def _title(wanted: str, trained: "Checkpoint") -> str:
+    """Return what the page calls the model: a registered one as it was asked for, others without where they are."""
+    kind = kind_of(wanted)
+    if kind == "run":
+        return f"run {trained.run_id}"
+    return escaped(Path(wanted).name if kind == "file" else wanted)
 
 
 def _held_out(params: Params, trained: "Checkpoint") -> "HeldOut | None":

@@ -10,7 +10,7 @@ const typed = find("text"), backdrop = find("backdrop");
 const waiting = new Map();
 let numbers = 0;
 
-/** Ask the worker; `onPart` gets what it writes, part by part. */
+/** Ask the worker; `onPart` gets what it reads or writes, part by part. */
 function ask(type, values = {}, onPart = null) {
   const number = ++numbers;
   worker.postMessage({ ...values, type, number });
@@ -19,7 +19,7 @@ function ask(type, values = {}, onPart = null) {
 
 worker.onmessage = ({ data }) => {
   const { resolve, reject, onPart } = waiting.get(data.number);
-  if (data.type === "written") return onPart(data);
+  if (data.type === "part") return onPart(data);
   waiting.delete(data.number);
   if (data.type === "error") reject(new Error(data.message));
   else resolve(data);
@@ -51,21 +51,36 @@ function readable(text) {
   return unknown.length ? all.filter((character) => known.has(character)) : all;
 }
 
+/* A text field makes a line feed of each carriage return. Where the model knows both, a sign stands for the latter. */
+const RETURN = description.reading.newline === "keep" && known.has("\r") && !known.has("\u240d") ? "\u240d" : "\r";
+const fieldText = (text) => text.join("").replaceAll("\r", RETURN);
+const fieldValue = () => (RETURN === "\r" ? typed.value : typed.value.replaceAll(RETURN, "\r"));
+
 /** Return the caret's place in characters. */
 const caret = () => Array.from(typed.value.slice(0, typed.selectionStart)).length;
 
-/** Colour the text from the character `from` on. */
-function colour(from) {
-  while (backdrop.childNodes.length > from) backdrop.lastChild.remove();
-  const added = document.createDocumentFragment();
-  for (let place = from; place < characters.length; place++) {
-    const span = document.createElement("span");
-    span.textContent = characters[place];
-    span.style.backgroundColor = surprisalColour(bits[place]);
-    added.append(span);
+const spans = []; // the element of each character, in an element for each line: only lines that change are laid out anew
+
+/** Lay out the text from the character `from` on. */
+function layOut(from) {
+  if (from < spans.length) {
+    const line = spans[from].parentNode;
+    while (backdrop.lastChild !== line) backdrop.lastChild.remove();
+    while (line.lastChild !== spans[from]) line.lastChild.remove();
+    spans[from].remove();
+    spans.length = from;
   }
-  added.append(" "); // so that an empty last line has its height
-  backdrop.append(added);
+  for (const character of characters.slice(from)) {
+    const span = element("span", {}, fieldText([character]));
+    (backdrop.lastChild ?? backdrop.appendChild(element("div"))).append(span);
+    if (character === "\n") backdrop.append(element("div"));
+    spans.push(span);
+  }
+}
+
+/** Colour the characters from `from` on that were read. */
+function colour(from) {
+  for (let place = from; place < bits.length; place++) spans[place].style.backgroundColor = surprisalColour(bits[place]);
 }
 
 /** Show how many characters there are and what they cost. */
@@ -80,34 +95,47 @@ let changed = Promise.resolve(); // when the last change has been read
 
 /** Make `text`, an array of characters that the model knows, the text. */
 function change(text, place = text.length) {
-  changed = changeTo(text, place);
+  changed = changeTo(text, place).catch(report);
   return changed;
 }
 
 async function changeTo(text, place) {
   writing = null;
+  let same = 0;
+  while (same < text.length && text[same] === characters[same]) same++;
   characters = text;
-  const value = text.join("");
+  bits = bits.slice(0, same);
+  const value = fieldText(text);
   if (typed.value !== value) typed.value = value;
-  typed.selectionStart = typed.selectionEnd = text.slice(0, place).join("").length;
-  const read = await ask("read", { text });
-  if (characters !== text) return; // it has changed meanwhile
-  bits = read.bits;
-  colour(0);
+  typed.selectionStart = typed.selectionEnd = fieldText(text.slice(0, place)).length;
+  shownPlace = null;
+  layOut(same);
   count();
   buttons();
-  await showAlternatives();
+  await ask("read", { text, known: bits.length }, (part) => {
+    if (characters !== text) return; // it has changed meanwhile
+    bits = bits.concat(part.bits);
+    colour(bits.length - part.bits.length);
+    count();
+    if (shownPlace === null && caret() <= bits.length) showAlternatives();
+  });
+}
+
+/** Say what went wrong. */
+function report(error) {
+  find("problem").textContent = error.message;
 }
 
 /* ---- undo ---- */
 
 const MOST_KEPT = 500;
-const past = [[]], future = [];
+const past = [""], future = [];
 
 /** Keep the text as it is, to come back to. */
 function keep() {
-  if (past.at(-1).join("") === characters.join("")) return;
-  past.push([...characters]);
+  const text = characters.join("");
+  if (past.at(-1) === text) return;
+  past.push(text);
   if (past.length > MOST_KEPT) past.shift();
   future.length = 0;
   buttons();
@@ -118,17 +146,17 @@ function undo() {
   keep();
   if (past.length < 2) return;
   future.push(past.pop());
-  change([...past.at(-1)]);
+  change(Array.from(past.at(-1)));
 }
 
 function redo() {
   if (writing || !future.length) return;
   past.push(future.pop());
-  change([...past.at(-1)]);
+  change(Array.from(past.at(-1)));
 }
 
 function buttons() {
-  find("undo").disabled = past.length < 2 && characters.length === past[0].length;
+  find("undo").disabled = past.length < 2 && characters.join("") === past[0];
   find("redo").disabled = writing !== null || future.length === 0;
   find("write").textContent = writing ? "Stop" : "Write on";
 }
@@ -157,7 +185,7 @@ function options() {
 async function write() {
   const chosen = options();
   if (chosen === null) return;
-  await changed;
+  for (let read = null; read !== changed; ) await (read = changed); // it may have changed again while it was read
   if (writing) return;
   find("problem").textContent = "";
   keep();
@@ -174,19 +202,21 @@ async function write() {
     characters = [...characters, ...written];
     bits = [...bits, ...costs.splice(0)];
     const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
-    typed.value += written.splice(0).join("");
+    typed.value += fieldText(written.splice(0));
     if (selected) typed.setSelectionRange(...selected);
+    layOut(from);
     colour(from);
     count();
   };
   try {
-    answer = await ask("write", { options: chosen, length: Number(find("length").value) || description.sampling.length }, (part) => {
+    const length = Number(find("length").value) || description.sampling.length;
+    answer = await ask("write", { options: chosen, length }, (part) => {
       written.push(...part.characters);
       costs.push(...part.bits);
       frame ||= requestAnimationFrame(show); // showing takes longer than writing: a frame at a time
     });
   } catch (error) {
-    find("problem").textContent = error.message;
+    report(error);
   }
   cancelAnimationFrame(frame);
   show();
@@ -204,12 +234,12 @@ function stopWriting() {
 
 /* ---- alternatives ---- */
 
-let shownPlace = null;
+let shownPlace = null; // that of the alternatives; null while they are those of a text that has changed
 
 async function showAlternatives() {
   const place = caret(), text = characters;
   const found = await ask("alternatives", { place });
-  if (text !== characters || place !== caret()) return;
+  if (found.characters === null || text !== characters || place !== caret()) return;
   shownPlace = place;
   find("alternatives").replaceChildren(
     ...found.characters.map(({ character, probability, there }) => {
@@ -232,6 +262,7 @@ async function choose(place, character) {
   keep();
   await change([...characters.slice(0, place), character === "" ? "\n" : character]);
   keep();
+  await showAlternatives();
   const first = find("alternatives").querySelector("button");
   if (first) first.focus();
 }
@@ -242,7 +273,7 @@ let pause = 0;
 typed.addEventListener("input", (event) => {
   if (event.isComposing) return;
   const place = caret();
-  const text = readable(typed.value);
+  const text = readable(fieldValue());
   const lost = Array.from(typed.value).length - text.length;
   clearTimeout(pause);
   pause = setTimeout(keep, 600);
@@ -262,6 +293,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && writing) stopWriting();
   else if (command && event.key === "Enter") (writing ? stopWriting : write)();
   else if (command && event.key.toLowerCase() === "z" && event.target === typed) (event.shiftKey ? redo : undo)();
+  else if (command && event.key.toLowerCase() === "y" && event.target === typed) redo();
   else return;
   event.preventDefault();
 });
@@ -283,4 +315,4 @@ window.charrnn = {
   score: async (text) => (await ask("score", { text: readable(text) })).bits,
 };
 
-ask("load", { model: description }).then(() => change([]), (error) => (find("problem").textContent = error.message));
+ask("load", { model: description }).then(() => change([]), report);

@@ -14,7 +14,7 @@ class Reader {
     this.text = [];
     this.bits = [];
     this.kept = [];
-    this.begin();
+    this.start();
   }
 
   /** Return the id of a character; a line end between documents is the stop symbol's. */
@@ -22,20 +22,9 @@ class Reader {
     return this.description.ofLines && character === "\n" ? this.stop : this.ids.get(character);
   }
 
-  /** Whether the model can read a character. */
-  knows(character) {
-    return this.id(character) !== undefined;
-  }
-
   /** The id that is never drawn: in a stream, the stop symbol is not there. */
   get forbidden() {
     return this.description.documents ? null : this.stop;
-  }
-
-  /** Go back to an empty text. */
-  begin() {
-    this.text.length = this.bits.length = this.kept.length = 0;
-    this.start();
   }
 
   /** Read what stands before a text: of a document the stop symbol. Of a stream, a line end, for what is drawn first. */
@@ -57,41 +46,45 @@ class Reader {
     const predicted = this.text.length > 0 || this.description.documents;
     this.bits.push(predicted ? -Math.log2(softmaxOf(this.logits, id)) : null);
     this.text.push(character);
-    if (id === this.stop) this.start();
-    else this.logits = this.model.step(id).slice();
+    this.advance(id);
     if (this.text.length % EVERY === 0) this.kept.push({ state: this.model.state(), logits: this.logits });
   }
 
-  /** Go back to the first `length` characters. */
-  cut(length) {
-    if (length >= this.text.length) return;
+  advance(id) {
+    if (id === this.stop) this.start();
+    else this.logits = this.model.step(id).slice();
+  }
+
+  /** Be in the state after the first `length` characters: from the last that was kept before it, read on. */
+  goTo(length) {
     const kept = Math.floor(length / EVERY);
-    const again = this.text.slice(kept * EVERY, length);
-    this.text.length = this.bits.length = kept * EVERY;
-    this.kept.length = kept;
     if (kept === 0) this.start();
     else {
       this.model.restore(this.kept[kept - 1].state);
       this.logits = this.kept[kept - 1].logits;
     }
-    for (const character of again) this.append(character);
+    for (const character of this.text.slice(kept * EVERY, length)) this.advance(this.id(character));
   }
 
-  /** Read `text`, an array of characters that the model knows; what it begins with of the text before is kept. */
-  read(text) {
+  /** Cut the text where it begins to differ from `text`; return its length then. */
+  cutTo(text) {
     let same = 0;
-    while (same < text.length && text[same] === this.text[same]) same++;
-    this.cut(same);
-    for (const character of text.slice(same)) this.append(character);
+    while (same < this.text.length && text[same] === this.text[same]) same++;
+    if (same < this.text.length) {
+      this.goTo(same);
+      this.text.length = this.bits.length = same;
+      this.kept.length = Math.floor(same / EVERY);
+    }
+    return same;
   }
 
-  /** Return the probabilities at a place of the text, before its character; the text stays. */
+  /** Return the probabilities at a place of the text, before its character; see `next`. */
   at(place) {
-    if (place >= this.text.length) return this.next();
-    const rest = this.text.slice(place);
-    this.cut(place);
+    const [state, logits] = [this.model.state(), this.logits];
+    this.goTo(place);
     const found = this.next();
-    for (const character of rest) this.append(character);
+    this.model.restore(state);
+    this.logits = logits;
     return found;
   }
 }

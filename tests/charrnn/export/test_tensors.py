@@ -32,5 +32,5 @@ def test_the_files_alone_make_the_same_model(tmp_path: Path, cell: str, shape: s
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="file/model: cannot write"):
+    with pytest.raises(FileError, match=r"file/model/\S+: cannot write"):
         write_tensors(tmp_path / "file/model", untrained())
