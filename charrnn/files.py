@@ -150,7 +150,13 @@ def _host() -> str:
 
 
 def _beside(path: Path) -> Path:
-    """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs."""
+    """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs.
+
+    Raises:
+        FileError: `path` is a directory without a name, such as the one of an empty text.
+    """
+    if not path.name:
+        raise FileError(f"{path}: cannot write: it is a directory")
     return path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(4)}.part")
 
 

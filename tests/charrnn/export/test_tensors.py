@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match=r"file/model/\S+: cannot write"):
         write_tensors(tmp_path / "file/model", untrained())
+
+
+def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+    write_tensors(tmp_path, untrained())
+    before = (tmp_path / "config.json").read_bytes()
+    (tmp_path / "model.safetensors").unlink()
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(FileError, match=r"model\.safetensors: cannot write"):
+        write_tensors(tmp_path, untrained("model.hidden_size=7"))
+    assert (tmp_path / "config.json").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "vocabulary.json", "model.safetensors"}
