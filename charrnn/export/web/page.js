@@ -3,7 +3,7 @@
 const description = readData("model");
 const worker = new Worker(URL.createObjectURL(new Blob([readData("worker")], { type: "text/javascript" })));
 const find = (id) => document.getElementById(id);
-const typed = find("text"), backdrop = find("backdrop");
+const typed = find("text"), backdrop = find("backdrop"), box = find("box");
 
 /* ---- the worker ---- */
 
@@ -193,6 +193,7 @@ async function write() {
   const mine = (writing = {});
   buttons();
   typed.selectionStart = typed.selectionEnd = typed.value.length;
+  box.scrollTop = box.scrollHeight;
   let answer, frame = 0;
   const written = [], costs = [];
   const show = () => {
@@ -202,11 +203,13 @@ async function write() {
     characters = [...characters, ...written];
     bits = [...bits, ...costs.splice(0)];
     const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
+    const follows = box.scrollTop + box.clientHeight > box.scrollHeight - 4; // else a person looks elsewhere
     typed.value += fieldText(written.splice(0));
     if (selected) typed.setSelectionRange(...selected);
     layOut(from);
     colour(from);
     count();
+    if (follows) box.scrollTop = box.scrollHeight;
   };
   try {
     const length = Number(find("length").value) || description.sampling.length;
@@ -241,6 +244,8 @@ async function showAlternatives() {
   const found = await ask("alternatives", { place });
   if (found.characters === null || text !== characters || place !== caret()) return;
   shownPlace = place;
+  backdrop.querySelector(".there")?.classList.remove("there");
+  spans[place]?.classList.add("there");
   find("alternatives").replaceChildren(
     ...found.characters.map(({ character, probability, there }) => {
       const sign = element("span", { class: "sign" }, visible(character));
