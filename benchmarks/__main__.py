@@ -33,6 +33,7 @@ FILES = {
     "busy": (15, 16, 17),
     "texts": (20,),
     "scoring": (21,),
+    "completions": (22,),
     "page": (24,),
 }
 LONG = {3, 19}

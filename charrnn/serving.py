@@ -109,37 +109,44 @@ class TextModel:
             if len(one.score) > MAX_LENGTH:
                 raise ParamsError(f"score: must have at most {MAX_LENGTH} characters, has {len(one.score)}")
         # As objects: a column of floats would make NaN of None, which JSON does not have.
-        answers = pd.DataFrame([self._score(one) for one in options], columns=list(SCORE_COLUMNS), dtype=object)
+        answers = pd.DataFrame(
+            [score_answer(self.writer, one) for one in options], columns=list(SCORE_COLUMNS), dtype=object
+        )
         return answers if any(one.surprisal for one in options) else answers.drop(columns="surprisal")
 
-    def _score(self, options: ScoringOptions) -> dict[str, Any]:
-        """Return the answer to one row."""
-        network, vocabulary, data = self.writer.network, self.writer.vocabulary, self.writer.data
-        try:
-            scored = score_text(network, vocabulary, data, options.score, of_lines=self.writer.of_lines)
-        except CorpusError as error:
-            text = normalise(options.score, data)
-            return {
-                "bits_per_char": None,
-                "perplexity": None,
-                "characters": 0,
-                "unknown": sum(map(text.count, vocabulary.unknown(text))),
-                "warnings": f"score: {error}",
-                "surprisal": None,
-            }
-        characters = None
-        if options.surprisal:
-            bits = [None if math.isnan(value) else value for value in scored.bits.tolist()]
-            characters = [{"character": c, "bits": value} for c, value in zip(scored.text, bits, strict=True)]
-        unseen = scored.unseen
+
+def score_answer(writer: Writer, options: ScoringOptions) -> dict[str, Any]:
+    """Return the answer to one text that is to be scored: see `TextModel.predict`.
+
+    Raises:
+        DivergedError: what the model predicts is not finite.
+    """
+    network, vocabulary, data = writer.network, writer.vocabulary, writer.data
+    try:
+        scored = score_text(network, vocabulary, data, options.score, of_lines=writer.of_lines)
+    except CorpusError as error:
+        text = normalise(options.score, data)
         return {
-            "bits_per_char": scored.bits_per_char,
-            "perplexity": scored.perplexity if math.isfinite(scored.perplexity) else None,
-            "characters": scored.characters,
-            "unknown": int(scored.unknown.sum()),
-            "warnings": f"score: the model has never seen {describe(unseen)}; left out" if unseen else "",
-            "surprisal": characters,
+            "bits_per_char": None,
+            "perplexity": None,
+            "characters": 0,
+            "unknown": sum(map(text.count, vocabulary.unknown(text))),
+            "warnings": f"score: {error}",
+            "surprisal": None,
         }
+    characters = None
+    if options.surprisal:
+        bits = [None if math.isnan(value) else value for value in scored.bits.tolist()]
+        characters = [{"character": c, "bits": value} for c, value in zip(scored.text, bits, strict=True)]
+    unseen = scored.unseen
+    return {
+        "bits_per_char": scored.bits_per_char,
+        "perplexity": scored.perplexity if math.isfinite(scored.perplexity) else None,
+        "characters": scored.characters,
+        "unknown": int(scored.unknown.sum()),
+        "warnings": f"score: the model has never seen {describe(unseen)}; left out" if unseen else "",
+        "surprisal": characters,
+    }
 
 
 def _given(row: Mapping[Any, Any]) -> Row:

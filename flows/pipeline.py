@@ -1,4 +1,4 @@
-"""The flow `pipeline`: download, encode, train, evaluate, sample, register, in one tracked run.
+"""The flow `pipeline`: download, encode, train, evaluate, sample, report, register, promote, in one tracked run.
 
 `charrnn train`, or this file as a script, runs it here; Prefect deployments run the flow.
 """
@@ -51,11 +51,12 @@ from tasks.encode import encode
 from tasks.evaluate import evaluate
 from tasks.promote import promote
 from tasks.register import register
+from tasks.report import report
 from tasks.sample import sample
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
 from tasks.tracking.mlflow import Experiment, reopen_run, run_params, take_over
-from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, RunRef
+from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, SOURCE_TAG, RunRef
 from tasks.tracking.tracker import STOP_SECONDS, Tracker, send_pending
 from tasks.tracking.trained_models import Origin, TrainedModel, find_model, initial_model
 from tasks.train import train
@@ -108,7 +109,8 @@ def _pipeline(
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(dataset, params, run)
-        version = register.with_options(**again)(params, run)
+        card = report.with_options(**again)(dataset, params, run)
+        version = register.with_options(**again)(params, run, card)
         promotion = promote.with_options(**again)(dataset, params, run, version)
         noted.raise_if_requested(TerminationSignal)
         seconds = time.monotonic() - started
@@ -203,7 +205,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
-    facts = {"corpus.source": corpus.source, CORPUS_TAG: corpus.sha256, "corpus.bytes": str(corpus.size)}
+    facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, "corpus.bytes": str(corpus.size)}
     facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})

@@ -16,13 +16,12 @@ from charrnn.training.checkpoint import Checkpoint
 from charrnn.training.device import reading
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
+from tasks.tracking.naming import CHAMPION
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import load_registered
 
 logger = logging.getLogger("charrnn")
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)

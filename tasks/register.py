@@ -13,7 +13,7 @@ from charrnn.config.schema import Params
 from charrnn.generation.writer import Writer
 from charrnn.training.checkpoint import save_checkpoint
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.runs import BEST, RunRef
+from tasks.tracking.runs import BEST, CARD_HEADING, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
@@ -23,8 +23,8 @@ REQUIREMENTS = ("torch", "safetensors", "numpy", "pandas", "psutil", "pydantic",
 
 
 @task(cache_policy=NO_CACHE)
-def register(params: Params, run: RunRef) -> str:
-    """Register the best checkpoint under `tracking.registered_model`.
+def register(params: Params, run: RunRef, card: str = "") -> str:
+    """Register the best checkpoint under `tracking.registered_model`, with its model card as the description.
 
     Returns:
         The version; '' when none is wanted, or when the tracking store is away and gives it later.
@@ -44,6 +44,6 @@ def register(params: Params, run: RunRef) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / BEST
         sha256 = save_checkpoint(data, checkpoint)
-        number = Tracker(run).register(name, data, sha256, requirements, example)
+        number = Tracker(run).register(name, data, sha256, requirements, example, card and f"{CARD_HEADING}\n\n{card}")
     logger.info("register  %s %s", name, f"version {number}" if number else "when the tracking store is back")
     return number

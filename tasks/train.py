@@ -37,7 +37,7 @@ from charrnn.training.threads import Threads, thread_warning
 from charrnn.training.warm_start import warm_start
 from charrnn.wording import counted
 from tasks.tracking.checkpoints import CheckpointFolder
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import TRAINING_SAMPLES, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
@@ -321,7 +321,7 @@ class _Watcher:
             seeds = [(sampling.seed + number) % 2**63 for number in range(MOST_DOCUMENTS if documents else 1)]
             texts = list(writer.write([options.model_copy(update={"seed": seed}) for seed in seeds]))
             shown = listed(fitting(texts, length), default_format(writer)) if documents else texts[0].text
-            self.tracker.text(shown, f"samples/training/step-{step:08d}.txt")
+            self.tracker.text(shown, f"{TRAINING_SAMPLES}/step-{step:08d}.txt")
 
     def _checkpoint(self) -> Checkpoint:
         return checkpoint_of(self.state, self.params, self.vocabulary, self.dataset.digest, self.tracker.run.run_id)

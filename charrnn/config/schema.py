@@ -305,6 +305,14 @@ class SamplingParams(CommonOptions):
         return [SamplingOptions(**common, temperature=temperature) for temperature in self.temperatures]
 
 
+class ReportParams(Section):
+    """The page that shows what the model has learnt."""
+
+    seconds: NonNegativeFloat = 10.0
+    """Time in which it should be made (s): where a model or its text is large, less of the text is read for it. 0 makes
+    no report."""
+
+
 class TrackingParams(Section):
     """Where runs are recorded."""
 
@@ -367,6 +375,7 @@ class Params(Section):
     evaluation: EvaluationParams = EvaluationParams()
     checkpoint: CheckpointParams = CheckpointParams()
     sampling: SamplingParams = SamplingParams()
+    report: ReportParams = ReportParams()
     tracking: TrackingParams = TrackingParams()
     tasks: TaskParams = TaskParams()
 

@@ -85,14 +85,49 @@ class NgramModel:
         result = np.full(len(ids), 1 / self.vocabulary_size)
         contexts = np.zeros(len(ids), dtype=np.int64)  # ranks of what precedes each character, -1: never seen
         for level in self._levels:
-            keys = contexts * self.vocabulary_size + ids
-            places = np.minimum(np.searchsorted(level.keys, keys), len(level.keys) - 1)
-            found = level.keys[places] == keys
+            found, places = self._find(level, contexts, ids)
             result *= np.where(contexts < 0, 1.0, level.rest[contexts])
             result += np.where(found, level.seen[places], 0.0)
-            contexts[1:] = np.where(found, places, -1)[:-1]
-            contexts[:1] = -1
+            contexts = _longer(found, places)
         return result
+
+    def distributions(self, ids: Ids) -> NDArray[np.float64]:
+        """Return the probability of every id at each place of `ids`, given the ids before it.
+
+        Args:
+            ids: uint8, uint16 or uint32 [characters]; the first `order - 1` of them have shorter contexts.
+
+        Returns:
+            float64 [characters, vocabulary_size]; each row adds up to 1.
+        """
+        size = self.vocabulary_size
+        result = np.full((len(ids), size), 1 / size)
+        contexts = np.zeros(len(ids), dtype=np.int64)
+        for level in self._levels:
+            result *= np.where(contexts < 0, 1.0, level.rest[contexts])[:, None]
+            # The n-grams that begin with a context stand side by side; none do with one that was never seen, -1.
+            starts, ends = (np.searchsorted(level.keys, ranks * size) for ranks in (contexts, contexts + 1))
+            counts = ends - starts
+            rows = np.repeat(np.arange(len(ids)), counts)
+            places = np.arange(len(rows)) + np.repeat(starts - np.cumsum(counts) + counts, counts)
+            result[rows, level.keys[places] % size] += level.seen[places]
+            contexts = _longer(*self._find(level, contexts, ids))
+        return result
+
+    def _find(
+        self, level: _Level, contexts: NDArray[np.int64], ids: Ids
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Return whether each context was followed by the id at its place, and the rank of the n-gram if it was."""
+        keys = contexts * self.vocabulary_size + ids
+        places = np.minimum(np.searchsorted(level.keys, keys), len(level.keys) - 1)
+        return level.keys[places] == keys, places
+
+
+def _longer(found: NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rank of the context, longer by one, of each next character; -1 where it was never seen."""
+    contexts = np.full(len(places), -1, dtype=np.int64)
+    contexts[1:] = np.where(found, places, -1)[:-1]
+    return contexts
 
 
 def compute_baselines(

@@ -13,12 +13,14 @@ import pandas as pd
 
 from charrnn.data.hashing import BASE, INVERSE, Hashes, hash_documents, powers
 from charrnn.data.positions import Positions
+from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Ids, Vocabulary, code_points
 
 MOST_SEARCHED = 20_000_000
 """Characters of the training text that are searched for copied passages, at most: its last ones, as they are the last
 that were learnt. About 0.1 s for a million characters."""
 _PIECE = 1 << 18  # characters or hashes that are looked at together: their arrays stay in a core's cache
+_NO_HASHES = np.zeros(0, dtype=np.uint64)
 _FIRST_LENGTH = 16  # a passage of so many characters is the first that is looked for
 _MOST_TABLE_BITS = 24
 
@@ -91,11 +93,13 @@ class Passage:
     train_position: int
 
 
-def longest_passages(samples: Sequence[str], train_ids: Ids, vocabulary: Vocabulary) -> list[Passage]:
+def longest_passages(
+    samples: Sequence[str], train_ids: Ids | SplitIds, vocabulary: Vocabulary, most: int | None = None
+) -> list[Passage]:
     """Return the longest passage of each of `samples` that stands in the training text, exactly.
 
-    Of several that are as long, it is the first in the sample. The last MOST_SEARCHED characters of the training text
-    are searched, in memory that does not depend on its length.
+    Of several that are as long, it is the first in the sample. The last `most` characters of the training text are
+    searched, in memory that does not depend on its length.
 
     The length is found by bisection: if no passage of a length stands there, no longer one does. Passages of one length
     are compared by rolling hashes (Karp & Rabin 1987, IBM J. Res. Dev. 31(2)); what they find is verified.
@@ -104,8 +108,9 @@ def longest_passages(samples: Sequence[str], train_ids: Ids, vocabulary: Vocabul
         samples: what the model wrote, without the prime, which may well be from the training text.
         train_ids: uint8, uint16 or uint32 (characters,), may be a memmap.
         vocabulary: that of the ids.
+        most: characters of the training text that are searched (count); None for MOST_SEARCHED.
     """
-    searched = train_ids[-MOST_SEARCHED:]
+    searched = train_ids[-(most or MOST_SEARCHED) :]
     texts = [vocabulary.table[code_points(sample)] for sample in samples]
     search = _Search(texts, searched)
     for length in iter(search.next_length, 0):
@@ -115,6 +120,35 @@ def longest_passages(samples: Sequence[str], train_ids: Ids, vocabulary: Vocabul
         Passage(sample[at : at + length], length, at, position + offset if length else 0)
         for sample, (length, at, position) in zip(samples, search.found, strict=True)
     ]
+
+
+def ngram_shares(
+    texts: Sequence[Sequence[npt.NDArray[np.unsignedinteger]]], train_ids: Ids, lengths: Sequence[int]
+) -> list[list[float | None]]:
+    """Return which share of the n-grams of texts stands in the training text.
+
+    N-grams are compared by their hashes (64 bits), in memory that does not depend on the length of the training text.
+
+    Args:
+        texts: groups of texts as ids, (characters,) each; an n-gram is within one text.
+        train_ids: uint8, uint16 or uint32 (characters,), may be a memmap.
+        lengths: of the n-grams (characters).
+
+    Returns:
+        For each group, for each length, the share of its n-grams, each counted as often as it occurs (0 to 1); None
+        where the group has no n-gram of that length.
+    """
+    shares: list[list[float | None]] = [[] for _ in texts]
+    for length in lengths:
+        groups = [
+            np.concatenate([_NO_HASHES, *(_window_hashes(one, length) for one in group if len(one) >= length)])
+            for group in texts
+        ]
+        wanted = np.unique(np.concatenate([_NO_HASHES, *groups]))
+        stands = _first_positions(wanted, train_ids, length) >= 0
+        for hashes, of_group in zip(groups, shares, strict=True):
+            of_group.append(_share(stands[np.searchsorted(wanted, hashes)]) if len(hashes) else None)
+    return shares
 
 
 def passages_table(temperatures: Sequence[float], passages: Sequence[Passage]) -> pd.DataFrame:

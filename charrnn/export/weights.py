@@ -83,6 +83,6 @@ def bits_per_character(writer: Writer, precision: Precision, text: str | Sequenc
 
 def _integers(matrix: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Return the nearest multiples of each row's scale, as int8, and the scales, (rows,)."""
-    largest = np.abs(matrix).max(axis=1)
-    scales = np.where(largest > 0, largest / LARGEST, 1.0).astype(np.float32)
+    smallest = np.finfo(np.float32).tiny  # of a row of zeros, or next to them: no division by zero
+    scales = np.maximum(np.abs(matrix).max(axis=1) / LARGEST, smallest).astype(np.float32)
     return np.rint(matrix / scales[:, None]).astype(np.int8), scales

@@ -7,7 +7,6 @@ Every text has a random generator of its own: the same seed gives the same text,
 depends on the last digit of a logit: a matrix product of several rows may round it differently).
 """
 
-import math
 from collections.abc import Generator, Sequence
 
 import numpy as np
@@ -17,18 +16,15 @@ from torch import Tensor
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import DivergedError
-from charrnn.generation.filters import Filters, Floats
-from charrnn.model.char_rnn import CharRNN, State, evaluating
+from charrnn.generation.draws import Draws
+from charrnn.generation.filters import Floats
+from charrnn.generation.primes import Reading, prime_ids
+from charrnn.model.char_rnn import CharRNN, State
 from charrnn.model.inference import stepper
 from charrnn.model.products import Array
 
 # Characters of a prime read in one call: memory stays bounded however long it is.
 PRIME_PIECE = 4096
-# Random numbers made at once for each text.
-DRAWS = 256
-# A lower one changes nothing, since no two float32 logits are so close; divided by it, none overflows.
-LOWEST_TEMPERATURE = 1e-100
 
 
 def sample(model: CharRNN, vocabulary: Vocabulary, options: SamplingOptions, *, documents: bool = False) -> str:
@@ -74,13 +70,13 @@ def stream_many(
         DivergedError: the model's logits are not finite.
         VocabularyError: a prime has characters the vocabulary lacks.
     """
-    draws = _Draws(options, forbidden=None if documents else vocabulary.stop_id)
+    generators = [np.random.default_rng(one.seed) for one in options]
     primes = [
-        (vocabulary.stop_id, *vocabulary.encode(one.prime).tolist())
-        if documents
-        else tuple(vocabulary.encode(one.prime or _first_character(vocabulary, generator)).tolist())
-        for one, generator in zip(options, draws.generators, strict=True)
+        prime_ids(vocabulary, one.prime, generator, documents=documents)
+        for one, generator in zip(options, generators, strict=True)
     ]
+    draws = Draws(forbidden=None if documents else vocabulary.stop_id)
+    draws.append(options, generators)
     ends = _Ends(options)
     symbols = [*vocabulary.characters, ""]  # '' is the stop symbol
     logits, state = _read_primes(model, primes)
@@ -104,12 +100,6 @@ def _log_probabilities(logits: Array, ids: npt.NDArray[np.int64]) -> Floats:
     return drawn - np.log(sums)
 
 
-def _first_character(vocabulary: Vocabulary, generator: np.random.Generator) -> str:
-    if "\n" in vocabulary.characters:
-        return "\n"
-    return vocabulary.characters[int(generator.integers(len(vocabulary.characters)))]
-
-
 @torch.inference_mode()
 def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, State]:
     """Read each prime from the zero state: logits after it (texts, vocabulary_size) and state, side by side.
@@ -119,13 +109,12 @@ def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, 
     numbers = {prime: number for number, prime in enumerate(dict.fromkeys(primes))}
     last_logits: list[Tensor] = []
     states: list[State] = []
-    with evaluating(model):
-        for prime in numbers:
-            ids, state = torch.tensor(prime, device=model.decoder.weight.device)[:, None], model.initial_state(1)
-            for start in range(0, len(ids), PRIME_PIECE):
-                logits, state = model(ids[start : start + PRIME_PIECE], state)
-            last_logits.append(logits[-1])
-            states.append(state)
+    for prime in numbers:
+        reading = Reading(model, prime)
+        while reading.left:
+            logits = reading.read(PRIME_PIECE)
+        last_logits.append(logits[-1:])
+        states.append(reading.state)
     place = torch.tensor([numbers[prime] for prime in primes], device=model.decoder.weight.device)
     state = tuple(torch.cat(parts, dim=1)[:, place] for parts in zip(*states, strict=True))
     return torch.cat(last_logits)[place].float().cpu().numpy(), state
@@ -170,49 +159,3 @@ class _Ends:
                 self._lengths[number] = self._written
                 self._longest = max(self._lengths)
         return kept
-
-
-class _Draws:
-    """Draws the next character of every text from its logits, each with a random generator of its own."""
-
-    def __init__(self, options: Sequence[SamplingOptions], forbidden: int | None) -> None:
-        """Take the options of each text and the id that is never drawn, if there is one."""
-        self.generators = [np.random.default_rng(one.seed) for one in options]
-        self._forbidden = forbidden
-        # 1 stands for temperature 0, with which the likeliest character replaces what is drawn.
-        temperatures = [max(one.temperature, LOWEST_TEMPERATURE) if one.temperature else 1.0 for one in options]
-        self._temperatures = np.array(temperatures)[:, None]
-        self._greedy = np.flatnonzero([one.temperature == 0 for one in options])
-        self._filters = Filters(options)
-        self._uniforms: npt.NDArray[np.float64] = np.empty((len(options), 0))
-        self._used = 0
-
-    def draw(self, logits: Array) -> npt.NDArray[np.int64]:
-        """Return an id for each text, (texts,), from logits (texts, vocabulary_size).
-
-        Raises:
-            DivergedError: the logits are not finite.
-        """
-        scaled = logits.astype(np.float64)
-        if self._forbidden is not None:
-            scaled[:, self._forbidden] = -math.inf
-        highest = scaled.max(axis=1, keepdims=True)
-        if not np.isfinite(highest).all():
-            raise DivergedError("the model's logits are not finite: its training diverged")
-        scaled -= highest
-        scaled /= self._temperatures
-        relative_probabilities = np.exp(scaled)
-        self._filters.apply(scaled, relative_probabilities)
-        sums = relative_probabilities.cumsum(axis=1)
-        # The first place whose sum is beyond the draw: a character of probability 0 is never it.
-        ids: npt.NDArray[np.int64] = (sums <= self._uniform()[:, None] * sums[:, -1:]).sum(axis=1)
-        if self._greedy.size:
-            ids[self._greedy] = scaled[self._greedy].argmax(axis=1)
-        return ids
-
-    def _uniform(self) -> npt.NDArray[np.float64]:
-        """Return a number in [0, 1) for each text; they are made many at a time."""
-        if self._used == self._uniforms.shape[1]:
-            self._uniforms, self._used = np.stack([generator.random(DRAWS) for generator in self.generators]), 0
-        self._used += 1
-        return self._uniforms[:, self._used - 1]

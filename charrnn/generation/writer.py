@@ -77,23 +77,41 @@ class Writer:
         Raises:
             VocabularyError: `strict`, and the prime has characters that the model has never seen, or the stop has.
         """
-        prime, stop = normalise(options.prime, self.data), options.stop
+        prime, unknown = self.read_prime(options.prime)
         problems = []
-        if unknown := self.vocabulary.unknown(prime):
-            prime = "".join(character for character in prime if character not in unknown)
+        if unknown:
             problems.append((f"prime: the model has never seen {describe(unknown)}", "; dropped"))
-        if stop is not None:
-            stop = normalise(stop, self.data)
-            if unknown := self.vocabulary.unknown(stop):
-                hint = LINE_END if "\\" in unknown and re.search(r"\\[nt]", stop) else ""
-                problem = f"stop (--until): the model never writes {describe(unknown)}"
-                problems.append((problem, f"; it ends no text{hint}"))
-            elif not stop:
-                problems.append(("stop (--until): nothing but a byte-order mark", "; it ends no text"))
+        stop = None
+        if options.stop is not None:
+            stop, problem = self.read_stop(options.stop)
+            if problem:
+                hint = LINE_END if "\\" in self.vocabulary.unknown(stop) and re.search(r"\\[nt]", stop) else ""
+                problems.append((f"stop (--until): {problem}", f"; it ends no text{hint}"))
         if strict and problems:
             raise VocabularyError(problems[0][0])
         prepared = options.model_copy(update={"prime": prime, "stop": stop or None})
         return prepared, tuple(problem + consequence for problem, consequence in problems)
+
+    def read_prime(self, prime: str) -> tuple[str, str]:
+        """Read a prime as the text was read.
+
+        Returns:
+            What the model can use of it, and the distinct characters that it has never seen.
+        """
+        prime = normalise(prime, self.data)
+        unknown = self.vocabulary.unknown(prime)
+        return "".join(character for character in prime if character not in unknown), unknown
+
+    def read_stop(self, stop: str) -> tuple[str, str]:
+        """Read a stop as the text was read.
+
+        Returns:
+            The stop, and why it ends no text, in words; '' where it can.
+        """
+        stop = normalise(stop, self.data)
+        if unknown := self.vocabulary.unknown(stop):
+            return stop, f"the model never writes {describe(unknown)}"
+        return stop, "" if stop else "nothing but a byte-order mark"
 
     def write(self, options: Sequence[SamplingOptions], *, logprobs: bool = False) -> Iterator[Written]:
         """Yield the text of each of `options`, which are prepared, many written side by side.

@@ -71,10 +71,29 @@ class CharRNN(nn.Module):
         Returns:
             Logits for the next character, (seq_length, batch_size, vocabulary_size) float, and the state after.
         """
+        x, state = self.outputs(self.vectors(ids), state)
+        return self.decoder(x), state
+
+    def vectors(self, ids: Tensor) -> Tensor:
+        """Return what the first layer reads: the learnt vectors of `ids`, or one-hot ones, before any dropout.
+
+        Args:
+            ids: (seq_length, batch_size) int64.
+
+        Returns:
+            (seq_length, batch_size, embedding_size or vocabulary_size), of the weights' dtype.
+        """
         if self.embedding is not None:
-            x = self.embedding(ids)
-        else:
-            x = F.one_hot(ids, self.vocabulary_size).to(self.decoder.weight.dtype)
+            vectors: Tensor = self.embedding(ids)
+            return vectors
+        return F.one_hot(ids, self.vocabulary_size).to(self.decoder.weight.dtype)
+
+    def outputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read what `vectors` gives from `state` on.
+
+        Returns:
+            What the decoder reads, (seq_length, batch_size, hidden_size), and the state after.
+        """
         x = self.input_dropout(x)
         after: list[State] = []
         for index, (rnn, norm) in enumerate(zip(self.rnns, self.norms, strict=True)):
@@ -82,9 +101,7 @@ class CharRNN(nn.Module):
             x, new = rnn(x, part if len(part) > 1 else part[0])
             after.append(new if isinstance(new, tuple) else (new,))
             x = self.dropout(norm(x))
-        return self.decoder(x), tuple(
-            torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*after, strict=True)
-        )
+        return x, tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*after, strict=True))
 
     @property
     def num_parameters(self) -> int:

@@ -31,13 +31,26 @@ class Stepper(Protocol):
         """
         ...
 
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Go on with the texts at `rows` alone, (kept,), in this order."""
+        ...
+
+    def append(self, state: Sequence[Tensor]) -> None:
+        """Go on with more texts, after those that are there.
+
+        Args:
+            state: of the texts that are added, see `charrnn.model.char_rnn.State`. Not changed.
+        """
+        ...
+
 
 def stepper(model: CharRNN, state: Sequence[Tensor]) -> Stepper:
     """Return a NumpyStepper if the model's cell has a NumPy step, else a TorchStepper (logged once in a process).
 
     Args:
         model: on any device, in any mode; must not be trained on while the stepper is used.
-        state: hidden state to go on from, see `charrnn.model.char_rnn.State`; its batch is the texts. Not changed.
+        state: hidden state to go on from, see `charrnn.model.char_rnn.State`; its batch is the texts, of which there
+            may be none yet. Not changed.
     """
     if model.cell.numpy_step is not None:
         return NumpyStepper(model, model.cell.numpy_step, state)
@@ -62,6 +75,16 @@ class TorchStepper:
             )
         array: Array = logits[0].float().cpu().numpy()
         return array
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """See `Stepper.keep`."""
+        self._state = tuple(part[:, torch.from_numpy(rows).to(part.device)] for part in self._state)
+
+    def append(self, state: Sequence[Tensor]) -> None:
+        """See `Stepper.append`."""
+        self._state = tuple(
+            torch.cat((part, added.to(part)), dim=1) for part, added in zip(self._state, state, strict=True)
+        )
 
 
 @functools.cache

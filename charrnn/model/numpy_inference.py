@@ -61,9 +61,24 @@ class NumpyStepper:
         logits += self._bias
         return logits
 
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """See `charrnn.model.inference.Stepper.keep`."""
+        for layer in self._layers:
+            layer.state = [part[rows] for part in layer.state]
+
+    def append(self, state: Sequence[Tensor]) -> None:
+        """See `charrnn.model.inference.Stepper.append`."""
+        added = zip(*(_array(tensor) for tensor in state), strict=True)
+        for layer, parts in zip(self._layers, added, strict=True):
+            layer.state = [np.concatenate(pair) for pair in zip(layer.state, parts, strict=True)]
+
 
 class _Layer:
-    """One layer's weights and its state: arrays of (texts, hidden_size), h first."""
+    """One layer's weights, and its state, which is replaced at each step.
+
+    Attributes:
+        state: arrays of (texts, hidden_size) float32, h first.
+    """
 
     def __init__(
         self,
@@ -96,24 +111,24 @@ class _Layer:
             self._apart = (product(arranged("weight_hh")), arranged("bias_hh"))
         if self._merged or not is_first:
             self._multiply = product(weight)
-        self._state = state
+        self.state = state
         self._advance = numpy_step.advance
         self._norm = norm
 
     def step_first(self, gates: Array) -> Array:
         """Advance by one character, which contributes `gates` to the gates; return (texts, hidden_size)."""
         if self._merged:
-            inputs, gates = gates, self._multiply(self._state[0])
+            inputs, gates = gates, self._multiply(self.state[0])
             gates += inputs
-        self._state = self._advance(gates, self._state, *self._apart)
-        return self._norm(self._state[0])
+        self.state = self._advance(gates, self.state, *self._apart)
+        return self._norm(self.state[0])
 
     def step(self, x: Array) -> Array:
         """Advance by one output of the layer below, (texts, its hidden_size); return (texts, hidden_size)."""
-        gates = self._multiply(np.concatenate((self._state[0], x), axis=1) if self._merged else x)
+        gates = self._multiply(np.concatenate((self.state[0], x), axis=1) if self._merged else x)
         gates += self.input_bias
-        self._state = self._advance(gates, self._state, *self._apart)
-        return self._norm(self._state[0])
+        self.state = self._advance(gates, self.state, *self._apart)
+        return self._norm(self.state[0])
 
 
 def _layer_weights(rnn: nn.Module) -> dict[str, Array]:

@@ -7,7 +7,7 @@ import typer
 from typer.main import get_command, get_group
 
 from charrnn.errors import CharrnnError
-from flows.cli import compare, export, init, params, promote, prune, sample, score, server, sync, train
+from flows.cli import compare, export, init, params, promote, prune, report, sample, score, serve, server, sync, train
 from flows.cli.command import SETTINGS, add_command, answer_usage
 from flows.cli.errors import answer
 from flows.naming import typed
@@ -23,11 +23,13 @@ add_command(app, "init", init.init, init.EXAMPLES, init.NOTES)
 add_command(app, "train", train.train, train.EXAMPLES, train.NOTES)
 add_command(app, "sample", sample.sample, sample.EXAMPLES)
 add_command(app, "score", score.score, score.EXAMPLES)
+add_command(app, "report", report.report, report.EXAMPLES)
 add_command(app, "export", export.export, export.EXAMPLES)
 add_command(app, "compare", compare.compare, compare.EXAMPLES)
 add_command(app, "sync", sync.sync, sync.EXAMPLES, sync.NOTES)
 add_command(app, "prune", prune.prune)
 add_command(app, "promote", promote.promote, promote.EXAMPLES)
+add_command(app, "serve", serve.serve, serve.EXAMPLES)
 add_command(app, "server", server.server)
 add_command(app, "params", params.params, params.EXAMPLES)
 

@@ -9,6 +9,7 @@ from charrnn.errors import ParamsError
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
+from tasks.tracking.naming import CHAMPION
 
 EXAMPLES = [("charrnn 3", "version 3 of the registered model charrnn"), ("charrnn/3", "the same")]
 
@@ -33,7 +34,6 @@ def promote(
         raise ParamsError(f"VERSION: must be given, as NAME VERSION or NAME/VERSION, got {name}")
     params = load_params(overlays, overrides)
     with interruptible():
-        from tasks.promote import CHAMPION
         from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
 
     store = Store.of(params.tracking)

@@ -1,12 +1,13 @@
-"""`charrnn server`: Prefect, MLflow and a worker on this machine."""
+"""`charrnn server`: Prefect, MLflow, the champion's completions server and a worker on this machine."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from charrnn.config.loading import project_folder
+from charrnn.config.loading import load_params, project_folder
 from flows.cli.errors import interruptible
+from tasks.tracking.naming import CHAMPION
 
 
 def server(
@@ -29,11 +30,16 @@ def server(
     ] = "127.0.0.1",
     prefect_port: Annotated[str, typer.Option(metavar="PORT", help="Port of Prefect.")] = "4200",
     mlflow_port: Annotated[str, typer.Option(metavar="PORT", help="Port of MLflow.")] = "5000",
+    completions_port: Annotated[
+        str, typer.Option(metavar="PORT", help="Port of the completions server, which serves the champion.")
+    ] = "8000",
     worker: Annotated[bool, typer.Option(help="Start a worker, too.")] = True,
 ) -> int:
-    """Run a Prefect server, an MLflow server and a worker on this machine."""
+    """Run a Prefect server, an MLflow server, a completions server and a worker on this machine."""
     with interruptible():
         from flows.servers.stack import Stack, serve
 
     folder = project_folder() / "server" if directory is None else directory
-    serve(Stack(folder.resolve(), host, prefect_port, mlflow_port, store, worker))
+    name = load_params().tracking.registered_model
+    model = None if name is None else f"{name}@{CHAMPION}"
+    serve(Stack(folder.resolve(), host, prefect_port, mlflow_port, completions_port, model, store, worker))

@@ -1,4 +1,4 @@
-"""The local stack: a Prefect server, an MLflow server and a worker on this machine, their data in one folder."""
+"""The local stack: Prefect, MLflow, the champion's completions server and a worker on this machine; one data folder."""
 
 import contextlib
 import os
@@ -18,6 +18,8 @@ from charrnn.errors import ServerError
 from tasks import SETTINGS
 
 POOL = "charrnn"
+# The command `charrnn serve`, as a script.
+SERVE = Path(__file__).resolve().parents[1] / "serve.py"
 START_SECONDS, STOP_SECONDS = 180.0, 30.0
 
 
@@ -30,6 +32,8 @@ class Stack:
         host: address they listen on.
         prefect_port: of Prefect.
         mlflow_port: of MLflow.
+        completions_port: of the completions server.
+        model: the registered model that it serves, such as charrnn@champion; None where none is registered.
         store: URI of MLflow's database; None for a SQLite file in the folder.
         worker: whether a worker is started, too.
     """
@@ -38,6 +42,8 @@ class Stack:
     host: str
     prefect_port: str
     mlflow_port: str
+    completions_port: str
+    model: str | None
     store: str | None
     worker: bool
 
@@ -50,6 +56,11 @@ class Stack:
     def mlflow(self) -> str:
         """Address of MLflow."""
         return f"http://{self.host}:{self.mlflow_port}"
+
+    @property
+    def completions(self) -> str:
+        """Address of the completions server."""
+        return f"http://{self.host}:{self.completions_port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -75,6 +86,10 @@ class Stack:
                 *("--backend-store-uri", self.store or f"sqlite:///{self.folder}/mlflow.db"),
                 *("--artifacts-destination", str(self.folder / "artifacts"), "--serve-artifacts"),
             ],
+            "completions": [
+                *(sys.executable, str(SERVE), self.model or "", "--wait"),
+                *("--host", self.host, "--port", self.completions_port),
+            ],
             "worker": [
                 *(prefect, "worker", "start", "--pool", POOL, "--type", "process"),
                 *("--limit", "1", "--create-pool-if-not-found"),
@@ -90,14 +105,21 @@ def serve(stack: Stack) -> NoReturn:
     """
     stack.folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as started:
-        addresses = {"prefect": f"{stack.prefect}/api/health", "mlflow": f"{stack.mlflow}/health"}
-        running = {name: started.enter_context(_process(stack, name)) for name in addresses}
-        for name, address in addresses.items():
-            _wait(stack, name, running[name], address)
+        running: dict[str, subprocess.Popen[bytes]] = {}
+        # What the last one serves is in MLflow.
+        for together in (
+            {"prefect": f"{stack.prefect}/api/health", "mlflow": f"{stack.mlflow}/health"},
+            {"completions": f"{stack.completions}/healthz"} if stack.model else {},
+        ):
+            running |= {name: started.enter_context(_process(stack, name)) for name in together}
+            for name, address in together.items():
+                _wait(stack, name, running[name], address)
         if stack.worker:
             running["worker"] = started.enter_context(_process(stack, "worker"))
+        api = f"API      {stack.completions}/v1 ({stack.model})\n" if stack.model else ""
         print(
-            f"Prefect  {stack.prefect}\nMLflow   {stack.mlflow}\nlogs     {stack.folder}\nCtrl-C stops everything.",
+            f"Prefect  {stack.prefect}\nMLflow   {stack.mlflow}\n{api}logs     {stack.folder}\n"
+            "Ctrl-C stops everything.",
             flush=True,
         )
         while True:

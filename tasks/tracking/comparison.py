@@ -16,7 +16,7 @@ from charrnn.evaluation.plots import compared_curves
 from tasks.tracking.runs import RunRecord
 
 # Parameters that say where things are, not what was done.
-NOT_COMPARED = ("data.directory", "tracking.", "tasks.", "evaluation.", "checkpoint.")
+NOT_COMPARED = ("data.directory", "tracking.", "tasks.", "evaluation.", "checkpoint.", "report.")
 SHOWN = 400
 
 

@@ -9,6 +9,8 @@ from charrnn.errors import ParamsError
 
 RUN_ID = re.compile("[0-9a-f]{32}")
 NEWEST = "last"
+CHAMPION = "champion"
+"""The alias of the version that is served."""
 
 
 def kind_of(wanted: str) -> Literal["file", "run", "registered"]:

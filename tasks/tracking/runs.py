@@ -25,6 +25,11 @@ STEP_TAG, SHA256_TAG = "checkpoint.step", "checkpoint.sha256"
 RECOVERIES_TAG = "charrnn.recoveries"
 PARAMS_FILE = "params.yaml"
 SAMPLES_FILE = "samples/samples.json"
+TRAINING_SAMPLES = "samples/training"
+SOURCE_TAG = "corpus.source"
+REPORT = "report"
+# How the model card begins in the description of a registered version, which may stand below a sentence.
+CARD_HEADING = "## Model card"
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ class Tracker:
         sha256: str,
         requirements: Sequence[str],
         example: Mapping[str, str | int | float],
+        description: str = "",
     ) -> str:
         """Make the file `checkpoint` a new version of the registered model `name`, once for each run.
 
@@ -126,11 +127,13 @@ class Tracker:
             sha256: of its content.
             requirements: pinned, as for pip.
             example: one input row.
+            description: of the version, in Markdown.
 
         Returns:
             The version; '' while the store is away, which registers it when it is back.
         """
-        self._append(messages.Register(name, sha256, tuple(requirements), dict(example)), checkpoint)
+        wanted = messages.Register(name, sha256, tuple(requirements), dict(example), description)
+        self._append(wanted, checkpoint)
         return "" if self.wait(patience=0) else registered_version(self.run, name, sha256)
 
     def finish(self, status: str, error: str = "", patience: float | None = None) -> int:

@@ -106,7 +106,7 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.database = folder, Database()
-        self.prefect_port, self.mlflow_port = free_port(), free_port()
+        self.prefect_port, self.mlflow_port, self.completions_port = free_port(), free_port(), free_port()
         self.prefect, self.mlflow = f"http://127.0.0.1:{self.prefect_port}", f"http://127.0.0.1:{self.mlflow_port}"
         self.server: subprocess.Popen[str] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -117,11 +117,12 @@ class Stack:
         command = [sys.executable, str(PROJECT / "flows" / "server.py"), "--no-worker"]
         command += ["--directory", str(self.folder / "server"), "--store", self.database.address("mlflow", "psycopg2")]
         command += ["--prefect-port", str(self.prefect_port), "--mlflow-port", str(self.mlflow_port)]
+        command += ["--completions-port", str(self.completions_port)]
         self.server = subprocess.Popen(
             command, env={**os.environ, **database}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self.server.stdout is not None
-        lines = [self.server.stdout.readline() for _ in range(4)]
+        lines = [self.server.stdout.readline() for _ in range(5)]
         assert lines[-1] == "Ctrl-C stops everything.\n", lines
 
     def stop_servers(self) -> None:

@@ -36,7 +36,7 @@ def champion(place: Workplace) -> str:
 def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
     first = train(place, "--set", SHORT)
     assert champion(place) == first
-    assert description(place, first) == "champion: the first one"
+    assert description(place, first).startswith("champion: the first one\n\n## Model card\n")
 
     same = train(place, "--set", SHORT)
     assert champion(place) == first
@@ -44,14 +44,15 @@ def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
 
     passed_over = train(place, "--set", LONG, "--no-promote")
     assert champion(place) == first
-    assert not description(place, passed_over)
+    assert description(place, passed_over).startswith("## Model card\n")
 
     better = train(place, "--set", LONG)
     assert champion(place) == better
     assert "better with confidence 1.000" in description(place, better)
     run = place.client.get_run(str(place.client.get_model_version("charrnn", better).run_id))
-    assert run.data.tags["promotion"] == description(place, better)
-    assert description(place, better) in run.data.tags["mlflow.note.content"]
+    promotion = run.data.tags["promotion"]
+    assert description(place, better).startswith(f"{promotion}\n\n## Model card\n")
+    assert promotion in run.data.tags["mlflow.note.content"]
 
     worse = train(place, "--set", SHORT, "--set", "training.seed=7")
     assert champion(place) == better

@@ -19,7 +19,7 @@ from charrnn.config.redaction import redact
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox.messages import Register
-from tasks.tracking.runs import SHA256_TAG, RunRef
+from tasks.tracking.runs import CARD_HEADING, SHA256_TAG, RunRef
 
 # The code of a registered model that knows MLflow: a module of its own there.
 SERVED = Path(__file__).with_name("charrnn_served.py")
@@ -64,7 +64,14 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
     client.finalize_logged_model(model.model_id, "READY")
     source = f"models:/{model.model_id}"
     with _set_process_wide(run.uri):
-        client.create_model_version(wanted.name, source, run_id=run.run_id, tags=tags, model_id=model.model_id)
+        client.create_model_version(
+            wanted.name,
+            source,
+            run_id=run.run_id,
+            tags=tags,
+            description=wanted.description or None,
+            model_id=model.model_id,
+        )
 
 
 def download_model(store: Store, wanted: str, folder: Path) -> Path:
@@ -73,22 +80,41 @@ def download_model(store: Store, wanted: str, folder: Path) -> Path:
     Raises:
         TrackingError: there is no such model, alias or version, or the store does not answer.
     """
-    name, _, alias = wanted.partition("@")
+    name, version = find_version(store, wanted)
     try:
-        if alias:
-            version = store.ask(MlflowClient.get_model_version_by_alias, name, alias).version
-        elif "/" in name:
-            name, version = name.split("/", 1)
-        else:
-            versions = store.ask(MlflowClient.search_model_versions, f"name = '{name}'")
-            version = str(max((int(item.version) for item in versions), default=""))
-            if not version:
-                raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(store.uri)}")
         location = store.ask(MlflowClient.get_model_version_download_uri, name, version)
         with store.translating():
             return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=store.uri))
     except StoreError as error:
         raise TrackingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}") from None
+
+
+def find_version(store: Store, wanted: str) -> tuple[str, str]:
+    """Return the name and the version of registered model `NAME` (its newest), `NAME@alias` or `NAME/VERSION`.
+
+    Raises:
+        TrackingError: there is no such model or alias, or the store does not answer. Whether there is such a VERSION is
+            not asked.
+    """
+    name, _, alias = wanted.partition("@")
+    try:
+        if alias:
+            return name, str(store.ask(MlflowClient.get_model_version_by_alias, name, alias).version)
+        if "/" in name:
+            name, version = name.split("/", 1)
+            return name, version
+        newest = max((version for version, _ in model_versions(store, name)), default=0)
+    except StoreError as error:
+        raise TrackingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}") from None
+    if not newest:
+        raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(store.uri)}")
+    return name, str(newest)
+
+
+def model_versions(store: Store, name: str) -> list[tuple[int, int]]:
+    """Return each version of model `name` and when it was made (Unix time, s). Raises TrackingError."""
+    versions = store.ask(MlflowClient.search_model_versions, f"name = '{name}'")
+    return [(int(item.version), int(item.creation_timestamp / 1000)) for item in versions]
 
 
 def alias_version(store: Store, name: str, alias: str) -> str:
@@ -113,12 +139,15 @@ def aliased_runs(store: Store) -> set[str]:
     }
 
 
-def describe_version(store: Store, name: str, version: str, description: str) -> None:
-    """Write `description` on a version of model `name`.
+def describe_version(store: Store, name: str, version: str, sentence: str) -> None:
+    """Write `sentence` on a version of model `name`, in place of another one, above its model card if it has one.
 
     Raises:
         TrackingError: there is no such version, or the store does not answer.
     """
+    before = store.ask(MlflowClient.get_model_version, name, version).description or ""
+    at = before.find(CARD_HEADING)
+    description = f"{sentence}\n\n{before[at:]}" if at >= 0 else sentence
     store.ask(MlflowClient.update_model_version, name, version, description=description)
 
 

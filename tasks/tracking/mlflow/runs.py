@@ -112,6 +112,23 @@ def download_artifact(run: RunRef, path: str, folder: Path) -> Path | None:
     return Path(store.ask(MlflowClient.download_artifacts, run.run_id, path, str(folder)))
 
 
+def read_texts(run: RunRef, folder: str, most: int) -> dict[str, str]:
+    """Return path -> text of at most `most` files in the run's artifact `folder`, spread evenly, in order of paths.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    paths = sorted(artifact_sizes(run, folder))
+    size = max(1, -(-len(paths) // most))
+    chosen = paths[::-1][::size][::-1]  # the last is one of them
+    store = Store(run.uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        return {
+            path: Path(store.ask(MlflowClient.download_artifacts, run.run_id, path, temporary)).read_text("utf-8")
+            for path in chosen
+        }
+
+
 def delete_artifact(run: RunRef, path: str) -> None:
     """Delete the run's artifact `path`, for good. Raises TrackingError."""
     store = Store(run.uri)

@@ -117,12 +117,14 @@ class Register:
         sha256: of the checkpoint; of each checkpoint a run registers one version.
         requirements: pinned, as for pip.
         example: one input row.
+        description: of the version, in Markdown.
     """
 
     name: str
     sha256: str
     requirements: tuple[str, ...]
     example: dict[str, str | int | float]
+    description: Readable = ""
     kind: Literal["register"] = "register"
 
 

@@ -30,7 +30,11 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     ("training.threads", [1, 1024], [0, -1, 1.5, 1025]),
     (AT_LEAST_ZERO, [0, 10**6], [-1, 0.5]),
     (MORE_THAN_ZERO, [5e-324, 1e300], [0, -5e-324, -1]),
-    ("training.weight_decay tasks.retry_delay_seconds evaluation.adaptive_seconds", [0, 1e300], [-5e-324, -1]),
+    (
+        "training.weight_decay tasks.retry_delay_seconds evaluation.adaptive_seconds report.seconds",
+        [0, 1e300],
+        [-5e-324, -1],
+    ),
     ("splits.val_fraction splits.test_fraction", [0, 0.9], [-5e-324, 1]),
     (
         "model.input_dropout model.dropout training.final_fraction training.beta1 training.beta2 "

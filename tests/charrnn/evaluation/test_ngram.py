@@ -17,6 +17,18 @@ SMALL_TEXT = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 ORDER = st.integers(1, 6)
 
 
+def test_a_distribution_has_the_probability_of_every_character() -> None:
+    train, text, size = skewed_text(400, 7, 1), skewed_text(60, 7, 2), 8
+    model = NgramModel(ids(train), size, 4)
+    rows = model.distributions(ids(text, np.uint16))
+    assert rows.shape == (60, size)
+    assert rows.sum(axis=1) == pytest.approx(np.ones(60))
+    for place in range(60):
+        for other in range(size):
+            changed = [*text[:place], other]
+            assert rows[place, other] == pytest.approx(model.probabilities(ids(changed))[-1])
+
+
 def ids(values: Sequence[int], dtype: type[np.unsignedinteger] = np.uint8) -> Ids:
     return np.array(values, dtype=dtype)
 

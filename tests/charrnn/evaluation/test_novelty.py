@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from charrnn.data.hashing import hash_documents
 from charrnn.data.vocabulary import Ids, Vocabulary
 from charrnn.evaluation import novelty
-from charrnn.evaluation.novelty import Passage, longest_passages, novelty_table, passages_table, stands_in
+from charrnn.evaluation.novelty import Passage, longest_passages, ngram_shares, novelty_table, passages_table, stands_in
 from tests.texts import made_up_play
 
 VOCABULARY = Vocabulary("\nabcdé", (1,) * 6, (0,) * 6)
@@ -99,6 +99,15 @@ def test_the_end_of_a_long_text_is_searched(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(novelty, "MOST_SEARCHED", 4)
     (passage,) = longest_passages(["ccddab"], VOCABULARY.encode("ccccccabdd"), VOCABULARY)
     assert passage == Passage("dd", 2, 2, 8)
+
+
+@given(st.lists(st.text("abc", max_size=30), max_size=4), st.text("abc", max_size=60), st.integers(1, 5))
+def test_the_share_of_ngrams_is_that_of_the_definition(texts: list[str], train: str, length: int) -> None:
+    encoded = [[VOCABULARY.encode(one) for one in group] for group in (texts, texts[:1])]
+    found = ngram_shares(encoded, VOCABULARY.encode(train), [length])
+    for group, shares in zip((texts, texts[:1]), found, strict=True):
+        inside = [one[at : at + length] in train for one in group for at in range(len(one) - length + 1)]
+        assert shares == [pytest.approx(np.mean(inside)) if inside else None]
 
 
 def test_the_passages_table_says_where_and_how_long() -> None:

@@ -19,11 +19,22 @@ from flows.cli.app import app
 from flows.cli.command import Example
 from tests.workplace import captured
 
-COMMANDS = ["init", "train", "sample", "score", "compare", "sync", "prune", "promote", "server", "params"]
+COMMANDS = [
+    *("init", "train", "sample", "score", "report", "export", "compare", "sync", "prune", "promote", "serve"),
+    *("server", "params"),
+]
 SCRIPTS = {name: {"train": "pipeline"}.get(name, name) for name in COMMANDS}
 SLOW = {"torch", "prefect", "mlflow", "pandas"}
 # What a command needs beside options.
-NEEDED = {"init": ["novel.txt"], "sample": ["last"], "score": ["last", "novel.txt"], "promote": ["charrnn", "3"]}
+NEEDED = {
+    "init": ["novel.txt"],
+    "sample": ["last"],
+    "score": ["last", "novel.txt"],
+    "report": ["last"],
+    "export": ["last"],
+    "promote": ["charrnn", "3"],
+    "serve": ["last"],
+}
 CHARRNN = "from flows.cli.entry import charrnn; charrnn()"
 
 
@@ -272,7 +283,7 @@ def completed(words: str) -> list[str]:
     ("words", "completions"),
     [
         ("charrnn tr", ["train"]),
-        ("charrnn s", ["sample", "score", "sync", "server"]),
+        ("charrnn s", ["sample", "score", "sync", "serve", "server"]),
         ("charrnn sample --te", ["--temperature"]),
         ("charrnn sample last --to", ["--top-k", "--top-p"]),
         ("charrnn train --dry-run --qu", ["--quiet"]),

@@ -1,0 +1,241 @@
+"""The engine: one thread that owns the networks and writes all running texts side by side.
+
+Between two characters it lets new texts join, lets go those whose client has left, and reads a bounded piece of the
+primes that wait, so that a long one does not hold the others. A text has a place from the first piece of its prime on;
+those that have none wait in a queue with a limit. Knows neither HTTP nor asyncio: who wants to know is told by a
+function that is called in this thread.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from charrnn.completions.batch import Batch, Prime
+from charrnn.completions.text import Text
+from charrnn.errors import DivergedError
+
+logger = logging.getLogger("charrnn")
+
+PLACES = 128
+"""Texts that are read and written at the same time: more need more memory, and are no faster for each."""
+QUEUE = 256
+"""Texts that wait for a place at most."""
+PRIME_PIECE = 256
+"""Ids of primes that are read between two characters of the others."""
+CALL_COST = 32
+"""Ids that one call of the network costs as much as, whatever it reads."""
+TELL_SECONDS = 0.02
+"""Characters that are written within this time of each other reach a client together: telling costs more than writing.
+The first of a text is told at once."""
+
+Tell = Callable[[Sequence[Text]], None]
+
+
+class QueueFullError(Exception):
+    """More texts would wait than may."""
+
+
+class StoppedError(Exception):
+    """The engine takes no more texts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A prime with the texts that go on from it, and who writes them."""
+
+    batch: Batch
+    prime: Prime
+
+
+class Engine:
+    """Writes texts in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, tell: Tell, *, places: int = PLACES, queue: int = QUEUE) -> None:
+        """Begin with no texts.
+
+        Args:
+            tell: called in the engine's thread with texts that have new pieces, or have ended.
+            places: see PLACES.
+            queue: see QUEUE.
+        """
+        self.characters = 0
+        """Written so far, in all texts (count)."""
+        self.stopping = False
+        """Whether it was told to stop."""
+        self._tell = tell
+        self._places, self._queue = places, queue
+        self._changed = threading.Condition()
+        # Of all threads, guarded by the condition.
+        self._waiting: deque[Job] = deque()
+        self._left: list[Text] = []
+        self._taking = True
+        # Of the engine's thread.
+        self._reading: deque[Job] = deque()
+        self._batches: list[Batch] = []
+        self._told = 0.0
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Texts without a place (count)."""
+        return sum(len(job.prime.texts) for job in tuple(self._waiting))
+
+    @property
+    def running(self) -> int:
+        """Texts that have a place (count)."""
+        return sum(len(job.prime.texts) for job in tuple(self._reading)) + sum(len(b.texts) for b in self._batches)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self.waiting and not self.running
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Have texts written, all of them or none.
+
+        Raises:
+            QueueFullError: too many texts wait already.
+            StoppedError: no more are taken.
+        """
+        texts = sum(len(job.prime.texts) for job in jobs)
+        with self._changed:
+            if not self._taking:
+                raise StoppedError
+            # Where nothing waits, what has more texts than the queue still finds its turn.
+            free = max(0, self._places - self.running)
+            if self.waiting + texts > self._queue + free:
+                raise QueueFullError
+            self._waiting.extend(jobs)
+            self._changed.notify()
+
+    def leave(self, texts: Sequence[Text]) -> None:
+        """Write no more of these texts: their client has left."""
+        with self._changed:
+            self._left += texts
+            self._changed.notify()
+
+    def refuse(self) -> None:
+        """Take no more texts; those that wait or run are still written."""
+        with self._changed:
+            self._taking = False
+
+    def stop(self) -> None:
+        """Stop; what is not written yet fails."""
+        with self._changed:
+            self._taking, self.stopping = False, True
+            self._changed.notify()
+        self._thread.join()
+
+    @property
+    def works(self) -> bool:
+        """Whether the thread runs: it ends with `stop`, or by a fault of this program."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        failure = "the server is stopping"
+        try:
+            self._loop()
+        except Exception:
+            logger.exception("error     the engine has stopped")
+            failure = "the server has failed"
+        finally:
+            with self._changed:
+                self._taking = False
+            unfinished = [text for job in (*self._waiting, *self._reading) for text in job.prime.texts]
+            self._fail([*unfinished, *(text for batch in self._batches for text in batch.texts)], failure)
+
+    def _loop(self) -> None:
+        while self._changes():
+            self._read()
+            for batch in self._batches:
+                self._write(batch)
+            if time.monotonic() - self._told >= TELL_SECONDS:
+                self._tell_all()
+            self._batches = [batch for batch in self._batches if batch.texts]
+
+    def _changes(self) -> bool:
+        """Take what came from other threads, wait while there is nothing to do; return whether to go on."""
+        # The lock is not taken at every character: other threads would wait for it in vain.
+        if (self._reading or self._batches) and not (self._left or self.stopping or self._next_fits()):
+            return True
+        with self._changed:
+            while not (self._waiting or self._left or self.stopping or self._reading or self._batches):
+                self._changed.wait()
+            left, self._left = self._left, []
+            if left:
+                self._let_go(left)
+            while self._next_fits():
+                self._reading.append(self._waiting.popleft())
+            return not self.stopping
+
+    def _next_fits(self) -> bool:
+        """Return whether there is place for the job that waits longest."""
+        return bool(self._waiting) and self.running + len(self._waiting[0].prime.texts) <= self._places
+
+    def _let_go(self, texts: Sequence[Text]) -> None:
+        gone = set(texts)
+        for jobs in (self._waiting, self._reading):
+            # All texts of a job are of one client.
+            for job in [job for job in jobs if gone.issuperset(job.prime.texts)]:
+                jobs.remove(job)
+        for batch in self._batches:
+            if not gone.isdisjoint(batch.texts):
+                batch.remove(texts)
+
+    def _read(self) -> None:
+        """Read a piece of the primes that have a place, in turn."""
+        budget = PRIME_PIECE
+        while self._reading and budget > 0:
+            job = self._reading[0]
+            budget -= max(CALL_COST, job.prime.read(budget))
+            if job.prime.left:
+                self._reading.rotate(-1)
+            else:
+                self._begin(job)
+                self._reading.popleft()
+
+    def _begin(self, job: Job) -> None:
+        """Let the texts of a prime that was read join the others."""
+        if job.prime.texts[0].left == 0:  # only the prime was wanted
+            for text in job.prime.texts:
+                text.write("")
+            self._tell(job.prime.texts)
+            return
+        job.batch.append(job.prime)
+        if job.batch not in self._batches:
+            self._batches.append(job.batch)
+
+    def _write(self, batch: Batch) -> None:
+        """Write a character of every text of a batch."""
+        self.characters += len(batch.texts)
+        joined = batch.joined
+        try:
+            ended = batch.step()
+        except DivergedError as error:
+            texts = batch.texts
+            batch.remove(texts)
+            self._fail(texts, str(error))
+            return
+        if joined or ended:
+            batch.settle()
+            self._tell([*ended, *(text for text in joined if not text.ended)])
+
+    def _tell_all(self) -> None:
+        self._told = time.monotonic()
+        for batch in self._batches:
+            batch.settle()
+            if batch.texts:
+                self._tell(batch.texts)
+
+    def _fail(self, texts: Sequence[Text], failure: str) -> None:
+        for text in texts:
+            text.fail(failure)
+        if texts:
+            self._tell(texts)

@@ -1,0 +1,112 @@
+"""The models of a registry as a server has them: the one that a name or an alias means now, and every version.
+
+A thread looks whether the name means another version by now. The new one is loaded beside the old one, which writes the
+texts that it has begun to their end.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from charrnn.completions.shelf import Listed, NoModelError, Served, UnknownModelError
+from charrnn.errors import CharrnnError, TrackingError
+from tasks.tracking.mlflow import Store, find_version, model_versions
+from tasks.tracking.trained_models import load_registered
+
+logger = logging.getLogger("charrnn")
+
+LOOK_SECONDS = 5.0
+"""How often it is asked what the name means."""
+KEPT = 3
+"""Other versions that were asked for and stay loaded."""
+
+
+class ServedModels:
+    """A `charrnn.completions.shelf.Shelf` of a registered model."""
+
+    def __init__(self, store: Store, wanted: str) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            store: has the registry.
+            wanted: `NAME` (its newest version), `NAME@alias` or `NAME/VERSION`.
+        """
+        self._store, self._wanted = store, wanted
+        self._current: Served | None = None
+        # By name, the one asked for last at the end.
+        self._others: dict[str, Served] = {}
+        self._versions: list[Listed] = []
+        self._loading = threading.Lock()
+        self._said = ""
+
+    def look(self) -> None:
+        """Load the version that the name means now, if it is another than before.
+
+        Raises:
+            TrackingError: there is none, or the store does not answer.
+            CheckpointError: it holds no checkpoint that can be read.
+        """
+        name, version = find_version(self._store, self._wanted)
+        versions = sorted(model_versions(self._store, name), reverse=True)
+        meant = f"{name}/{version}"
+        if self._current is None or self._current.name != meant:
+            self._current = self._load(meant)
+        self._versions = [Listed(f"{name}/{number}", created) for number, created in versions]
+
+    def follow(self, seconds: float = LOOK_SECONDS) -> None:
+        """Look every so many seconds from now on, in a thread of its own that ends with the process."""
+        threading.Thread(target=self._follow, args=(seconds,), name="registry", daemon=True).start()
+
+    def listed(self) -> Sequence[Listed]:
+        """See `Shelf.listed`: what the name means first, by this name, then each version, the newest first."""
+        current, versions = self._current, self._versions
+        if current is None:
+            return []
+        created = next((one.created for one in versions if one.name == current.name), 0)
+        return [Listed(self._wanted, created), *(one for one in versions if one.name != self._wanted)]
+
+    def at_hand(self, name: str | None) -> Served | None:
+        """See `Shelf.at_hand`."""
+        current = self._current
+        if name in (None, self._wanted) or (current is not None and current.name == name):
+            return current
+        return self._others.get(name or "")
+
+    def fetch(self, name: str | None) -> Served:
+        """See `Shelf.fetch`."""
+        with self._loading:
+            found = self.at_hand(name)
+            if found is None and (name in (None, self._wanted) or self._current is None):
+                raise NoModelError
+            if found is None and name not in {one.name for one in self._versions}:
+                raise UnknownModelError
+            if found is None:
+                assert name is not None
+                found = self._others[name] = self._load(name)
+                for oldest in list(self._others)[:-KEPT]:
+                    del self._others[oldest]
+            return found
+
+    def _load(self, meant: str) -> Served:
+        if other := self._others.get(meant):
+            return other
+        return Served.of(load_registered(self._store, meant), meant)
+
+    def _follow(self, seconds: float) -> None:
+        while True:
+            threading.Event().wait(seconds)
+            before = self._current
+            try:
+                self.look()
+            except (CharrnnError, TrackingError) as error:
+                self._say("warning   %s", str(error))
+            else:
+                self._said = ""
+                if self._current is not before and self._current is not None:
+                    logger.info("serve     %s is %s now", self._wanted, self._current.name)
+
+    def _say(self, line: str, problem: str) -> None:
+        """Log a problem once while it lasts."""
+        if problem != self._said:
+            logger.warning(line, problem)
+            self._said = problem

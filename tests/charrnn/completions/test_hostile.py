@@ -1,0 +1,157 @@
+"""Clients that send slowly, leave, or do not read, on raw sockets: they hold nobody, and their place is free again."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from charrnn.completions import server
+from charrnn.completions.app import create_app
+from charrnn.completions.guards import MAX_BODY, Bodies
+from charrnn.completions.protocol import MAX_LENGTH
+from charrnn.completions.shelf import OneModel
+from tests.charrnn.completions.models import figures, running, served, until_idle
+
+HEAD = "POST /v1/completions HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    # Two texts at a time, and one that waits.
+    with running(create_app(OneModel(served()), places=2, queue=1)) as address:
+        yield address
+
+
+@contextmanager
+def connected(address: str) -> Iterator[socket.socket]:
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        yield connection
+
+
+def asked(connection: socket.socket, **fields: object) -> None:
+    body = json.dumps(fields)
+    connection.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    """Return all that comes."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def until_it_has(wanted: bytes, connection: socket.socket) -> bytes:
+    """Return what comes until it has `wanted`."""
+    received = b""
+    while wanted not in received[-1000:]:
+        part = connection.recv(1 << 20)
+        assert part, received
+        received += part
+    return received
+
+
+def is_answered(address: str) -> bool:
+    return httpx.post(f"{address}/v1/completions", json={"prompt": "a"}).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_leaves_in_the_middle_frees_the_place_at_once(stream: bool, address: str) -> None:
+    with connected(address) as connection:
+        asked(connection, max_tokens=MAX_LENGTH, stream=stream, n=2)
+        if stream:
+            connection.recv(1000)
+        else:
+            while not figures(address)["charrnn_texts_running"]:
+                pass
+    until_idle(address)
+    assert figures(address)["charrnn_characters_total"] < 2 * MAX_LENGTH
+    assert is_answered(address)
+
+
+def test_who_leaves_the_queue_is_never_written(address: str) -> None:
+    with connected(address) as first:
+        asked(first, max_tokens=MAX_LENGTH, stream=True, n=2)
+        first.recv(1000)
+        with connected(address) as second:
+            asked(second, max_tokens=MAX_LENGTH)
+            while not figures(address)["charrnn_texts_waiting"]:
+                pass
+        while figures(address)["charrnn_texts_waiting"]:
+            pass
+        assert figures(address)["charrnn_texts_running"] == 2
+    until_idle(address)
+
+
+def test_beyond_the_queue_a_request_is_told_to_come_again(address: str) -> None:
+    with connected(address) as first, connected(address) as second:
+        asked(first, max_tokens=MAX_LENGTH, stream=True, n=2)
+        first.recv(1000)
+        asked(second, max_tokens=MAX_LENGTH)
+        while not figures(address)["charrnn_texts_waiting"]:
+            pass
+        answer = httpx.post(f"{address}/v1/completions", json={})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+        assert answer.json()["error"]["type"] == "rate_limit_error"
+        assert answer.json()["error"]["code"] == "queue_full"
+
+
+def test_who_does_not_read_holds_nobody(address: str) -> None:
+    with connected(address) as connection:
+        asked(connection, max_tokens=20_000, stream=True, logprobs=5)
+        assert is_answered(address)
+        until_idle(address)  # what is not read waits outside the engine
+        received = until_it_has(b"[DONE]", connection)
+    assert received.count(b'"finish_reason":"length"') == 1
+
+
+def test_who_sends_a_body_byte_by_byte_holds_no_place_and_is_given_up() -> None:
+    app = Bodies(create_app(OneModel(served()), places=1, queue=0), seconds=0.5)
+    with running(app) as address, connected(address) as connection:
+        connection.sendall(f"{HEAD}Content-Length: 100\r\n\r\n{{".encode())
+        assert is_answered(address)
+        assert figures(address)["charrnn_texts_running"] == 0
+        answer = until_closed(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the body must arrive within 0.5 seconds" in answer
+
+
+def test_who_sends_the_head_byte_by_byte_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    with connected(address) as connection:
+        connection.sendall(b"POST /v1/comp")
+        assert until_closed(connection) == b""
+    with connected(address) as connection:
+        asked(connection, max_tokens=1)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"POST")  # on the same connection
+        until_closed(connection)
+    assert is_answered(address)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(declared: bool, address: str) -> None:
+    with connected(address) as connection:
+        if declared:
+            connection.sendall(f"{HEAD}Content-Length: {MAX_BODY + 1}\r\n\r\n".encode())
+        else:
+            connection.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+            for _ in range(MAX_BODY // 65536 + 1):
+                connection.sendall(b"10000\r\n" + b"a" * 65536 + b"\r\n")
+        answer = until_it_has(f"the body must have at most {MAX_BODY} bytes".encode(), connection)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert is_answered(address)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00", b"GET /\r\n\r\n", b"POST /v1/completions HTTP/1.1\r\nContent-Length: -1\r\n\r\n"]
+)
+def test_what_is_no_request_is_refused_and_the_server_goes_on(sent: bytes, address: str) -> None:
+    with connected(address) as connection:
+        connection.sendall(sent + b"\r\n\r\n")
+        assert until_closed(connection).startswith(b"HTTP/1.1 400 ")
+    assert is_answered(address)
