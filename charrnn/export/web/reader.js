@@ -93,6 +93,6 @@ class Reader {
 function softmaxOf(logits, id) {
   const top = logits[highest(logits)];
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - top);
+  for (let other = 0; other < logits.length; other++) sum += Math.exp(logits[other] - top);
   return Math.exp(logits[id] - top) / sum;
 }

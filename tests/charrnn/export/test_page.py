@@ -280,6 +280,22 @@ def test_the_colours_lie_under_the_characters_in_every_line(browser: "Browser", 
             assert below == above
 
 
+def test_what_could_stand_at_the_caret_stays_in_sight_below_a_long_text(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        page.fill("#text", "ab\n" * 100)
+        page.locator("#status", has_text="300 characters").wait_for()
+        written(page, {"length": "200"})
+        last = page.evaluate("() => spans.at(-1).getBoundingClientRect().bottom")
+        shown = page.evaluate("() => box.getBoundingClientRect().bottom")
+        assert last <= shown < 900  # the window's height
+        assert page.locator("#alternatives button").first.bounding_box()["y"] < 900  # type: ignore[index]
+        page.focus("#text")
+        page.evaluate("() => typed.setSelectionRange(3, 3)")
+        page.locator("#backdrop .there").wait_for()
+        assert page.evaluate("() => spans.findIndex(it => it.className === 'there')") == 3
+
+
 def test_carriage_returns_are_kept_where_the_model_knows_them(browser: "Browser", save: Save) -> None:
     writer = untrained("data.newline=keep", characters="ab\n\r")
     writer.network.decoder.bias[writer.vocabulary.characters.index("\r")] = 4.0
