@@ -4,6 +4,7 @@ A reader sees the old file or the new one, never half of one, also after a power
 half-written bears its name, and `sweep` removes it. Knows nothing of what the files hold.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -39,8 +40,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
+        if path.is_dir():  # found out before anything is written, beside this file or with it
+            raise FileError(f"{path}: cannot write: {os.strerror(errno.EISDIR)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if path.exists() and not path.is_file():
             raise FileError(f"{path}: cannot write: it is a device or a pipe, which would be replaced")
         temporary = _beside(path)
         yield temporary
@@ -150,13 +153,7 @@ def _host() -> str:
 
 
 def _beside(path: Path) -> Path:
-    """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs.
-
-    Raises:
-        FileError: `path` is a directory without a name, such as the one of an empty text.
-    """
-    if not path.name:
-        raise FileError(f"{path}: cannot write: it is a directory")
+    """Return a new name in the same directory, so that renaming to `path` is atomic; hidden from globs."""
     return path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(4)}.part")
 
 

@@ -22,7 +22,7 @@ def download(params: DataParams) -> Corpus:
             lambda done, total: progress.update(total and done / total, f"{done / 1e6:.1f} MB"),
         )
     for warning in corpus.warnings:
-        logger.warning("warning   %s", warning)
+        logger.warning("warning   %s; the next source is taken", warning)
     is_local = any(source.is_local for source in map(parse_source, params.sources) if source.name == corpus.source)
     how = "read" if is_local else "cached" if corpus.cached else "fetched"
     logger.info("download  %s: %.2f MB, %s", corpus.label, corpus.size / 1e6, how)

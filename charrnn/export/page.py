@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
@@ -49,13 +49,11 @@ def page_precision(writer: Writer, weights: Precision | None = None) -> Precisio
     Raises:
         ParamsError: the page would be larger than LARGEST. The message does not say which file or option it is about.
     """
-    exact, small = (_page_size(writer, precision) for precision in ("float32", "int8"))
-    chosen: Precision = weights or ("float32" if exact <= SMALL else "int8")
-    if (exact if chosen == "float32" else small) > LARGEST:
-        raise ParamsError(
-            f"the page would have {exact / 1e6:,.0f} MB, with int8 weights {small / 1e6:,.0f} MB; at most "
-            f"{LARGEST / 1e6:,.0f} MB are allowed"
-        )
+    sizes = {precision: _page_size(writer, precision) for precision in get_args(Precision)}
+    chosen: Precision = weights or ("float32" if sizes["float32"] <= SMALL else "int8")
+    if sizes[chosen] > LARGEST:
+        would = " and ".join(f"{size / 1e6:,.0f} MB with {one} weights" for one, size in sizes.items())
+        raise ParamsError(f"the page would have {would}; at most {LARGEST / 1e6:,.0f} MB are allowed")
     return chosen
 
 

@@ -1,7 +1,7 @@
 """`charrnn export`: a trained model as a web page, as ONNX, as safetensors."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +10,7 @@ import typer
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.errors import CorpusError, DivergedError, ParamsError
-from charrnn.files import write_bytes, write_text
+from charrnn.files import atomic_file
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
@@ -61,44 +61,45 @@ def export(
         raise ParamsError(f"--weights: is of the page of --html, which is not asked for, got {weights}")
     params = load_params(overlays, overrides)
     with interruptible():
-        from charrnn.export.page import model_page, page_precision
         from charrnn.generation.writer import Writer
         from charrnn.training.device import reading
     trained = find_checkpoint(params, wanted)
     writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
-    # Everything is made before anything is written.
-    page, content = "", b""
+    files: dict[Path, bytes] = {}
     if html is not None:
-        with reading(trained.params.training, trained.threads), _named("--html"):
+        from charrnn.export.page import model_page, page_precision
+
+        with reading(trained.params.training, trained.threads), _option("--html"):
             precision = page_precision(writer, weights)
             held_out = _held_out(params, trained) if precision == "int8" else None
             page = model_page(writer, _title(wanted, trained), weights=precision, held_out=held_out)
+        files[html] = page.encode("utf-8")
     if onnx is not None:
         from charrnn.export.onnx_file import onnx_bytes
 
-        with _named("--onnx"):
-            content = onnx_bytes(writer)
-    if html is not None:
-        write_text(html, page)
-        print(f"page         {html}  {len(page) / 1e6:.2f} MB, weights in {precision}")
-    if onnx is not None:
-        write_bytes(onnx, content)
-        print(f"ONNX         {onnx}  {len(content) / 1e6:.2f} MB")
+        with _option("--onnx"):
+            if onnx in files:
+                raise ParamsError(f"{onnx} is the file of --html")
+            files[onnx] = onnx_bytes(writer)
     if safetensors is not None:
-        from charrnn.export.tensors import write_tensors
+        from charrnn.export.tensors import tensor_files
 
-        write_tensors(safetensors, writer)
-        print(f"safetensors  {safetensors}")
+        files |= {safetensors / name: content for name, content in tensor_files(writer).items()}
+    with ExitStack() as together:  # where one cannot be written, none is
+        for path, content in files.items():
+            together.enter_context(atomic_file(path)).write_bytes(content)
+    for path, content in files.items():
+        print(f"{path}: {len(content) / 1e6:.2f} MB")
     return 0
 
 
 @contextmanager
-def _named(option: str) -> Iterator[None]:
-    """Have the errors of the library say which option they are about."""
+def _option(name: str) -> Iterator[None]:
+    """Name the option that a mistake is about."""
     try:
         yield
     except (CorpusError, DivergedError, ParamsError) as error:
-        raise type(error)(f"{option}: {error}") from None
+        raise type(error)(f"{name}: {error}") from None
 
 
 def _title(wanted: str, trained: "Checkpoint") -> str:

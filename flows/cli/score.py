@@ -83,6 +83,7 @@ def score(
     name, given = _text(file, text)
     params = load_params(overlays, overrides)
     with interruptible():
+        from charrnn.data.records import is_table
         from charrnn.evaluation.surprisal import score_text
         from charrnn.generation.formats import json_escape
         from charrnn.generation.writer import Writer
@@ -90,6 +91,10 @@ def score(
         from flows.cli.surprisal_rows import by_character, by_line, summary
     trained = find_checkpoint(params, wanted)
     network, data = trained.model(), trained.params.data
+    if file is not None and data.documents == "records" and is_table(file):
+        print(
+            f"warning: {name} is scored as it stands, not as data.template {data.template!r} makes it", file=sys.stderr
+        )
     of_lines = Writer(network, trained.vocabulary, data).of_lines
     score_as = partial(score_text, network, trained.vocabulary, data, given, of_lines=of_lines)
     try:

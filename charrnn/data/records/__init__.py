@@ -47,6 +47,14 @@ _PACKED = (".gz", ".xz", ".zip")
 """What follows the suffix of a table in the name of a packed one."""
 
 
+def is_table(name: str) -> bool:
+    """Return whether a file of this name is a table."""
+    try:
+        return bool(table_suffix(name))
+    except CorpusError:
+        return False
+
+
 def table_suffix(name: str) -> str:
     """Return the suffix of the table that is called `name`, such as .csv; that of a packed one, too.
 

@@ -59,23 +59,30 @@ const fieldValue = () => (RETURN === "\r" ? typed.value : typed.value.replaceAll
 /** Return the caret's place in characters. */
 const caret = () => Array.from(typed.value.slice(0, typed.selectionStart)).length;
 
-const spans = []; // the element of each character, in an element for each line: only lines that change are laid out anew
+let spans = []; // the element of each character, in an element for each line: only lines that change are laid out anew
 
-/** Lay out the text from the character `from` on. */
-function layOut(from) {
-  if (from < spans.length) {
-    const line = spans[from].parentNode;
-    while (backdrop.lastChild !== line) backdrop.lastChild.remove();
-    while (line.lastChild !== spans[from]) line.lastChild.remove();
-    spans[from].remove();
-    spans.length = from;
-  }
-  for (const character of characters.slice(from)) {
+/** Lay out the text, of which `before` was laid out: its beginning and the lines at its end that are the same stay. */
+function layOut(before) {
+  const now = characters, shorter = Math.min(before.length, now.length);
+  const beginsLine = (text, place) => place === 0 || text[place - 1] === "\n";
+  let first = 0, last = 0;
+  while (first < shorter && before[first] === now[first]) first++;
+  while (last < shorter - first && before[before.length - 1 - last] === now[now.length - 1 - last]) last++;
+  while (last > 0 && !(beginsLine(before, before.length - last) && beginsLine(now, now.length - last))) last--;
+  const after = last ? spans[before.length - last].parentNode : null;
+  const newLine = () => backdrop.insertBefore(element("div"), after);
+  let line = (first < before.length ? spans[first].parentNode : backdrop.lastChild) ?? newLine();
+  if (line === after) line = newLine();
+  for (const span of spans.slice(first, before.length - last)) if (span.parentNode === line) span.remove();
+  while (line.nextSibling !== after) line.nextSibling.remove();
+  const added = now.slice(first, now.length - last).map((character) => {
     const span = element("span", {}, fieldText([character]));
-    (backdrop.lastChild ?? backdrop.appendChild(element("div"))).append(span);
-    if (character === "\n") backdrop.append(element("div"));
-    spans.push(span);
-  }
+    line.append(span);
+    if (character === "\n") line = newLine();
+    return span;
+  });
+  if (after && !line.firstChild) line.remove();
+  spans = [...spans.slice(0, first), ...added, ...spans.slice(before.length - last)];
 }
 
 /** Colour the characters from `from` on that were read. */
@@ -101,15 +108,16 @@ function change(text, place = text.length) {
 
 async function changeTo(text, place) {
   writing = null;
+  const before = characters;
   let same = 0;
-  while (same < text.length && text[same] === characters[same]) same++;
+  while (same < text.length && text[same] === before[same]) same++;
   characters = text;
   bits = bits.slice(0, same);
   const value = fieldText(text);
   if (typed.value !== value) typed.value = value;
   typed.selectionStart = typed.selectionEnd = fieldText(text.slice(0, place)).length;
   shownPlace = null;
-  layOut(same);
+  layOut(before);
   count();
   buttons();
   await ask("read", { text, known: bits.length }, (part) => {
@@ -199,15 +207,15 @@ async function write() {
   const show = () => {
     frame = 0;
     if (writing !== mine) return;
-    const from = characters.length;
-    characters = [...characters, ...written];
+    const before = characters;
+    characters = [...before, ...written];
     bits = [...bits, ...costs.splice(0)];
     const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
     const follows = box.scrollTop + box.clientHeight > box.scrollHeight - 4; // else a person looks elsewhere
     typed.value += fieldText(written.splice(0));
     if (selected) typed.setSelectionRange(...selected);
-    layOut(from);
-    colour(from);
+    layOut(before);
+    colour(before.length);
     count();
     if (follows) box.scrollTop = box.scrollHeight;
   };

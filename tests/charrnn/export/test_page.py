@@ -1,4 +1,5 @@
 import math
+import random
 import re
 import threading
 from collections.abc import Callable
@@ -270,6 +271,18 @@ def test_a_text_that_changes_while_it_is_read_is_read_as_it_is_in_the_end(browse
         assert shown == wanted
 
 
+def test_any_change_lays_out_the_text_as_it_is(browser: "Browser", save: Save) -> None:
+    drawn = random.Random(1)
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        for _ in range(60):
+            text = "".join(drawn.choices("ab\n", k=drawn.randrange(9)))
+            page.evaluate("text => change([...text])", text)
+            lines = page.evaluate("() => [...backdrop.children].map(it => it.textContent)")
+            assert lines == re.findall(r".*\n|.*$", text)[: text.count("\n") + 1]
+            assert page.evaluate("() => spans.map(it => it.textContent).join('')") == text
+
+
 def test_the_colours_lie_under_the_characters_in_every_line(browser: "Browser", save: Save) -> None:
     with opened(browser, save(untrained()), width=360) as page:
         ready(page)
@@ -353,6 +366,25 @@ def test_every_character_but_the_first_of_a_stream_has_its_colour(browser: "Brow
     assert [colour.startswith("color-mix") for colour in colours] == [False] + [True] * 54
 
 
+def test_what_is_typed_in_the_middle_of_a_long_text_is_read_from_there_on(browser: "Browser", save: Save) -> None:
+    writer = untrained("model.hidden_size=64")
+    long = "abc ab\n" * 600
+    wanted = score_text(writer.network, writer.vocabulary, writer.data, "abc" + "é" + long[3:] + "b").bits
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", long)
+        page.locator("#status", has_text=f"{len(long):,} characters").wait_for()
+        page.keyboard.type("b")
+        page.evaluate("() => typed.setSelectionRange(3, 3)")
+        page.keyboard.type("é")  # both before the first is read
+        page.locator("#status", has_text=f"{len(long) + 2:,} characters").wait_for()
+        page.wait_for_function("() => bits.length === characters.length")
+        found = page.evaluate("() => bits")
+        spans = page.locator("#backdrop span").evaluate_all("them => them.map(it => it.textContent).join('')")
+    assert np.array(found[1:]) == pytest.approx(wanted[1:], abs=1e-4)
+    assert spans == "abcé" + long[3:] + "b"
+
+
 @pytest.mark.parametrize(("name", "value"), [("temperature", "-1"), ("topP", "1.5"), ("topK", "0"), ("length", "0")])
 def test_an_option_out_of_range_is_named(browser: "Browser", save: Save, name: str, value: str) -> None:
     with opened(browser, save(untrained())) as page:
@@ -384,8 +416,10 @@ def test_it_fits_a_phone(browser: "Browser", save: Save, dark: bool) -> None:
 
 def test_a_page_that_would_be_too_large_is_refused_with_both_sizes() -> None:
     large = untrained("model.hidden_size=2000", "model.num_layers=2")
-    with pytest.raises(ParamsError, match=r"would have 2\d\d MB, with int8 weights 6\d MB; at most 50 MB are allowed"):
-        model_page(large, "large")
+    both = r"would have 2\d\d MB with float32 weights and 6\d MB with int8 weights; at most 50 MB are allowed"
+    for weights in ("float32", "int8", None):
+        with pytest.raises(ParamsError, match=both):
+            model_page(large, "large", weights=weights)
 
 
 def test_a_model_of_documents_is_measured_on_several() -> None:

@@ -18,11 +18,8 @@ def test_all_three_forms_are_written_and_named(model: Path, tmp_path: Path, caps
     files = [tmp_path / name for name in ("page.html", "model.onnx", "model")]
     flags = zip(("--html", "--onnx", "--safetensors"), map(str, files), strict=True)
     assert run([str(model), *(part for flag in flags for part in flag)], "export") == 0
-    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
-        ["page", str(files[0])],
-        ["ONNX", str(files[1])],
-        ["safetensors", str(files[2])],
-    ]
+    written = [*files[:2], *(files[2] / name for name in ("model.safetensors", "vocabulary.json", "config.json"))]
+    assert [line.rpartition(": ")[0] for line in capsys.readouterr().out.splitlines()] == list(map(str, written))
     assert files[0].read_text().startswith("<!doctype html>")
     assert files[1].stat().st_size > 0
     assert json.loads((files[2] / "config.json").read_text())["documents"] is True
@@ -34,8 +31,13 @@ def test_all_three_forms_are_written_and_named(model: Path, tmp_path: Path, caps
         ([], "at least one of --html, --onnx and --safetensors must be given"),
         (["--onnx", "m.onnx", "--weights", "int8"], "--weights: is of the page of --html, which is not asked for"),
         (["--html", "p.html", "--weights", "int4"], "--weights"),
-        (["--html", "missing/../file/p.html"], "p.html: cannot write"),
-        (["--html", ""], "cannot write"),
+        (["--html", "file/p.html"], "file/p.html: cannot write"),
+        (["--html", "p.html", "--onnx", "file/m.onnx"], "file/m.onnx: cannot write"),
+        (["--html", ""], ".: cannot write: Is a directory"),
+        (["--html", "/"], "/: cannot write: Is a directory"),
+        (["--html", "p.html", "--onnx", "."], ".: cannot write: Is a directory"),
+        (["--html", "p.html", "--onnx", "p.html"], "--onnx: p.html is the file of --html"),
+        (["--html", "p.html", "--safetensors", "file"], "file/model.safetensors: cannot write"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(

@@ -12,6 +12,7 @@ import pytest
 
 import charrnn
 from charrnn.training.checkpoint import load_checkpoint, save_checkpoint
+from tests.documents_model import save_documents_model
 from tests.workplace import Called, Finished, captured
 
 
@@ -175,3 +176,14 @@ def test_bytes_that_are_no_utf8_are_refused_with_their_place(checkpoint: str, tm
     (tmp_path / "text").write_bytes(b"abc\xff")
     with contextlib.chdir(tmp_path):
         assert refused(checkpoint, "text") == "error: text: is not UTF-8 text (byte offset 3)\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"), [("games.csv", True), ("games.jsonl.gz", True), ("games.txt", False), ("games", False)]
+)
+def test_a_table_is_not_taken_for_what_the_template_makes_of_it(tmp_path: Path, name: str, warned: bool) -> None:
+    model = save_documents_model(tmp_path / "m.ckpt", "ab: ", "data.documents=records", "data.template={a}: {b}")
+    (tmp_path / name).write_text("ab: ba")
+    answer = captured("score", str(model), str(tmp_path / name))
+    expected = f"warning: {tmp_path / name} is scored as it stands, not as data.template '{{a}}: {{b}}' makes it\n"
+    assert (answer.code, answer.err) == (0, expected if warned else "")
