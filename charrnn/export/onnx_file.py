@@ -40,7 +40,7 @@ def onnx_bytes(writer: Writer) -> bytes:
     try:
         import onnx
     except ImportError:
-        raise ParamsError("ONNX needs the package onnx: pip install '.[onnx]'") from None
+        raise ParamsError("ONNX needs the package onnx: pip install onnx") from None
     network = writer.network
     # Two texts: PyTorch would take a batch of one for a dimension that is always one.
     state = network.initial_state(2)

@@ -3,7 +3,7 @@
 const description = readData("model");
 const worker = new Worker(URL.createObjectURL(new Blob([readData("worker")], { type: "text/javascript" })));
 const find = (id) => document.getElementById(id);
-const typed = find("text"), backdrop = find("backdrop"), box = find("box");
+const typed = find("text"), backdrop = find("backdrop"), box = find("editor");
 
 /* ---- the worker ---- */
 
@@ -41,13 +41,20 @@ function normalised(text) {
   return unicodeForm === "none" ? read : read.normalize(unicodeForm);
 }
 
+let saidAt = 0;
+
+/** Show what is wrong, long enough to be read whatever is typed meanwhile. */
+function say(problem) {
+  find("problem").textContent = problem;
+  clearTimeout(saidAt);
+  saidAt = setTimeout(() => (find("problem").textContent = ""), 10_000);
+}
+
 /** Return the characters of `text` that the model knows, and say which it does not. */
 function readable(text) {
   const all = Array.from(normalised(text));
   const unknown = [...new Set(all.filter((character) => !known.has(character)))];
-  find("problem").textContent = unknown.length
-    ? `Left out, as the model has never seen them: ${unknown.slice(0, 20).map(visible).join(" ")}`
-    : "";
+  if (unknown.length) say(`Left out, as the model has never seen them: ${unknown.slice(0, 20).map(visible).join(" ")}`);
   return unknown.length ? all.filter((character) => known.has(character)) : all;
 }
 
@@ -102,7 +109,7 @@ let changed = Promise.resolve(); // when the last change has been read
 
 /** Make `text`, an array of characters that the model knows, the text. */
 function change(text, place = text.length) {
-  changed = changeTo(text, place).catch(report);
+  changed = changeTo(text, place).catch((error) => say(error.message));
   return changed;
 }
 
@@ -127,11 +134,6 @@ async function changeTo(text, place) {
     count();
     if (shownPlace === null && caret() <= bits.length) showAlternatives();
   });
-}
-
-/** Say what went wrong. */
-function report(error) {
-  find("problem").textContent = error.message;
 }
 
 /* ---- undo ---- */
@@ -175,7 +177,7 @@ function buttons() {
 function options() {
   for (const input of document.querySelectorAll(".bar input")) {
     if (input.checkValidity()) continue;
-    find("problem").textContent = `${input.parentElement.firstChild.textContent.trim()}: ${input.validationMessage}`;
+    say(`${input.parentElement.firstChild.textContent.trim()}: ${input.validationMessage}`);
     input.focus();
     return null;
   }
@@ -227,7 +229,7 @@ async function write() {
       frame ||= requestAnimationFrame(show); // showing takes longer than writing: a frame at a time
     });
   } catch (error) {
-    report(error);
+    say(error.message);
   }
   cancelAnimationFrame(frame);
   show();
@@ -328,4 +330,4 @@ window.charrnn = {
   score: async (text) => (await ask("score", { text: readable(text) })).bits,
 };
 
-ask("load", { model: description }).then(() => change([]), report);
+ask("load", { model: description }).then(() => change([]), (error) => (find("problem").textContent = error.message));
