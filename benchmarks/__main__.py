@@ -34,6 +34,7 @@ FILES = {
     "texts": (20,),
     "scoring": (21,),
     "completions": (22,),
+    "report": (23,),
     "page": (24,),
 }
 LONG = {3, 19}

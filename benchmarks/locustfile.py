@@ -1,5 +1,6 @@
-"""A load of many clients for a long time, with locust (https://locust.io).
+"""A load of many clients for a long time, with locust (https://locust.io), which no extra installs.
 
+    pip install --constraint constraints.txt locust
     charrnn serve charrnn@champion &
     locust --locustfile benchmarks/locustfile.py --headless --users 64 --run-time 10m --host http://127.0.0.1:8000
 

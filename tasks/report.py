@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import time
 from pathlib import Path
 
 from prefect import task
@@ -43,18 +44,19 @@ def report(dataset: Dataset, params: Params, run: RunRef) -> str:
 
 
 def _report(dataset: Dataset, params: Params, run: RunRef) -> str:
+    started = time.monotonic()
     splits, tracker = dataset.splits(params.splits), Tracker(run)
-    if not splits.sizes["val"] and not splits.sizes["test"]:
+    if splits.held_out is None:
         logger.info("report    none: there is no validation or test split to read")
         return ""
     subject = Subject(f"run {run.run_id}", load_from_run(run), splits, _history(tracker))
-    contents = measure(subject, params.report.seconds)
-    card, page = model_card(contents, params.tracking.registered_model), render(contents)
+    contents = measure(subject, params.report.seconds, started)
+    card, page = model_card(contents), render(contents)
     with tempfile.TemporaryDirectory() as temporary:
         for name, text in (("report.html", page), ("model_card.md", f"# Model card\n\n{card}\n")):
             write_text(Path(temporary) / name, text)
             tracker.file(Path(temporary) / name, REPORT)
-    logger.info("report    %s", _line(contents))
+    logger.info("report    %s", _line(contents, time.monotonic() - started))
     return card
 
 
@@ -67,9 +69,9 @@ def _history(tracker: Tracker) -> History | None:
         return None
 
 
-def _line(contents: Contents) -> str:
+def _line(contents: Contents, seconds: float) -> str:
     beyond = sum(found.is_beyond_chance for found in contents.found)
     return (
-        f"made in {contents.seconds:.1f} s: {len(contents.reading.bits):,} characters read, "
+        f"made in {seconds:.1f} s: {len(contents.reading.bits):,} characters read, "
         f"{beyond} of {len(contents.found)} features of the text followed by a unit beyond chance"
     )

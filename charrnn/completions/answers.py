@@ -13,14 +13,11 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from charrnn.completions.engine import Engine, QueueFullError, StoppedError
+from charrnn.completions.engine import STOPPING, Engine, QueueFullError, StoppedError
 from charrnn.completions.figures import Arrivals
 from charrnn.completions.orders import Order
 from charrnn.completions.protocol import CompletionRequest, RequestError
 from charrnn.completions.text import Piece, Rated, Text
-
-SEND_SECONDS = 60.0
-"""How long a client may take nothing of what it is sent, before its connection is given up."""
 
 
 class Json(JSONResponse):
@@ -34,6 +31,13 @@ class Json(JSONResponse):
 def as_json(content: Any) -> bytes:
     """Return `content` as JSON in ASCII. Raises ValueError where it has a number that is not finite."""
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def refused(refusal: str) -> RequestError:
+    """Return the answer to a request that comes when the engine takes no more texts; `refusal` is the engine's."""
+    if refusal == STOPPING:
+        return RequestError(503, refusal, code="stopping", retry=True)
+    return RequestError(500, refusal)
 
 
 class Mail:
@@ -81,31 +85,30 @@ class Written:
         except (QueueFullError, StoppedError) as error:
             mail.drop(self.texts)
             if isinstance(error, StoppedError):
-                raise RequestError(503, "the server is stopping", code="stopping", retry=True) from None
+                raise refused(str(error)) from None
             raise RequestError(429, "too many requests wait; try again later", code="queue_full", retry=True) from None
 
     async def pieces(self) -> AsyncIterator[list[tuple[int, Piece]]]:
         """Yield what is new: the number of each text that has something, and it. Ends when all texts have.
 
         Raises:
-            RequestError: a text cannot be ended.
+            RequestError: a text cannot be ended; all that was written of it was yielded before.
         """
         going = dict(enumerate(self.texts))
         while going:
             await self._news.wait()
             self._news.clear()
-            new = []
-            for number, text in list(going.items()):
-                piece = text.take()
-                if piece is None and text.failure:
-                    raise RequestError(503 if self._engine.stopping else 500, text.failure, code="unfinished")
-                if piece is not None:
-                    new.append((number, piece))
-                    if piece.reason:
-                        del going[number]
+            # Before the pieces: nothing is written after a failure, and nothing more is told of it.
+            failure = next((text.failure for text in going.values() if text.failure), None)
+            new = [(number, piece) for number, text in going.items() if (piece := text.take())]
+            for number, piece in new:
+                if piece.reason:
+                    del going[number]
             if new:
                 self._arrivals.arrive()
                 yield new
+            if failure:
+                raise RequestError(503 if self._engine.stopping else 500, failure, code="unfinished")
 
     def leave(self) -> None:
         """Have no more written."""
@@ -144,8 +147,6 @@ class CompletionResponse(Response):
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 answer.result()
-        except TimeoutError:
-            pass  # the client takes nothing
         finally:
             answer.cancel()
             gone.cancel()
@@ -213,8 +214,7 @@ def _event(content: Mapping[str, Any]) -> bytes:
 
 
 async def _send_body(send: Send, body: bytes, *, last: bool = False) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": "http.response.body", "body": body, "more_body": not last})
+    await send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
 async def _until_gone(receive: Receive) -> None:

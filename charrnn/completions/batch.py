@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from charrnn.completions.text import Rated, Text
-from charrnn.generation.draws import Draws
-from charrnn.generation.primes import Reading, prime_ids
+from charrnn.generation.draws import Draws, log_probabilities
+from charrnn.generation.primes import Reading, begun, prime_ids
 from charrnn.generation.writer import Writer
 from charrnn.model.char_rnn import State
 from charrnn.model.inference import stepper
+from charrnn.model.products import Array
 
 CHARACTER_BYTES = 4
 
@@ -40,20 +41,22 @@ class Prime:
             VocabularyError: a prime has characters that the model has never seen.
         """
         self.texts = list(texts)
-        self._generators = [np.random.default_rng(text.options.seed) for text in texts]
         documents = writer.data.has_documents
-        self._ids = [
-            prime_ids(writer.vocabulary, text.options.prime, generator, documents=documents)
-            for text, generator in zip(texts, self._generators, strict=True)
-        ]
-        self._symbols = [*writer.vocabulary.characters, ""]
-        self._told = self._ids[0][1:] if documents else self._ids[0]
-        self._rate = rate and bool(texts[0].options.prime)
+        self._generators = {text: np.random.default_rng(text.options.seed) for text in texts}
         # Without a prime, each text of a stream may begin with another character.
-        self._readings = {ids: Reading(writer.network, ids) for ids in self._ids}
-        self._last: dict[tuple[int, ...], Tensor] = {}
+        self._begun = {
+            text: begun(writer.vocabulary, text.options.prime, generator, documents=documents)
+            for text, generator in self._generators.items()
+        }
+        self._readings = {
+            one: Reading(writer.network, prime_ids(writer.vocabulary, one, documents=documents))
+            for one in dict.fromkeys(self._begun.values())
+        }
+        self._last: dict[str, Tensor] = {}
+        self._symbols = [*writer.vocabulary.characters, ""]
+        self._rate = rate and bool(texts[0].options.prime)
         if self._rate and not documents:
-            self._tell([Rated(self._symbols[self._told[0]], None, None)])
+            self._tell([Rated(texts[0].options.prime[0], None, None)])
 
     @property
     def left(self) -> int:
@@ -61,26 +64,33 @@ class Prime:
         return sum(reading.left for reading in self._readings.values())
 
     def read(self, most: int) -> int:
-        """Read at most so many ids on; return how many were."""
-        ids, reading = next((ids, reading) for ids, reading in self._readings.items() if reading.left)
-        first = len(ids) - reading.left
+        """Read at most so many ids on; return how many were.
+
+        Raises:
+            DivergedError: the characters of the prime are rated, and the model's logits are not finite.
+        """
+        one, reading = next((one, reading) for one, reading in self._readings.items() if reading.left)
+        first = len(reading.ids) - reading.left
         logits = reading.read(most)
-        self._last[ids] = logits[-1:]
+        self._last[one] = logits[-1:]
         if self._rate:
-            following = ids[first + 1 : first + 1 + len(logits)]
+            following = reading.ids[first + 1 : first + 1 + len(logits)]
             likeliest = self.texts[0].likeliest or 0
-            self._tell(_rated(logits[: len(following)], following, likeliest, self._symbols))
+            read = logits[: len(following)].float().cpu().numpy()
+            self._tell(_rated(read, following, likeliest, self._symbols))
         return len(logits)
 
-    def start(self) -> tuple[npt.NDArray[np.float32], State, list[np.random.Generator]]:
-        """Return what the texts begin with, now that all is read.
+    def start(self, texts: Sequence[Text]) -> tuple[npt.NDArray[np.float32], State, list[np.random.Generator]]:
+        """Return what some of the texts, at least one, begin with, now that all is read.
 
         Returns:
             Logits for their first character, (texts, vocabulary_size), the hidden state of each, and what draws.
         """
-        logits = torch.cat([self._last[ids] for ids in self._ids]).float().cpu().numpy()
-        states = [self._readings[ids].state for ids in self._ids]
-        return logits, tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True)), self._generators
+        beginnings = [self._begun[text] for text in texts]
+        logits = torch.cat([self._last[one] for one in beginnings]).float().cpu().numpy()
+        states = [self._readings[one].state for one in beginnings]
+        generators = [self._generators[text] for text in texts]
+        return logits, tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True)), generators
 
     def _tell(self, rated: Sequence[Rated]) -> None:
         for text in self.texts:
@@ -111,15 +121,15 @@ class Batch:
         self._drawn: list[npt.NDArray[np.int64]] = []
         self._arrange()
 
-    def append(self, prime: Prime) -> None:
-        """Let the texts of a prime that was read join."""
+    def append(self, prime: Prime, texts: Sequence[Text]) -> None:
+        """Let texts of a prime that was read join, at least one."""
         self.settle()
-        logits, state, generators = prime.start()
+        logits, state, generators = prime.start(texts)
         self._logits = np.concatenate((self._logits, logits))
         self._stepper.append(state)
-        self._draws.append([text.options for text in prime.texts], generators)
-        self.texts += prime.texts
-        self.joined += prime.texts
+        self._draws.append([text.options for text in texts], generators)
+        self.texts += texts
+        self.joined += texts
         self._arrange()
 
     def remove(self, texts: Sequence[Text]) -> None:
@@ -136,14 +146,14 @@ class Batch:
         """
         logits = self._logits if self._bias is None else self._logits + self._bias
         ids = self._draws.draw(logits)
-        self._drawn.append(ids)
-        self.joined = []
         if self._rated:
             rated = list(self._rated)
             most = max(self.texts[row].likeliest or 0 for row in rated)
-            found = _rated(torch.from_numpy(self._logits[rated]), ids[rated], most, self._symbols)
+            found = _rated(self._logits[rated], ids[rated], most, self._symbols)
             for row, one in zip(rated, found, strict=True):
                 self._rated[row].append(one.with_top(self.texts[row].likeliest or 0))
+        self._drawn.append(ids)
+        self.joined = []
         ended: list[Text] = []
         if self._may_end(ids):
             self.settle()
@@ -210,14 +220,19 @@ class Batch:
                 self._bias[row, list(text.bias)] = list(text.bias.values())
 
 
-def _rated(
-    logits: Tensor, ids: Sequence[int] | npt.NDArray[np.int64], likeliest: int, symbols: Sequence[str]
-) -> list[Rated]:
-    """Return how probable each of `ids` was under its row of `logits`, (ids, vocabulary_size)."""
-    logprobs = torch.log_softmax(logits.double(), dim=1)
-    values, places = (part.tolist() for part in logprobs.topk(min(likeliest, logprobs.shape[1]), dim=1))
-    given = logprobs.gather(1, torch.tensor(ids, device=logprobs.device)[:, None])[:, 0].tolist()
+def _rated(logits: Array, ids: npt.NDArray[np.int64], likeliest: int, symbols: Sequence[str]) -> list[Rated]:
+    """Return how probable each of `ids` was under its row of `logits`, (ids, vocabulary_size).
+
+    Raises:
+        DivergedError: the logits are not finite.
+    """
+    logprobs = log_probabilities(logits)
+    # NumPy can only sort all.
+    top = torch.from_numpy(logprobs).topk(min(likeliest, logprobs.shape[1]), dim=1)
+    given = np.take_along_axis(logprobs, ids[:, None], axis=1)[:, 0].tolist()
     return [
-        Rated(symbols[number], logprob, {symbols[p]: v for p, v in zip(top, value, strict=True)})
-        for number, logprob, value, top in zip(map(int, ids), given, values, places, strict=True)
+        Rated(symbols[number], logprob, {symbols[p]: v for p, v in zip(places, values, strict=True)})
+        for number, logprob, values, places in zip(
+            ids.tolist(), given, top.values.tolist(), top.indices.tolist(), strict=True
+        )
     ]

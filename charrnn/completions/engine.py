@@ -1,9 +1,11 @@
-"""The engine: one thread that owns the networks and writes all running texts side by side.
+"""The engine: one thread that writes all running texts side by side.
 
 Between two characters it lets new texts join, lets go those whose client has left, and reads a bounded piece of the
 primes that wait, so that a long one does not hold the others. A text has a place from the first piece of its prime on;
-those that have none wait in a queue with a limit. Knows neither HTTP nor asyncio: who wants to know is told by a
-function that is called in this thread.
+those that have none wait in a queue with a limit. Places go to those who wait in turn, one text each, so that who asks
+for many does not hold who asks for one. The batches are of this thread alone; the weights of the networks do not
+change, and other threads read them, too. Knows neither HTTP nor asyncio: who wants to know is told by a function that
+is called in this thread.
 """
 
 import logging
@@ -11,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from charrnn.completions.batch import Batch, Prime
 from charrnn.completions.text import Text
@@ -31,6 +33,9 @@ TELL_SECONDS = 0.02
 """Characters that are written within this time of each other reach a client together: telling costs more than writing.
 The first of a text is told at once."""
 
+STOPPING = "the server is stopping"
+FAILED = "the server has failed"
+
 Tell = Callable[[Sequence[Text]], None]
 
 
@@ -39,15 +44,22 @@ class QueueFullError(Exception):
 
 
 class StoppedError(Exception):
-    """The engine takes no more texts."""
+    """The engine takes no more texts; the message is STOPPING or FAILED."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A prime with the texts that go on from it, and who writes them."""
+    """A prime with the texts that go on from it, and who writes them.
+
+    Attributes:
+        batch: writes them.
+        prime: is read once for all of them.
+        placed: of the engine's thread: texts that have a place and join the batch when the prime is read.
+    """
 
     batch: Batch
     prime: Prime
+    placed: list[Text] = field(default_factory=list, init=False)
 
 
 class Engine:
@@ -65,14 +77,16 @@ class Engine:
         """Written so far, in all texts (count)."""
         self.stopping = False
         """Whether it was told to stop."""
+        self.refusal: str | None = None
+        """Why it takes no more texts: STOPPING or FAILED; None while it does."""
         self._tell = tell
         self._places, self._queue = places, queue
         self._changed = threading.Condition()
         # Of all threads, guarded by the condition.
-        self._waiting: deque[Job] = deque()
+        # For each call of `submit`, its texts without a place, with their jobs; whose turn is next comes first.
+        self._waiting: deque[deque[tuple[Job, Text]]] = deque()
         self._left: list[Text] = []
-        self._taking = True
-        # Of the engine's thread.
+        # Of the engine's thread. Those that have texts in `placed`.
         self._reading: deque[Job] = deque()
         self._batches: list[Batch] = []
         self._told = 0.0
@@ -81,12 +95,12 @@ class Engine:
     @property
     def waiting(self) -> int:
         """Texts without a place (count)."""
-        return sum(len(job.prime.texts) for job in tuple(self._waiting))
+        return sum(map(len, tuple(self._waiting)))
 
     @property
     def running(self) -> int:
         """Texts that have a place (count)."""
-        return sum(len(job.prime.texts) for job in tuple(self._reading)) + sum(len(b.texts) for b in self._batches)
+        return sum(len(job.placed) for job in tuple(self._reading)) + sum(len(b.texts) for b in self._batches)
 
     @property
     def idle(self) -> bool:
@@ -104,15 +118,15 @@ class Engine:
             QueueFullError: too many texts wait already.
             StoppedError: no more are taken.
         """
-        texts = sum(len(job.prime.texts) for job in jobs)
+        line = deque((job, text) for job in jobs for text in job.prime.texts)
         with self._changed:
-            if not self._taking:
-                raise StoppedError
+            if self.refusal:
+                raise StoppedError(self.refusal)
             # Where nothing waits, what has more texts than the queue still finds its turn.
             free = max(0, self._places - self.running)
-            if self.waiting + texts > self._queue + free:
+            if self.waiting + len(line) > self._queue + free:
                 raise QueueFullError
-            self._waiting.extend(jobs)
+            self._waiting.append(line)
             self._changed.notify()
 
     def leave(self, texts: Sequence[Text]) -> None:
@@ -124,12 +138,12 @@ class Engine:
     def refuse(self) -> None:
         """Take no more texts; those that wait or run are still written."""
         with self._changed:
-            self._taking = False
+            self.refusal = self.refusal or STOPPING
 
     def stop(self) -> None:
         """Stop; what is not written yet fails."""
         with self._changed:
-            self._taking, self.stopping = False, True
+            self.refusal, self.stopping = self.refusal or STOPPING, True
             self._changed.notify()
         self._thread.join()
 
@@ -139,17 +153,19 @@ class Engine:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        failure = "the server is stopping"
+        failure = STOPPING
         try:
             self._loop()
         except Exception:
             logger.exception("error     the engine has stopped")
-            failure = "the server has failed"
+            failure = FAILED
         finally:
             with self._changed:
-                self._taking = False
-            unfinished = [text for job in (*self._waiting, *self._reading) for text in job.prime.texts]
-            self._fail([*unfinished, *(text for batch in self._batches for text in batch.texts)], failure)
+                self.refusal = failure
+            unfinished = [text for line in self._waiting for _, text in line]
+            unfinished += [text for job in self._reading for text in job.placed]
+            unfinished += [text for batch in self._batches for text in batch.texts]
+            self._fail(unfinished, failure)
 
     def _loop(self) -> None:
         while self._changes():
@@ -163,7 +179,7 @@ class Engine:
     def _changes(self) -> bool:
         """Take what came from other threads, wait while there is nothing to do; return whether to go on."""
         # The lock is not taken at every character: other threads would wait for it in vain.
-        if (self._reading or self._batches) and not (self._left or self.stopping or self._next_fits()):
+        if (self._reading or self._batches) and not (self._left or self.stopping or self._has_place()):
             return True
         with self._changed:
             while not (self._waiting or self._left or self.stopping or self._reading or self._batches):
@@ -171,20 +187,33 @@ class Engine:
             left, self._left = self._left, []
             if left:
                 self._let_go(left)
-            while self._next_fits():
-                self._reading.append(self._waiting.popleft())
+            while self._has_place():
+                self._place_next()
             return not self.stopping
 
-    def _next_fits(self) -> bool:
-        """Return whether there is place for the job that waits longest."""
-        return bool(self._waiting) and self.running + len(self._waiting[0].prime.texts) <= self._places
+    def _has_place(self) -> bool:
+        """Return whether there is a place for a text that waits."""
+        return bool(self._waiting) and self.running < self._places
+
+    def _place_next(self) -> None:
+        """Give a place to the text whose turn it is. Until it has it, it waits: `idle` is never wrong."""
+        line = self._waiting[0]
+        job, text = line[0]
+        job.placed.append(text)
+        if len(job.placed) == 1:
+            self._reading.append(job)
+        line.popleft()
+        self._waiting.popleft()
+        if line:
+            self._waiting.append(line)
 
     def _let_go(self, texts: Sequence[Text]) -> None:
         gone = set(texts)
-        for jobs in (self._waiting, self._reading):
-            # All texts of a job are of one client.
-            for job in [job for job in jobs if gone.issuperset(job.prime.texts)]:
-                jobs.remove(job)
+        lines = (deque((job, text) for job, text in line if text not in gone) for line in self._waiting)
+        self._waiting = deque(line for line in lines if line)
+        for job in self._reading:
+            job.placed[:] = [text for text in job.placed if text not in gone]
+        self._reading = deque(job for job in self._reading if job.placed)
         for batch in self._batches:
             if not gone.isdisjoint(batch.texts):
                 batch.remove(texts)
@@ -194,23 +223,35 @@ class Engine:
         budget = PRIME_PIECE
         while self._reading and budget > 0:
             job = self._reading[0]
-            budget -= max(CALL_COST, job.prime.read(budget))
+            if job.prime.left:
+                try:
+                    budget -= max(CALL_COST, job.prime.read(budget))
+                except DivergedError as error:
+                    self._give_up(job, str(error))
+                    continue
             if job.prime.left:
                 self._reading.rotate(-1)
             else:
                 self._begin(job)
                 self._reading.popleft()
+                job.placed.clear()
 
     def _begin(self, job: Job) -> None:
-        """Let the texts of a prime that was read join the others."""
-        if job.prime.texts[0].left == 0:  # only the prime was wanted
-            for text in job.prime.texts:
+        """Let texts of a prime that was read join the others."""
+        if job.placed[0].left == 0:  # only the prime was wanted
+            for text in job.placed:
                 text.write("")
-            self._tell(job.prime.texts)
+            self._tell(tuple(job.placed))
             return
-        job.batch.append(job.prime)
+        job.batch.append(job.prime, job.placed)
         if job.batch not in self._batches:
             self._batches.append(job.batch)
+
+    def _give_up(self, job: Job, failure: str) -> None:
+        """End the texts of a job whose prime cannot be read."""
+        with self._changed:
+            self._let_go(job.prime.texts)
+        self._fail(job.prime.texts, failure)
 
     def _write(self, batch: Batch) -> None:
         """Write a character of every text of a batch."""

@@ -31,7 +31,7 @@ class Figures:
         )
         self._between = Histogram(
             "charrnn_between_characters_seconds",
-            "The longest time between two characters that were sent one after the other in an answer.",
+            "Between new characters of an answer and the new characters before them; those sent together count once.",
             buckets=BUCKETS,
             registry=self._registry,
         )

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from charrnn.completions.batch import Prime
 from charrnn.completions.engine import Job
-from charrnn.completions.protocol import MAX_PROMPT, MAX_RATED, MAX_TEXTS, MAX_WRITTEN, CompletionRequest, RequestError
+from charrnn.completions.protocol import (
+    MAX_PROMPT,
+    MAX_RATED,
+    MAX_STOP,
+    MAX_TEXTS,
+    MAX_WRITTEN,
+    CompletionRequest,
+    RequestError,
+)
 from charrnn.completions.shelf import Served
 from charrnn.completions.text import Piece, Text
 from charrnn.config.sampling_options import SamplingOptions
@@ -20,6 +28,8 @@ from charrnn.generation.writer import Writer
 MAX_TOKENS = 16
 """The default of OpenAI."""
 SEEDS = 2**63
+AS_READ = " as the model reads it"
+"""Of a number of characters: normal forms and case can make many of one."""
 
 
 @dataclass(frozen=True)
@@ -54,37 +64,52 @@ def order(request: CompletionRequest, served: Served) -> Order:
     prompts, several = ([given], False) if isinstance(given, str) else (given, True)
     count = request.n or 1
     length = MAX_TOKENS if request.max_tokens is None else request.max_tokens
-    _check(request, prompts, count, length)
+    # Before they are read: that takes as long as they are.
+    _check_prompts(prompts, count)
     warnings: list[str] = []
     writer = served.writer
     stops = _stops(request, writer, warnings)
     bias = _bias(request.logit_bias or {}, writer.vocabulary)
-    seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
-    jobs, read = [], []
+    primes = []
     for number, prompt in enumerate(prompts):
         prime, unknown = writer.read_prime(prompt)
         if unknown:
             where = f"prompt.{number}" if several else "prompt"
             _complain(request, warnings, where, f"the model has never seen {describe(unknown)}", "dropped")
+        primes.append(prime)
+    _check_prompts(primes, count, AS_READ)
+    _check(request, primes, count, length)
+    seed = secrets.randbelow(SEEDS) if request.seed is None else request.seed
+    jobs, read = [], []
+    for prime in primes:
         texts = [_text(request, prime, (seed + place) % SEEDS, length, stops, bias) for place in range(count)]
         jobs.append(Job(served.batch, Prime(writer, texts, rate=_rates_prompt(request))))
         read += [prime] * count
     return Order(served, jobs, read, tuple(dict.fromkeys(warnings)))
 
 
+def check_length(param: str, text: str, most: int, how: str = "") -> None:
+    """Raise RequestError where a text has more than `most` characters; `how` says which were counted."""
+    if len(text) > most:
+        raise _refused(param, f"must have at most {most} characters, has {len(text)}{how}")
+
+
+def _check_prompts(prompts: Sequence[str], count: int, how: str = "") -> None:
+    check_length("prompt", "".join(prompts), MAX_PROMPT, how)
+    if (texts := len(prompts) * count) > MAX_TEXTS:
+        raise _refused("n", f"must ask for at most {MAX_TEXTS} texts, asks for {texts} ({len(prompts)} prompts)")
+
+
 def _check(request: CompletionRequest, prompts: Sequence[str], count: int, length: int) -> None:
+    """Raise RequestError where too much is asked for; `prompts` are as the model reads them."""
     texts = len(prompts) * count
     characters = sum(map(len, prompts))
-    rated = texts * length + (count * characters if request.echo else 0)
-    if characters > MAX_PROMPT:
-        raise _refused("prompt", f"must have at most {MAX_PROMPT} characters, has {characters}")
-    if texts > MAX_TEXTS:
-        raise _refused("n", f"must ask for at most {MAX_TEXTS} texts, asks for {texts} ({len(prompts)} prompts)")
-    if texts * length > MAX_WRITTEN:
-        what = f"{texts * length} ({texts} texts)"
+    answered = texts * length + (count * characters if request.echo else 0)
+    if answered > MAX_WRITTEN:
+        what = f"{answered} ({texts} texts)"
         raise _refused("max_tokens", f"all texts together may have {MAX_WRITTEN} characters, got {what}")
-    if request.logprobs is not None and rated > MAX_RATED:
-        raise _refused("logprobs", f"an answer may have {MAX_RATED} characters with log-probabilities, got {rated}")
+    if request.logprobs is not None and answered > MAX_RATED:
+        raise _refused("logprobs", f"an answer may have {MAX_RATED} characters with log-probabilities, got {answered}")
     if request.best_of is not None and request.best_of != count:
         raise _refused("best_of", f"must be as many as n, {count}, got {request.best_of}")
     if request.stream_options is not None and not request.stream:
@@ -108,6 +133,7 @@ def _stops(request: CompletionRequest, writer: Writer, warnings: list[str]) -> l
     stops = []
     for stop in [given] if isinstance(given, str) else given:
         read, problem = writer.read_stop(stop)
+        check_length("stop", read, MAX_STOP, AS_READ)
         if problem:
             _complain(request, warnings, "stop", problem, "it ends no text")
         else:

@@ -23,12 +23,16 @@ MAX_LENGTH = 100_000
 MAX_TEXTS = 128
 """Texts that a request may ask for: its prompts times `n`."""
 MAX_WRITTEN = 1_000_000
-"""Characters that all texts of a request may have together (count)."""
-MAX_RATED = 20_000
-"""Characters that have log-probabilities in an answer (count): each has up to five others beside it."""
+"""Characters that all texts of a request may have together, echoed prompts included (count)."""
+MAX_RATED = 10_000
+"""Characters that have log-probabilities in an answer (count): each has up to five others beside it, and the JSON of an
+answer is made in one go, which everybody waits for."""
 MAX_SCORED = 20_000
 """Characters of a text that is scored (count)."""
 STOPS = 4
+"""Stops of a request."""
+MAX_STOP = 1000
+"""Characters of a stop (count)."""
 
 
 def _said(rule: str) -> WrapValidator:
@@ -43,6 +47,12 @@ def _said(rule: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def _of_a_stop(text: str) -> str:
+    if not 1 <= len(text) <= MAX_STOP:
+        raise ValueError
+    return text
+
+
 def _none_if_one(value: float | None) -> float | None:
     return None if value == 1 else value
 
@@ -51,10 +61,11 @@ Prompt = Annotated[
     str | Annotated[list[str], Field(min_length=1, max_length=MAX_TEXTS)],
     _said(f"must be text, or a list of 1 to {MAX_TEXTS} texts"),
 ]
-StopText = Annotated[str, Field(min_length=1, max_length=1000)]
+# Limits of texts are not pydantic's: with them it takes no lone surrogates, which are characters like others.
+StopText = Annotated[str, AfterValidator(_of_a_stop), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_STOP})]
 Stop = Annotated[
     StopText | Annotated[list[StopText], Field(max_length=STOPS)] | None,
-    _said(f"must be text of 1 to 1000 characters, or a list of at most {STOPS} such texts"),
+    _said(f"must be text of 1 to {MAX_STOP} characters, or a list of at most {STOPS} such texts"),
 ]
 NoText = Annotated[Literal[""] | None, _said("must be null: the model writes forwards only")]
 NoPenalty = Annotated[
@@ -136,7 +147,7 @@ class ScoreRequest(_Strict):
 
     model: str | None = None
     """Id of a model that `GET /v1/models` lists; by default the first."""
-    text: Annotated[str, Field(max_length=MAX_SCORED)]
+    text: Annotated[str, Field(json_schema_extra={"maxLength": MAX_SCORED})]
     """Text to score: how unexpected the model finds it."""
     surprisal: bool = True
     """Answer with the surprisal of each character, too."""

@@ -6,11 +6,13 @@ A registry whose alias moves is another `Shelf`; this package does not know it.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from charrnn.completions.batch import Batch, Prime
 from charrnn.completions.text import Text
 from charrnn.config.sampling_options import SamplingOptions
+from charrnn.export.page import model_page
 from charrnn.generation.writer import Writer
 from charrnn.training.checkpoint import Checkpoint
 
@@ -29,6 +31,15 @@ class Served:
     writer: Writer
     batch: Batch
 
+    @cached_property
+    def page(self) -> str:
+        """The page of the model, made when it is first asked for: measuring what int8 costs takes seconds.
+
+        Raises:
+            ParamsError: it has none, such as one that would be too large.
+        """
+        return model_page(self.writer, self.name)
+
     @classmethod
     def of(cls, checkpoint: Checkpoint, name: str) -> "Served":
         """Prepare the model of a checkpoint, so that its first text does not wait."""
@@ -37,7 +48,7 @@ class Served:
         prime = Prime(writer, [Text(SamplingOptions(), 2)])
         while prime.left:
             prime.read(prime.left)
-        warm.append(prime)
+        warm.append(prime, prime.texts)
         while warm.texts:
             warm.step()
         return cls(name, writer, warm)
@@ -68,7 +79,10 @@ class Shelf(Protocol):
     """The models of a server. Every method may be called from any thread."""
 
     def listed(self) -> Sequence[Listed]:
-        """Return the models that can be asked for, that of requests without a name first; none while there is none."""
+        """Return the models that can be asked for, that of requests without a name first; none while there is none.
+
+        Never waits.
+        """
         ...
 
     def at_hand(self, name: str | None) -> Served | None:

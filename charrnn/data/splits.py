@@ -24,6 +24,8 @@ SMALLEST_SPLIT = 65
 # Blocks of each of val and test, spread evenly over the text.
 BLOCKS = 10
 NAMES = ("train", "val", "test")
+IN_WORDS = {"train": "training", "val": "validation", "test": "test"}
+"""Split -> what a person calls it."""
 _BLOCK = 1 << 16  # hashes that are looked at together: their arrays stay in a core's cache
 
 
@@ -64,6 +66,11 @@ class Splits:
     def sizes(self) -> dict[str, int]:
         """Split -> characters in it, stop symbols included."""
         return {name: int(spans[:, 1].sum() - spans[:, 0].sum()) for name, spans in self.spans.items()}
+
+    @property
+    def held_out(self) -> str | None:
+        """The split that reports and exported pages judge a model on, val or else test; None without two ids of one."""
+        return next((name for name in ("val", "test") if self.sizes[name] >= 2), None)
 
     @property
     def characters(self) -> dict[str, int]:

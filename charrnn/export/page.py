@@ -5,14 +5,13 @@ The JavaScript is in `web/`; `model.js`, `sampler.js`, `reader.js` and `worker.j
 
 import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from torch import nn
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import DivergedError, ParamsError
+from charrnn.evaluation.held_out import HeldOut, of_text
 from charrnn.export.weights import Precision, bits_per_character, pack, packed_size
 from charrnn.generation.formats import fitting
 from charrnn.generation.writer import BLOCK, Writer
@@ -28,19 +27,6 @@ WRITTEN = 2_000
 IN_WORKER = ("model.js", "sampler.js", "reader.js", "worker.js")
 # What a page has besides weights (bytes), at most, without its vocabulary.
 _REST = 60_000
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A text that was not trained on, to measure what int8 costs.
-
-    Attributes:
-        texts: one stream, or documents.
-        name: what it is, for a person, such as "the validation split".
-    """
-
-    texts: Sequence[str]
-    name: str
 
 
 def page_precision(writer: Writer, weights: Precision | None = None) -> Precision:
@@ -145,11 +131,12 @@ def _facts(writer: Writer, precision: Precision, held_out: HeldOut | None) -> li
 def _cost(writer: Writer, held_out: HeldOut | None) -> str:
     """Return what int8 costs, in words."""
     measured = held_out or _written(writer)
-    exact, small = (bits_per_character(writer, precision, measured.texts) for precision in ("float32", "int8"))
-    length = sum(map(len, measured.texts))
+    documents = measured.documents()
+    exact, small = (bits_per_character(writer, precision, documents) for precision in ("float32", "int8"))
+    length = sum(map(len, documents))
     return (
-        f"{small:.4f} bits per character where float32 has {exact:.4f}, measured on {counted(length, 'character')} of "
-        f"{measured.name}"
+        f"{small:.4f} bits per character where float32 has {exact:.4f}, measured on {counted(length, 'character')} "
+        f"({measured.name})"
     )
 
 
@@ -158,7 +145,8 @@ def _written(writer: Writer) -> HeldOut:
     prepared, _ = writer.prepare(SamplingOptions(length=WRITTEN, temperature=1.0))
     if not writer.data.has_documents:
         (stream,) = writer.write([prepared])
-        return HeldOut([stream.text], "text that the model wrote itself")
+        return of_text(stream.text, "a text that the model wrote itself", writer.data, writer.vocabulary, WRITTEN)
     several = [prepared.model_copy(update={"seed": seed}) for seed in range(BLOCK)]
-    documents = [document.text for document in fitting(list(writer.write(several)), WRITTEN)]
-    return HeldOut(documents, "documents that the model wrote itself")
+    texts = [document.text for document in fitting(list(writer.write(several)), WRITTEN)]
+    name = "documents that the model wrote itself"
+    return of_text(texts, name, writer.data, writer.vocabulary, 2 * WRITTEN)

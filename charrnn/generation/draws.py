@@ -1,7 +1,7 @@
 """Draws: the next character of texts that are written side by side, each with a random generator of its own.
 
 Texts may join and leave between two draws: what is drawn for a text does not depend on those beside it. Knows neither
-the network nor when a text ends.
+the network nor when a text ends. What a character's log-probability is, is said here, too.
 """
 
 import math
@@ -12,13 +12,31 @@ import numpy.typing as npt
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.errors import DivergedError
-from charrnn.generation.filters import Filters
+from charrnn.generation.filters import Filters, Floats
 from charrnn.model.products import Array
 
 # Random numbers made at once for each text.
 AT_ONCE = 256
+DIVERGED = "the model's logits are not finite: its training diverged"
 # A lower one changes nothing, since no two float32 logits are so close; divided by it, none overflows.
 LOWEST_TEMPERATURE = 1e-100
+
+
+def log_probabilities(logits: Array) -> Floats:
+    """Return the log-probabilities (nats) of all characters, (texts, vocabulary_size): at temperature 1, unfiltered.
+
+    Args:
+        logits: (texts, vocabulary_size).
+
+    Raises:
+        DivergedError: they are not finite.
+    """
+    shifted = logits.astype(np.float64)
+    if not np.isfinite(shifted).all():
+        raise DivergedError(DIVERGED)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted
 
 
 class Draws:
@@ -59,7 +77,7 @@ class Draws:
             scaled[:, self._forbidden] = -math.inf
         highest = scaled.max(axis=1, keepdims=True)
         if not np.isfinite(highest).all():
-            raise DivergedError("the model's logits are not finite: its training diverged")
+            raise DivergedError(DIVERGED)
         scaled -= highest
         scaled /= self._temperatures
         relative_probabilities = np.exp(scaled)

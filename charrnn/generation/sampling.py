@@ -7,7 +7,7 @@ Every text has a random generator of its own: the same seed gives the same text,
 depends on the last digit of a logit: a matrix product of several rows may round it differently).
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,9 @@ from torch import Tensor
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.generation.draws import Draws
+from charrnn.generation.draws import Draws, log_probabilities
 from charrnn.generation.filters import Floats
-from charrnn.generation.primes import Reading, prime_ids
+from charrnn.generation.primes import Reading, begun, prime_ids
 from charrnn.model.char_rnn import CharRNN, State
 from charrnn.model.inference import stepper
 from charrnn.model.products import Array
@@ -72,45 +72,40 @@ def stream_many(
     """
     generators = [np.random.default_rng(one.seed) for one in options]
     primes = [
-        prime_ids(vocabulary, one.prime, generator, documents=documents)
+        begun(vocabulary, one.prime, generator, documents=documents)
         for one, generator in zip(options, generators, strict=True)
     ]
     draws = Draws(forbidden=None if documents else vocabulary.stop_id)
     draws.append(options, generators)
     ends = _Ends(options)
     symbols = [*vocabulary.characters, ""]  # '' is the stop symbol
-    logits, state = _read_primes(model, primes)
+    ids_of = {prime: prime_ids(vocabulary, prime, documents=documents) for prime in dict.fromkeys(primes)}
+    logits, state = _read_primes(model, ids_of, primes)
     reader = stepper(model, state)
     while True:
         ids = draws.draw(logits)
         if logprobs is not None:
-            logprobs += np.where(ends.running, _log_probabilities(logits, ids), 0.0)
+            drawn = np.take_along_axis(log_probabilities(logits), ids[:, None], axis=1)[:, 0]
+            logprobs += np.where(ends.running, drawn, 0.0)
         yield ends.cut([symbols[index] for index in ids.tolist()])
         if ends.all_reached:
             return
         logits = reader.step(ids)
 
 
-def _log_probabilities(logits: Array, ids: npt.NDArray[np.int64]) -> Floats:
-    """Return the log-probability (nats) of each of `ids`, (texts,), under `logits`, (texts, vocabulary_size)."""
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    drawn: Floats = np.take_along_axis(shifted, ids[:, None], axis=1)[:, 0]
-    sums: Floats = np.exp(shifted).sum(axis=1)
-    return drawn - np.log(sums)
-
-
 @torch.inference_mode()
-def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, State]:
+def _read_primes(
+    model: CharRNN, ids_of: Mapping[str, npt.NDArray[np.int64]], primes: Sequence[str]
+) -> tuple[Array, State]:
     """Read each prime from the zero state: logits after it (texts, vocabulary_size) and state, side by side.
 
     One by one, since they differ in length; the same one only once.
     """
-    numbers = {prime: number for number, prime in enumerate(dict.fromkeys(primes))}
+    numbers = {prime: number for number, prime in enumerate(ids_of)}
     last_logits: list[Tensor] = []
     states: list[State] = []
-    for prime in numbers:
-        reading = Reading(model, prime)
+    for ids in ids_of.values():
+        reading = Reading(model, ids)
         while reading.left:
             logits = reading.read(PRIME_PIECE)
         last_logits.append(logits[-1:])
@@ -123,7 +118,9 @@ def _read_primes(model: CharRNN, primes: list[tuple[int, ...]]) -> tuple[Array, 
 class _Ends:
     """Knows where every text ends: after `length` characters, at a stop symbol, or as soon as its `stop` was written.
 
-    Only what is written counts: a stop that the prime has begun has to be written whole.
+    Only what is written counts: a stop that the prime has begun has to be written whole. A text of the completions
+    server ends otherwise: its stop is no part of it, so that it holds characters back. That costs a call for each text
+    and character, which the sampler, whose stop is part of the text, does not pay.
     """
 
     def __init__(self, options: Sequence[SamplingOptions]) -> None:

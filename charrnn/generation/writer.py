@@ -44,6 +44,12 @@ class Written:
         return self.text[len(self.options.prime) :]
 
 
+def writes_lines(vocabulary: Vocabulary, data: DataParams) -> bool:
+    """Return whether a model of `vocabulary`, whose text was read as `data` says, has documents without line ends."""
+    occurring = {c for c, count in zip(vocabulary.characters, vocabulary.counts, strict=True) if count}
+    return data.has_documents and not occurring & {"\n", "\r"}
+
+
 @dataclass(frozen=True, eq=False)
 class Writer:
     """A trained model that writes texts.
@@ -61,8 +67,7 @@ class Writer:
     @property
     def of_lines(self) -> bool:
         """Whether it writes documents none of which has a line end."""
-        occurring = {c for c, count in zip(self.vocabulary.characters, self.vocabulary.counts, strict=True) if count}
-        return self.data.has_documents and not occurring & {"\n", "\r"}
+        return writes_lines(self.vocabulary, self.data)
 
     def prepare(self, options: SamplingOptions, *, strict: bool = False) -> tuple[SamplingOptions, tuple[str, ...]]:
         """Read prime and stop as the text was read, without the characters of the prime that the model has never seen.

@@ -33,10 +33,13 @@ function shown(character) {
   return /[\n\t ]/.test(character) ? character : visible(character);
 }
 
-/** Return the background for `bits` of surprisal: one hue that gets stronger; at 8 bits it is full. */
+/** Bits of surprisal from which on the colour is full. */
+const FULL_BITS = 8;
+
+/** Return the background for `bits` of surprisal: one hue that gets stronger. */
 function surprisalColour(bits) {
   if (bits === null || !Number.isFinite(bits)) return "transparent";
-  const share = Math.min(1, Math.max(0, bits / 8));
+  const share = Math.min(1, Math.max(0, bits / FULL_BITS));
   return `color-mix(in srgb, var(--surprisal) ${(share * 100).toFixed(1)}%, transparent)`;
 }
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.splits import SplitIds
+from charrnn.evaluation.held_out import HeldOut
 from charrnn.evaluation.ngram import NgramModel
-from charrnn.report.held_out import HeldOut
 
 ORDER = 5
 _CELLS = 1 << 22  # probabilities that are in memory together

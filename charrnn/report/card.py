@@ -8,25 +8,22 @@ import re
 from charrnn.report.contents import Contents
 from charrnn.report.copying import LENGTHS
 from charrnn.report.facts import facts
+from charrnn.wording import counted
 
 MOST = 4000
 """Characters of a card: with the sentence above it, a registry takes 5,000."""
 _MOST_FACT = 300
+_CONTEXTS = (1, 10, 100, 1000)  # of those that were measured
 
 
-def model_card(contents: Contents, registered: str | None = None) -> str:
-    """Return the card without a heading.
-
-    Args:
-        contents: of the report.
-        registered: name of the registered model; None where it is not registered.
-    """
+def model_card(contents: Contents) -> str:
+    """Return the card without a heading."""
     parts = [
         "\n".join(f"- **{_shown(name)}** {_shown(value[:_MOST_FACT])}" for name, value in facts(contents)),
         _memory(contents),
         _units(contents),
         _copying(contents),
-        _loading(registered),
+        _loading(contents),
     ]
     return "\n\n".join(part for part in parts if part)[:MOST]
 
@@ -35,7 +32,7 @@ def _memory(contents: Contents) -> str:
     rows = contents.context.rows
     if not rows:
         return ""
-    losses = ", ".join(f"{row.bits:.3f} with {row.length:,}" for row in rows if str(row.length)[0] == "1")
+    losses = ", ".join(f"{row.bits:.3f} with {row.length:,}" for row in rows if row.length in _CONTEXTS)
     return f"**Context** bits per character by the characters of context it is given: {losses}."
 
 
@@ -55,25 +52,28 @@ def _copying(contents: Contents) -> str:
         f"| {length} | {_percent(sample)} | {_percent(held_out)} |"
         for length, sample, held_out in zip(LENGTHS, copying.of_samples, copying.of_held_out, strict=True)
     ]
+    size = contents.splits.sizes["train"] if contents.splits else copying.searched
+    part = "" if copying.searched == size else f"the last {copying.searched:,} characters of "
     longest = max((one.passage.length for one in copying.samples if one.passage), default=0)
     return "\n".join(
         [
-            "**Copying** share of n-grams that stand in the training text:",
+            f"**Copying** share of n-grams that stand in {part}the training text:",
             "",
             "| characters | samples | held-out text |",
             "| --- | --- | --- |",
             *rows,
             "",
-            f"The longest passage of a sample that stands there has {longest:,} characters.",
+            f"The longest passage of a sample that stands there has {counted(longest, 'character')}.",
         ]
     )
 
 
-def _loading(registered: str | None) -> str:
-    name = registered or "best.ckpt"
+def _loading(contents: Contents) -> str:
+    # By its run: the name of a registered model is that of its newest version.
+    name = contents.subject.checkpoint.run_id or "best.ckpt"
     return (
         '**Use** `charrnn.load("best.ckpt").sample("...")` with the checkpoint among this version\'s files, or '
-        f"`charrnn sample {_code(name)}`."
+        f"`charrnn sample {name}`."
     )
 
 
@@ -85,8 +85,3 @@ def _shown(text: str) -> str:
     """Return plain text as Markdown that shows it, on one line."""
     printable = "".join(character if character.isprintable() else "\ufffd" for character in text)
     return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", printable)
-
-
-def _code(text: str) -> str:
-    """Return text that cannot end a code span."""
-    return "".join(character for character in text if character.isprintable() and character != "`")

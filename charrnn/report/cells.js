@@ -53,7 +53,8 @@
   const heads = ["Feature of the text", "Unit", "Correlation", "By chance"];
   const note = `The unit that follows each feature most was chosen on one half of what was read; its correlation is that on the other half, ` +
     `${data.measured.toLocaleString("en")} characters. By chance: the largest correlation of any unit there with the ` +
-    "feature shifted circularly, of 20 random shifts. A feature that the text hardly has is left out.";
+    `feature shifted circularly, of ${data.shifts} random shifts. A feature is not beyond chance, either, where the unit follows it the other way round on the other half. ` +
+    "A feature that the text hardly has is left out. Comments, and lines that name a speaker, are known only by what follows: their first characters count as well.";
   document.getElementById("cells-found").append(
     rows.length ? table(heads, rows) : element("p", {}, "The text has none of the features that are looked for."),
     element("p", { class: "muted" }, note));

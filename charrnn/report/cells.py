@@ -6,6 +6,7 @@ circularly by a random offset: the shifted feature has the distribution and the 
 nothing to do with the text that the model has read. Knows no page.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,39 +31,43 @@ class Found:
     Attributes:
         feature: its name.
         unit: its place among all units, those of the first layer first (from 0).
-        correlation: Pearson's, on the half that it was not chosen on.
+        chosen: Pearson's correlation, on the half that it was chosen on.
+        correlation: the same on the other half.
         control: see above (0 to 1).
     """
 
     feature: str
     unit: int
+    chosen: float
     correlation: float
     control: float
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Whether it follows the feature more than any unit follows a shifted one."""
-        return abs(self.correlation) > self.control
+        """Whether it follows the feature on both halves alike, and more than any unit follows a shifted one."""
+        return self.correlation * math.copysign(1, self.chosen) > self.control
 
 
 def find_units(reading: Reading) -> list[Found]:
     """Return, for each feature that the text has, the unit that follows it most; none for a text that is too short."""
-    text = reading.held_out.text
-    half = len(text) // 2
+    parts = reading.held_out.parts()
+    half = len(reading.bits) // 2
     random = np.random.default_rng(_SEED)
     first, second = (_standardised(part) for part in np.split(reading.activations[: 2 * half].astype(np.float32), 2))
     found = []
     for feature in FEATURES:
-        choosing, measuring = np.split(feature.values(text)[: 2 * half], 2)
+        choosing, measuring = np.split(np.concatenate([feature.values(part) for part in parts])[: 2 * half], 2)
         if min(_others(choosing), _others(measuring)) < RAREST:
             continue
-        unit = int(np.abs(_correlations(first, choosing[:, None])[:, 0]).argmax())
+        chosen = _correlations(first, choosing[:, None])[:, 0]
+        unit = int(np.abs(chosen).argmax())
         offsets = random.integers(half // 10, half - half // 10, size=SHIFTS).tolist()
         shifted = np.stack([np.roll(measuring, offset) for offset in offsets], axis=1)
         found.append(
             Found(
                 feature.name,
                 unit,
+                float(chosen[unit]),
                 float(_correlations(second[:, unit : unit + 1], measuring[:, None])[0, 0]),
                 float(np.abs(_correlations(second, shifted)).max()),
             )

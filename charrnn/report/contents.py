@@ -14,26 +14,28 @@ import torch
 from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
+from charrnn.evaluation.held_out import HeldOut, of_split, of_text
 from charrnn.generation.writer import Writer
 from charrnn.report.baseline import Baseline, count
+from charrnn.report.budget import largest
 from charrnn.report.cells import Found, find_units
 from charrnn.report.characters import Plane, plane
 from charrnn.report.copying import Copied, Copying, compare, write_samples
-from charrnn.report.held_out import HeldOut, of_split, of_text
-from charrnn.report.memory import REACH, ContextLosses, Gradients, context_losses, gradients
+from charrnn.report.memory import ContextLosses, Gradients, context_losses, gradients
 from charrnn.report.passages import Passages, choose
-from charrnn.report.reading import CONTEXT, PIECES, Reading, pace, read
+from charrnn.report.reading import Reading, read
 from charrnn.report.subject import Subject
 
 NO_TRAINING_TEXT = "The encoded training text of this model is not in the data folder."
 _MOST_READ = 32_000
 _FEWEST_READ = 1_000
+_FEWEST_OF_TRAINING = 100_000  # characters that are counted and searched, however short the time is
+_SHORTEST_SAMPLE = 50
 _MOST_VALUES = 16_000_000  # activations that are kept
 _MOST_TARGETS = 160  # losses whose gradients are taken
-# Shares of the time that each part may take.
-_READING, _MEMORY, _GRADIENTS, _SAMPLES = 0.25, 0.25, 0.1, 0.1
-# Characters of the training text that are counted, and searched, for each second of the budget: about a tenth of it.
-_COUNTED_PER_SECOND, _SEARCHED_PER_SECOND = 400_000, 1_000_000
+# Shares of the time after which each part should be done: reading, counting, memory, gradients, samples, copying. What
+# one leaves of its own is the next one's; the rest is for the page.
+_DONE = (0.4, 0.65, 0.8, 0.87, 0.9, 0.96)
 _LONGEST = 86_400.0  # of the budget (s): more text than is read in a day changes nothing
 _MOST_COUNTED = 20_000_000  # as in an evaluation: bounds the memory
 
@@ -54,7 +56,7 @@ class Contents:
         samples: what the model writes.
         copying: what of that stands in the training text; None without that.
         plane: of characters.
-        seconds: that it took (s).
+        seconds: that it took from `started` on (s).
     """
 
     subject: Subject
@@ -97,44 +99,66 @@ def _one_thread() -> Iterator[None]:
 
 
 @_one_thread()
-def measure(subject: Subject, seconds: float) -> Contents:
+def measure(subject: Subject, seconds: float, started: float | None = None) -> Contents:
     """Measure what a report shows, with one thread of the CPU.
 
     Args:
         subject: what it is about.
-        seconds: in which it should be done (s). It takes longer where even the least that can be shown does.
+        seconds: in which the report should be made (s). It takes longer where even the least that can be shown does.
+        started: when that time began, on the clock of `time.monotonic` (s); None for now.
 
     Raises:
         CorpusError: there is no held-out text, or too little.
         DivergedError: what the model predicts is not finite.
     """
-    started, seconds = time.monotonic(), min(seconds, _LONGEST)
+    now = time.monotonic()
+    started = now if started is None else started
+    left = max(0.0, started + min(seconds, _LONGEST) - now)
+    reading_until, count_until, memory_until, gradients_until, samples_until, copying_until = (
+        now + share * left for share in _DONE
+    )
     checkpoint, splits = subject.checkpoint, subject.splits
     network, vocabulary, data = checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data
-    speed = pace(network)
     units = network.params.num_layers * network.params.hidden_size
-    # Each piece but the first reads a context beside what is its own.
-    affordable = int(_READING * seconds * speed) - CONTEXT * PIECES
-    most = min(_MOST_READ, max(_FEWEST_READ, affordable), max(_FEWEST_READ, _MOST_VALUES // units))
-    held_out = _held_out(subject, most)
-    reading = read(network, held_out)
-    passages = choose(reading)
-    found = find_units(reading)
+    whole = _held_out(subject, min(_MOST_READ, max(_FEWEST_READ, _MOST_VALUES // units)))
+
+    def look(size: int) -> tuple[Reading, list[Found]]:
+        reading = read(network, whole.first(size))
+        return reading, find_units(reading)
+
+    reading, found = largest(look, len(whole), _FEWEST_READ, reading_until)
+    held_out, passages = reading.held_out, choose(reading)
     train_ids = splits.ids("train") if splits else None
-    counted = max(1, min(_MOST_COUNTED, int(_COUNTED_PER_SECOND * seconds)))
-    baseline = count(train_ids, held_out, vocabulary.size, counted) if train_ids else None
-    context = context_losses(network, held_out, int(_MEMORY * seconds * speed))
+    baseline = (
+        largest(
+            lambda size: count(train_ids, held_out, vocabulary.size, size),
+            min(len(train_ids), _MOST_COUNTED),
+            _FEWEST_OF_TRAINING,
+            count_until,
+        )
+        if train_ids
+        else None
+    )
+    affordable = int(max(0.0, memory_until - time.monotonic()) * reading.pace)
+    context = context_losses(network, held_out, affordable, memory_until)
     typical = passages.typical
     targets = np.arange(typical.start, typical.stop)[1:]
-    # To take a gradient is about three times the work of reading.
-    possible = int(_GRADIENTS * seconds * speed / (3 * REACH))
-    middle = targets[len(targets) // 4 :][: min(_MOST_TARGETS, possible)]
-    depends = gradients(network, held_out, middle, _GRADIENTS * seconds)
+    middle = targets[len(targets) // 4 :][:_MOST_TARGETS]
+    depends = gradients(network, held_out, middle, gradients_until)
     writer, sampling = Writer(network, vocabulary, data), checkpoint.params.sampling
-    longest = max(50, int(_SAMPLES * seconds * speed / PIECES))
-    written = write_samples(writer, sampling.options(), sampling.count(data.has_documents), longest)
+    written = largest(
+        lambda longest: write_samples(writer, sampling.options(), sampling.count(data.has_documents), longest),
+        sampling.length,
+        _SHORTEST_SAMPLE,
+        samples_until,
+    )
     copying = (
-        compare(written, held_out, train_ids, vocabulary, max(1, int(_SEARCHED_PER_SECOND * seconds)))
+        largest(
+            lambda size: compare(written, held_out, train_ids, vocabulary, size),
+            len(train_ids),
+            _FEWEST_OF_TRAINING,
+            copying_until,
+        )
         if train_ids
         else None
     )
@@ -161,7 +185,6 @@ def _held_out(subject: Subject, most: int) -> HeldOut:
         return of_text(subject.text, subject.text_name, data, vocabulary, most)
     if subject.splits is None:
         raise CorpusError("there is no held-out text to read")
-    for name in ("val", "test"):
-        if subject.splits.sizes[name] >= 2:
-            return of_split(subject.splits, vocabulary, name, most)
-    raise CorpusError("there is neither a validation split nor a test split to read")
+    if subject.splits.held_out is None:
+        raise CorpusError("there is neither a validation split nor a test split to read")
+    return of_split(subject.splits, vocabulary, subject.splits.held_out, most)

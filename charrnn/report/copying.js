@@ -28,6 +28,8 @@
       box.append(text);
     }
   }
+  if (data.longest < data.wanted)
+    box.append(element("p", { class: "muted" }, `The time sufficed for samples of at most ${data.longest.toLocaleString("en")} of ${data.wanted.toLocaleString("en")} characters.`));
   if (data.samples.length < data.written)
     box.append(element("p", { class: "muted" }, `${data.samples.length} of ${data.written} samples are shown; the shares are of all.`));
 }

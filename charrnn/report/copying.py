@@ -9,10 +9,10 @@ import numpy.typing as npt
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.data.splits import SplitIds
 from charrnn.data.vocabulary import Vocabulary, code_points
+from charrnn.evaluation.held_out import HeldOut
 from charrnn.evaluation.novelty import Passage, longest_passages, ngram_shares
 from charrnn.generation.options import with_seeds
 from charrnn.generation.writer import Writer, Written
-from charrnn.report.held_out import HeldOut
 
 LENGTHS = (5, 10, 20, 50)
 """Of the n-grams (characters)."""
@@ -79,9 +79,9 @@ def compare(
     searched = train_ids[-most:]
     texts = [one.continuation for one in samples]
     passages = longest_passages(texts, searched, vocabulary, most)
-    written: list[npt.NDArray[np.unsignedinteger]] = [vocabulary.table[code_points(text)] for text in texts]
-    held = [held_out.ids[slice(*span)].astype(np.uint32) for span in held_out.spans()]
-    of_samples, of_held_out = ngram_shares([written, held], searched, LENGTHS)
+    # Characters that the model has never seen have ids that no training text has. Stop symbols are in neither group.
+    groups = [[vocabulary.table[code_points(text)] for text in group] for group in (texts, held_out.documents())]
+    of_samples, of_held_out = ngram_shares(groups, searched, LENGTHS)
     return Copying(
         [_beside(*pair, searched, vocabulary) for pair in zip(samples, passages, strict=True)],
         of_samples,

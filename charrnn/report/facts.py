@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 
-from charrnn.data.splits import divided_by
+import numpy as np
+
+from charrnn.data.splits import IN_WORDS, divided_by
 from charrnn.report.baseline import ORDER
 from charrnn.report.contents import Contents
-from charrnn.report.subject import SPLITS
 from charrnn.wording import counted
 
 
@@ -19,7 +20,9 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
     part = f"the first {read:,} of its {size:,} characters" if read < size else f"{size:,} characters"
     result = f"{reading.bits_per_character:.3f} bits per character"
     if contents.baseline:
-        result += f" ({ORDER}-gram {float(contents.baseline.bits[1:].mean()):.3f})"
+        # Of the same characters: the model's surprisal is NaN where it predicts none, or one that it has never seen.
+        same = np.isfinite(reading.bits)
+        result += f" ({ORDER}-gram {float(contents.baseline.bits[same].mean()):.3f})"
     found = [
         ("Model", f"{model.cell} {model.num_layers}x{model.hidden_size}, {contents.parameters:,} parameters"),
         ("Text", history.source if history and history.source else ", ".join(map(str, params.data.sources))),
@@ -31,7 +34,7 @@ def facts(contents: Contents) -> list[tuple[str, str]]:
         *([("Results of the run", _losses(history.results))] if history and history.results else []),
         *([("Baselines of the run", _losses(history.baselines))] if history and history.baselines else []),
         (f"Read for this report: {reading.held_out.name}", f"{result}, on {part}"),
-        ("Made in", f"{contents.seconds:.1f} s"),
+        ("Made in", f"{contents.seconds:.1f} s, without writing this page"),
     ]
     return [(name, value) for name, value in found if value]
 
@@ -41,7 +44,7 @@ def _splits(contents: Contents) -> str:
         return ""
     params = contents.subject.checkpoint.params
     by = divided_by(params.splits, params.data.has_documents)
-    sizes = [f"{SPLITS[name]} {size:,}" for name, size in contents.splits.characters.items() if size]
+    sizes = [f"{IN_WORDS[name]} {size:,}" for name, size in contents.splits.characters.items() if size]
     return f"by {by}: {', '.join(sizes)} characters"
 
 

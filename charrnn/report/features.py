@@ -1,6 +1,6 @@
 """What a person would look for in a text, as one value a character: what the values of units are compared with.
 
-Knows text alone, neither models nor units.
+Knows text alone, neither models nor units. A text is a stream or one document: nothing lasts beyond its end.
 """
 
 import re
@@ -26,7 +26,8 @@ class Feature:
 
     Attributes:
         name: what a person calls it.
-        values: text -> (len(text),) float32, of each character the value once it is read.
+        values: text -> (len(text),) float32, of each character the value once it is read. Only lines that name a
+            speaker, and comments, are known by what follows: their first characters count as well.
     """
 
     name: str

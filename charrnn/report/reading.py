@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from charrnn.errors import DivergedError
+from charrnn.evaluation.held_out import HeldOut
 from charrnn.model.char_rnn import CharRNN, State
-from charrnn.report.held_out import HeldOut
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,7 +23,6 @@ PIECES = 64
 CONTEXT = 200
 """Characters that each piece but the first reads before its own."""
 LIKELIEST = 5
-_TRIAL_STEPS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +37,7 @@ class Reading:
         activations: (symbols, layers * units) float16, from -1 to 1, what every unit holds after it has read each; see
             `held`.
         layers: of the model (count).
+        pace: how fast it was read, side by side: symbols in a second, contexts included.
     """
 
     held_out: HeldOut
@@ -46,6 +46,7 @@ class Reading:
     probabilities: Floats
     activations: npt.NDArray[np.float16]
     layers: int
+    pace: float
 
     @property
     def bits_per_character(self) -> float:
@@ -63,17 +64,6 @@ def held(state: State) -> Tensor:
 
 
 @torch.inference_mode()
-def pace(network: CharRNN) -> float:
-    """Return how many characters `network` reads in a second, side by side, in a short trial."""
-    ids, state = torch.zeros(1, PIECES, dtype=torch.long), network.initial_state(PIECES)
-    network(ids, state)
-    started = time.monotonic()
-    for _ in range(_TRIAL_STEPS):
-        network(ids, state)
-    return _TRIAL_STEPS * PIECES / max(time.monotonic() - started, 1e-6)
-
-
-@torch.inference_mode()
 def read(network: CharRNN, held_out: HeldOut) -> Reading:
     """Read `held_out`, from the zero state at its beginning and, for a model of documents, at each stop symbol.
 
@@ -84,7 +74,7 @@ def read(network: CharRNN, held_out: HeldOut) -> Reading:
     Raises:
         DivergedError: what the model predicts is not finite.
     """
-    length, shape = len(held_out), network.params
+    started, length, shape = time.monotonic(), len(held_out), network.params
     count = min(PIECES, max(1, length // (2 * CONTEXT)))
     bounds = np.arange(count + 1) * length // count
     context = CONTEXT if count > 1 else 0
@@ -95,7 +85,8 @@ def read(network: CharRNN, held_out: HeldOut) -> Reading:
     activations = np.zeros((length, shape.num_layers * shape.hidden_size), dtype=np.float16)
     state = network.initial_state(count)
     targets = np.append(held_out.ids, 0)
-    for step in range(context + int(np.diff(bounds).max())):
+    steps = context + int(np.diff(bounds).max())
+    for step in range(steps):
         places = bounds[:-1] - context + step
         inside = np.clip(places, 0, length - 1)
         begins = torch.from_numpy((places <= 0) | held_out.stops[inside])
@@ -114,4 +105,5 @@ def read(network: CharRNN, held_out: HeldOut) -> Reading:
         raise DivergedError("the model's losses are not finite: its training diverged")
     bits = bits[:length]
     bits[held_out.unknown] = np.nan
-    return Reading(held_out, bits, likeliest[:length], probabilities[:length], activations, shape.num_layers)
+    pace = steps * count / max(time.monotonic() - started, 1e-6)
+    return Reading(held_out, bits, likeliest[:length], probabilities[:length], activations, shape.num_layers, pace)

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from charrnn.data.splits import Splits
 from charrnn.training.checkpoint import Checkpoint
 
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
-"""Split -> what a report calls it."""
-
 Curve = Sequence[tuple[int, float]]
 """(step, loss in nats per character), in order of steps."""
 

@@ -19,9 +19,8 @@
     if (cost !== null) {
       parts.push(element("div", {}, "The model's likeliest: "), element("ul", { class: "likely" }, ...rows));
       if (passage.ngram) {
-        const share = passage.ngram.probabilities[place];
-        parts.push(element("div", {}, `${data.order}-gram: ${share > 0 ? (-Math.log2(share)).toFixed(2) : "above 13"} bits, ` +
-          `probability ${percent(share)}; its likeliest: `, sign(alphabet[passage.ngram.likeliest[place]]),
+        const cost = passage.ngram.bits[place];
+        parts.push(element("div", {}, `${data.order}-gram: ${bits(cost)}, probability ${percent(2 ** -cost)}; its likeliest: `, sign(alphabet[passage.ngram.likeliest[place]]),
           ` ${percent(passage.ngram.highest[place])}`));
       }
     }
@@ -36,8 +35,9 @@
     view.select(passage.bits.findIndex((cost) => cost !== null));
   }
 
+  document.getElementById("surprisal-full").textContent = String(FULL_BITS);
   document.getElementById("surprisal-missing").textContent = data.missing ||
-    `The ${data.order}-gram beside it was counted on ${data.counted.toLocaleString("en")} characters of the training text.`;
+    `The ${data.order}-gram beside it was counted on the ${data.counted < data.training ? "last " : ""}${data.counted.toLocaleString("en")} of the ${data.training.toLocaleString("en")} characters of the training text.`;
   const passages = [[`A typical one of the ${data.heldOut}`, data.typical]];
   data.costliest.forEach((passage, number) => passages.push([`Costs most (${number + 1})`, passage]));
   data.cheapest.forEach((passage, number) => passages.push([`Costs least (${number + 1})`, passage]));

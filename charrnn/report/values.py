@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from charrnn.data.vocabulary import character_name
 from charrnn.report.baseline import ORDER
+from charrnn.report.cells import SHIFTS
 from charrnn.report.characters import MOST
 from charrnn.report.contents import NO_TRAINING_TEXT, Contents
 from charrnn.report.copying import LENGTHS, Copied
 from charrnn.report.facts import facts
+from charrnn.report.memory import LENGTHS as CONTEXTS
 from charrnn.report.memory import REACH
 from charrnn.report.subject import Curve
 
@@ -44,6 +46,7 @@ def _surprisal(contents: Contents) -> dict[str, Any]:
     return {
         "order": ORDER,
         "counted": contents.baseline.counted if contents.baseline else 0,
+        "training": contents.splits.sizes["train"] if contents.splits else 0,
         "missing": "" if contents.baseline else f"{NO_TRAINING_TEXT} So there is no {ORDER}-gram beside the model.",
         "heldOut": contents.reading.held_out.name,
         "typical": _passage(contents, passages.typical),
@@ -65,7 +68,7 @@ def _passage(contents: Contents, part: slice) -> dict[str, Any]:
     if contents.baseline:
         likeliest, probabilities = contents.baseline.likeliest(reading.held_out, part)
         found["ngram"] = {
-            "probabilities": _rounded(contents.baseline.probabilities[part]),
+            "bits": [_number(bits) for bits in contents.baseline.bits[part].tolist()],
             "likeliest": likeliest.tolist(),
             "highest": _rounded(probabilities),
         }
@@ -101,6 +104,7 @@ def _cells(contents: Contents) -> dict[str, Any]:
             for found in contents.found
         ],
         "measured": len(contents.reading.bits) // 2,
+        "shifts": SHIFTS,
     }
 
 
@@ -125,11 +129,14 @@ def _memory(contents: Contents) -> dict[str, Any]:
         ],
         "needed": context.needed,
         "characters": len(context.targets),
+        "blocks": context.blocks,
         "ngram": None if ngram is None else _number(float(ngram)),
         "order": ORDER,
         "symbols": held_out.symbols(slice(start, stop)),
         "targets": (depends.targets - start).tolist(),
         "reach": REACH,
+        "wanted": depends.wanted,
+        "longest": CONTEXTS[-1],
         "decades": _DECADES,
         "shares": _base64(np.rint(share * 255).astype(np.uint8)),
         "byDistance": [float(f"{norm:.3g}") for norm in depends.by_distance],
@@ -143,6 +150,8 @@ def _copying(contents: Contents) -> dict[str, Any]:
         "lengths": list(LENGTHS),
         "samples": [_sample(one) for one in contents.samples[:_MOST_SAMPLES]],
         "written": len(contents.samples),
+        "longest": max((one.written.options.length for one in contents.samples), default=0),
+        "wanted": contents.subject.checkpoint.params.sampling.length,
         "ofSamples": list(copying.of_samples) if copying else [],
         "ofHeldOut": list(copying.of_held_out) if copying else [],
         "searched": copying.searched if copying else 0,

@@ -14,11 +14,11 @@ from charrnn.files import atomic_file
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
-from flows.cli.given import MODEL, find_checkpoint
+from flows.cli.given import MODEL, find_checkpoint, find_splits
 from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
-    from charrnn.export.page import HeldOut
+    from charrnn.evaluation.held_out import HeldOut
     from charrnn.training.checkpoint import Checkpoint
 
 EXAMPLES = [
@@ -111,21 +111,10 @@ def _title(wanted: str, trained: "Checkpoint") -> str:
 
 
 def _held_out(params: Params, trained: "Checkpoint") -> "HeldOut | None":
-    """Return the beginning of the split that the model was not trained on; None where its text is not at hand."""
-    from charrnn.data.dataset import find_encoded
-    from charrnn.data.folder import DataFolder
-    from charrnn.export.page import HeldOut
+    """Return the beginning of the split that the model is judged on; None where its text is not at hand."""
+    from charrnn.evaluation.held_out import of_split
 
-    dataset = find_encoded(DataFolder(Path(params.data.directory)), trained.data_digest)
-    if dataset is None:
+    splits = find_splits(params, trained)
+    if splits is None or splits.held_out is None:
         return None
-    splits, vocabulary = dataset.splits(trained.params.splits), dataset.vocabulary()
-    for part, name in (("test", "the test split"), ("val", "the validation split")):
-        if not splits.sizes[part]:
-            continue
-        if splits.documents is None:
-            return HeldOut([vocabulary.decode(splits.ids(part)[:MEASURED])], name)
-        spans = splits.spans[part]
-        spans = spans[: max(1, int((spans[:, 1] - spans[:, 0]).cumsum().searchsorted(MEASURED)))]
-        return HeldOut([vocabulary.decode(splits.text[start:end]) for start, end in spans.tolist()], name)
-    return None
+    return of_split(splits, trained.vocabulary, splits.held_out, MEASURED)

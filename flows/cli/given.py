@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from charrnn.config.schema import Params
+from charrnn.data.folder import DataFolder
 from charrnn.errors import FileError
 from charrnn.files import explain
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
+    from charrnn.data.splits import Splits
     from charrnn.training.checkpoint import Checkpoint
 
 MODEL = typer.Argument(
@@ -39,6 +41,14 @@ def find_checkpoint(params: Params, wanted: str) -> "Checkpoint":
         from tasks.tracking.mlflow import Experiment
         from tasks.tracking.trained_models import find_model
     return find_model(Experiment(params.tracking, params.data), wanted).checkpoint
+
+
+def find_splits(params: Params, checkpoint: "Checkpoint") -> "Splits | None":
+    """Return the splits of the text that the model was trained on; None where that is not in the data folder."""
+    from charrnn.data.dataset import find_encoded
+
+    dataset = find_encoded(DataFolder(Path(params.data.directory)), checkpoint.data_digest)
+    return None if dataset is None else dataset.splits(checkpoint.params.splits)
 
 
 def name_of(file: str) -> str:

@@ -72,7 +72,10 @@ def serve(
         state = "waits for" if found is None else "serves"
         line = f"{state} {name} on http://{address}:{listener.getsockname()[1]}; Ctrl-C stops it"
         serve_app(create_app(shelf, token), listener, lambda: print(line, flush=True))
-    return 0
+    # The interpreter would wait for threads that still load or score, for nobody any more.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _token(file: str | None) -> str | None:
@@ -95,7 +98,7 @@ def _token(file: str | None) -> str | None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket with this address, which nothing can connect to before it is served on."""
+    """Return a socket with this address, which nothing can connect to before it is served on. Raises ServerError."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -107,6 +110,8 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
     except socket.gaierror as error:
         raise ServerError(f"--host {host}: {error.strerror}") from None
+    except UnicodeError:
+        raise ServerError(f"--host {host[:80]}: must be a host name or an address") from None
     except OSError as error:
         raise ServerError(f"--port {port}: cannot listen on {host}: {error.strerror}") from None
     return listener

@@ -3,8 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
+from charrnn.data.splits import IN_WORDS
 from charrnn.evaluation.metrics import PREFIXES
-from charrnn.report.subject import SPLITS, History
+from charrnn.report.subject import History
 from tasks.tracking.mlflow import read_run, read_texts, run_tag
 from tasks.tracking.runs import SOURCE_TAG, TRAINING_SAMPLES, RunRef
 
@@ -24,7 +25,7 @@ def history_of(run: RunRef) -> History:
         prefix: {name: loss for name, metric in of_split.items() if (loss := record.last(metric)) is not None}
         for prefix, of_split in baselines.items()
     }
-    losses = {SPLITS[split]: record.last(f"{prefix}/loss") for split, prefix in PREFIXES.items()}
+    losses = {IN_WORDS[split]: record.last(f"{prefix}/loss") for split, prefix in PREFIXES.items()}
     texts = read_texts(run, TRAINING_SAMPLES, MOST_SAMPLES)
     steps = [(_STEP.fullmatch(PurePosixPath(path).name), text) for path, text in texts.items()]
     return History(

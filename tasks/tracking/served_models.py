@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from charrnn.completions.shelf import Listed, NoModelError, Served, UnknownModelError
-from charrnn.errors import CharrnnError, TrackingError
+from charrnn.errors import CharrnnError
 from tasks.tracking.mlflow import Store, find_version, model_versions
 from tasks.tracking.trained_models import load_registered
 
@@ -33,8 +33,9 @@ class ServedModels:
         """
         self._store, self._wanted = store, wanted
         self._current: Served | None = None
-        # By name, the one asked for last at the end.
+        # By name, the one asked for last at the end; in that order only while `_ordering` is held, which is never long.
         self._others: dict[str, Served] = {}
+        self._ordering = threading.Lock()
         self._versions: list[Listed] = []
         self._loading = threading.Lock()
         self._said = ""
@@ -70,7 +71,7 @@ class ServedModels:
         current = self._current
         if name in (None, self._wanted) or (current is not None and current.name == name):
             return current
-        return self._others.get(name or "")
+        return self._other(name or "")
 
     def fetch(self, name: str | None) -> Served:
         """See `Shelf.fetch`."""
@@ -82,15 +83,23 @@ class ServedModels:
                 raise UnknownModelError
             if found is None:
                 assert name is not None
-                found = self._others[name] = self._load(name)
-                for oldest in list(self._others)[:-KEPT]:
-                    del self._others[oldest]
+                found = self._load(name)
+                with self._ordering:
+                    self._others[name] = found
+                    for oldest in list(self._others)[:-KEPT]:
+                        del self._others[oldest]
+            return found
+
+    def _other(self, name: str) -> Served | None:
+        """Return another version that is loaded, which is now the one asked for last."""
+        with self._ordering:
+            found = self._others.pop(name, None)
+            if found is not None:
+                self._others[name] = found
             return found
 
     def _load(self, meant: str) -> Served:
-        if other := self._others.get(meant):
-            return other
-        return Served.of(load_registered(self._store, meant), meant)
+        return self._other(meant) or Served.of(load_registered(self._store, meant), meant)
 
     def _follow(self, seconds: float) -> None:
         while True:
@@ -98,15 +107,18 @@ class ServedModels:
             before = self._current
             try:
                 self.look()
-            except (CharrnnError, TrackingError) as error:
-                self._say("warning   %s", str(error))
+            except CharrnnError as error:
+                self._say(str(error))
+            except Exception as error:
+                # Whatever it is, this thread goes on: else the name would not be followed any more, and nobody told.
+                self._say(f"cannot follow {self._wanted}: {error!r}")
             else:
                 self._said = ""
                 if self._current is not before and self._current is not None:
                     logger.info("serve     %s is %s now", self._wanted, self._current.name)
 
-    def _say(self, line: str, problem: str) -> None:
+    def _say(self, problem: str) -> None:
         """Log a problem once while it lasts."""
         if problem != self._said:
-            logger.warning(line, problem)
+            logger.warning("warning   %s", problem)
             self._said = problem

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,8 +51,7 @@ def running(app: ASGIApp) -> Iterator[str]:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            while not server.started:
-                time.sleep(0.01)
+            until(lambda: server.started)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
@@ -65,7 +64,14 @@ def figures(address: str) -> Mapping[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
+def until(is_so: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is so; fail if it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def until_idle(address: str) -> None:
     """Wait until no text has a place or waits for one."""
-    while any(figures(address)[f"charrnn_texts_{what}"] for what in ("running", "waiting")):
-        time.sleep(0.02)
+    until(lambda: not any(figures(address)[f"charrnn_texts_{what}"] for what in ("running", "waiting")))

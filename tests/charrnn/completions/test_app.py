@@ -1,5 +1,6 @@
 """The server as the `openai` package sees it: what is answered, streamed and refused."""
 
+import asyncio
 import json
 import math
 from collections.abc import Iterator
@@ -11,13 +12,23 @@ import pytest
 from openai import OpenAI
 
 from charrnn.completions.app import create_app
-from charrnn.completions.orders import MAX_TOKENS
-from charrnn.completions.protocol import MAX_LENGTH, MAX_PROMPT, MAX_RATED, MAX_SCORED, MAX_WRITTEN
-from charrnn.completions.shelf import OneModel
+from charrnn.completions.batch import Prime
+from charrnn.completions.engine import Job
+from charrnn.completions.orders import MAX_TOKENS, Order, order
+from charrnn.completions.protocol import (
+    MAX_LENGTH,
+    MAX_PROMPT,
+    MAX_RATED,
+    MAX_SCORED,
+    MAX_WRITTEN,
+    CompletionRequest,
+)
+from charrnn.completions.shelf import OneModel, Served
+from charrnn.completions.text import Text
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.evaluation.surprisal import score_text
 from charrnn.generation.sampling import sample
-from tests.charrnn.completions.models import figures, running, served, until_idle
+from tests.charrnn.completions.models import figures, running, served, until, until_idle
 
 TOKEN = "a-token"
 MODEL = served()
@@ -254,6 +265,10 @@ def test_whatever_a_field_holds_the_reason_can_be_sent(address: str) -> None:
             f"max_tokens: all texts together may have {MAX_WRITTEN} characters, got {11 * MAX_LENGTH} (11 texts)",
         ),
         (
+            {"prompt": "a" * MAX_PROMPT, "n": 10, "max_tokens": 1, "echo": True},
+            f"max_tokens: all texts together may have {MAX_WRITTEN} characters, got {10 * MAX_PROMPT + 10} (10 texts)",
+        ),
+        (
             {"prompt": "a" * (MAX_PROMPT + 1)},
             f"prompt: must have at most {MAX_PROMPT} characters, has {MAX_PROMPT + 1}",
         ),
@@ -376,6 +391,57 @@ def test_health_needs_no_token(address: str) -> None:
     assert httpx.get(f"{address}/readyz").json() == {"status": "ready"}
 
 
+def test_a_server_that_stops_is_healthy_not_ready_and_takes_nothing_new() -> None:
+    app = create_app(OneModel(served()))
+    with running(app) as address:
+        app.state.service.engine.refuse()
+        for answer in (
+            httpx.get(f"{address}/readyz"),
+            httpx.get(address),
+            post(address),
+            post(address, "/score", text="a"),
+        ):
+            assert (answer.status_code, answer.json()["error"]["message"]) == (503, "the server is stopping")
+        assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+def test_a_server_that_has_failed_says_so_everywhere() -> None:
+    app = create_app(OneModel(MODEL))
+    with running(app) as address:
+        prime = Prime(MODEL.writer, [Text(SamplingOptions(), 5)])
+        vars(prime)["_readings"] = {}  # which cannot begin
+        app.state.service.engine.submit([Job(MODEL.batch, prime)])
+        until(lambda: not app.state.service.engine.works)
+        for status, answer in (
+            (500, httpx.get(f"{address}/healthz")),
+            (503, httpx.get(f"{address}/readyz")),
+            (500, post(address)),
+            (500, post(address, "/score", text="a")),
+        ):
+            assert (answer.status_code, answer.json()["error"]["type"]) == (status, "server_error")
+            assert answer.json()["error"]["message"] == "the server has failed"
+
+
+def test_a_fault_of_the_program_is_said_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = OneModel(MODEL)
+    monkeypatch.setattr(shelf, "at_hand", None)  # which cannot be called
+    with running(create_app(shelf)) as address:
+        assert refused(address) == (500, "the server has failed", None)
+
+
+def test_what_a_request_asks_for_is_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[bool] = []
+
+    def read(request: CompletionRequest, served: Served) -> Order:
+        inside.append(asyncio._get_running_loop() is not None)
+        return order(request, served)
+
+    monkeypatch.setattr("charrnn.completions.app.order", read)
+    with running(create_app(OneModel(served()))) as address:
+        assert post(address).status_code == 200
+    assert inside == [False]
+
+
 def test_figures_count_what_was_done() -> None:
     with running(create_app(OneModel(served()))) as address:
         post(address, max_tokens=30, n=2)
@@ -398,3 +464,24 @@ def test_a_diverged_model_is_an_error_and_the_server_goes_on() -> None:
             assert refused(address) == (500, "the model's logits are not finite: its training diverged", None)
         assert "error" in post(address, stream=True).text
         assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fields", [{}, {"logprobs": 1}, {"logprobs": 0, "max_tokens": 0, "n": 2}])
+def test_a_text_that_fails_after_some_characters_says_so(fields: dict[str, Any], stream: bool) -> None:
+    broken = served()
+    broken.writer.network.decoder.bias.fill_(math.nan)
+    with running(create_app(OneModel(broken))) as address:
+        answer = post(address, prompt="ab", echo=True, stream=stream, **fields)
+        assert httpx.get(f"{address}/healthz").status_code == 200
+    last = answer.text.removeprefix("data: ").strip().rpartition("data: ")[2] if stream else answer.text
+    assert json.loads(last)["error"]["message"] == "the model's logits are not finite: its training diverged"
+    assert answer.status_code == (200 if stream else 500)
+    assert ('"text":"a' in answer.text) == stream
+
+
+def test_a_score_of_a_diverged_model_is_an_error_in_the_same_form() -> None:
+    broken = served()
+    broken.writer.network.decoder.bias.fill_(math.nan)
+    with running(create_app(OneModel(broken))) as address:
+        assert refused(address, "/score", text="abc")[0] == 500

@@ -45,7 +45,7 @@ def joined(batch: Batch, made: Writer, text: Text, piece: int = 100) -> Text:
     prime = Prime(made, [text])
     while prime.left:
         prime.read(piece)
-    batch.append(prime)
+    batch.append(prime, prime.texts)
     return text
 
 
@@ -113,7 +113,7 @@ def test_texts_of_one_prime_differ_by_their_seeds() -> None:
     batch, options = Batch(made), [SamplingOptions(prime="ab", length=20, seed=seed) for seed in (5, 6)]
     prime = Prime(made, [Text(one, 20) for one in options])
     assert prime.read(100) == 2
-    batch.append(prime)
+    batch.append(prime, prime.texts)
     while batch.texts:
         batch.step()
     assert [told(text) for text in prime.texts] == [plain(made, one) for one in options]
@@ -128,7 +128,7 @@ def test_without_a_prime_a_stream_may_begin_with_any_character_where_there_is_no
     prime, batch = Prime(without, [Text(one, 9) for one in options]), Batch(without)
     while prime.left:
         prime.read(100)
-    batch.append(prime)
+    batch.append(prime, prime.texts)
     while batch.texts:
         batch.step()
     assert [told(text) for text in prime.texts] == [plain(without, one) for one in options]
@@ -175,7 +175,7 @@ def test_log_probabilities_are_those_of_the_network_whatever_is_drawn(name: str)
     prime, batch = Prime(made, [text], rate=True), Batch(made)
     while prime.left:
         prime.read(2)
-    batch.append(prime)
+    batch.append(prime, prime.texts)
     while batch.texts:
         batch.step()
     piece = text.take()

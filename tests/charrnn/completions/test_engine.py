@@ -87,6 +87,49 @@ def test_what_finds_neither_place_nor_queue_is_refused_whole(engine: Engine, tol
     assert (engine.running, engine.waiting) == (4, 2)
 
 
+def test_texts_of_one_client_take_the_places_there_are(engine: Engine, told: Told, job: Ordered) -> None:
+    running, many = text(LONG), [text(LONG) for _ in range(4)]
+    engine.submit([job(running)])
+    told.until_begun(running)
+    engine.submit([job(*many)])
+    told.until_begun(many[2])
+    assert (engine.running, engine.waiting) == (4, 1)
+    assert not many[3].pieces
+
+
+def test_places_go_to_those_who_wait_in_turn(told: Told, job: Ordered) -> None:
+    engine = Engine(told.tell, places=1, queue=10)
+    engine.start()
+    try:
+        running, many, one = text(LONG), [text(LONG) for _ in range(4)], text()
+        engine.submit([job(running)])
+        told.until_begun(running)
+        engine.submit([job(many[0]), job(*many[1:])])
+        engine.submit([job(one)])
+        engine.leave([running])
+        told.until_begun(many[0])
+        engine.leave([many[0]])
+        told.until_ended(one)
+        assert not many[2].pieces
+    finally:
+        engine.stop()
+
+
+def test_a_text_that_joins_after_its_prime_was_read_is_the_same(told: Told, job: Ordered, model: Served) -> None:
+    engine = Engine(told.tell, places=2, queue=10)
+    texts = [text(30, prime="ab", seed=seed) for seed in range(5)]
+    engine.submit([job(*texts)])
+    engine.start()
+    try:
+        told.until_ended(*texts)
+    finally:
+        engine.stop()
+    network, vocabulary = model.writer.network, model.writer.vocabulary
+    assert [written(one) for one in texts] == [
+        sample(network, vocabulary, one.options.model_copy(update={"length": 30})) for one in texts
+    ]
+
+
 def test_who_leaves_makes_place_for_who_waits(engine: Engine, told: Told, job: Ordered) -> None:
     running, waiting = [text(LONG) for _ in range(4)], text()
     engine.submit([job(*running)])
@@ -158,10 +201,11 @@ def test_two_models_write_at_the_same_time(engine: Engine, told: Told, job: Orde
 def test_a_diverged_network_fails_its_texts_and_no_others(engine: Engine, told: Told, job: Ordered) -> None:
     broken = served()
     broken.writer.network.decoder.bias.fill_(float("nan"))
-    bad, good = text(), text()
-    engine.submit([Job(broken.batch, Prime(broken.writer, [bad])), job(good)])
-    told.until_ended(bad, good)
-    assert bad.failure == "the model's logits are not finite: its training diverged"
+    writes, rates, good = text(), text(prime="ab"), text()
+    engine.submit([Job(broken.batch, Prime(broken.writer, [one], rate=one is rates)) for one in (writes, rates)])
+    engine.submit([job(good)])
+    told.until_ended(writes, rates, good)
+    assert [writes.failure, rates.failure] == ["the model's logits are not finite: its training diverged"] * 2
     assert good.reason == "length"
 
 

@@ -13,7 +13,7 @@ from charrnn.completions.app import create_app
 from charrnn.completions.guards import MAX_BODY, Bodies
 from charrnn.completions.protocol import MAX_LENGTH
 from charrnn.completions.shelf import OneModel
-from tests.charrnn.completions.models import figures, running, served, until_idle
+from tests.charrnn.completions.models import figures, running, served, until, until_idle
 
 HEAD = "POST /v1/completions HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
 
@@ -47,12 +47,12 @@ def until_closed(connection: socket.socket) -> bytes:
 
 def until_it_has(wanted: bytes, connection: socket.socket) -> bytes:
     """Return what comes until it has `wanted`."""
-    received = b""
+    received = bytearray()
     while wanted not in received[-1000:]:
         part = connection.recv(1 << 20)
         assert part, received
         received += part
-    return received
+    return bytes(received)
 
 
 def is_answered(address: str) -> bool:
@@ -66,8 +66,7 @@ def test_who_leaves_in_the_middle_frees_the_place_at_once(stream: bool, address:
         if stream:
             connection.recv(1000)
         else:
-            while not figures(address)["charrnn_texts_running"]:
-                pass
+            until(lambda: figures(address)["charrnn_texts_running"])
     until_idle(address)
     assert figures(address)["charrnn_characters_total"] < 2 * MAX_LENGTH
     assert is_answered(address)
@@ -79,10 +78,8 @@ def test_who_leaves_the_queue_is_never_written(address: str) -> None:
         first.recv(1000)
         with connected(address) as second:
             asked(second, max_tokens=MAX_LENGTH)
-            while not figures(address)["charrnn_texts_waiting"]:
-                pass
-        while figures(address)["charrnn_texts_waiting"]:
-            pass
+            until(lambda: figures(address)["charrnn_texts_waiting"])
+        until(lambda: not figures(address)["charrnn_texts_waiting"])
         assert figures(address)["charrnn_texts_running"] == 2
     until_idle(address)
 
@@ -92,21 +89,22 @@ def test_beyond_the_queue_a_request_is_told_to_come_again(address: str) -> None:
         asked(first, max_tokens=MAX_LENGTH, stream=True, n=2)
         first.recv(1000)
         asked(second, max_tokens=MAX_LENGTH)
-        while not figures(address)["charrnn_texts_waiting"]:
-            pass
+        until(lambda: figures(address)["charrnn_texts_waiting"])
         answer = httpx.post(f"{address}/v1/completions", json={})
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
         assert answer.json()["error"]["type"] == "rate_limit_error"
         assert answer.json()["error"]["code"] == "queue_full"
 
 
-def test_who_does_not_read_holds_nobody(address: str) -> None:
-    with connected(address) as connection:
-        asked(connection, max_tokens=20_000, stream=True, logprobs=5)
+def test_who_does_not_read_holds_nobody() -> None:
+    texts, prompt = 100, "😀" * 9000  # with 12 bytes a character, more than sockets hold
+    with running(create_app(OneModel(served()))) as address, connected(address) as connection:
+        asked(connection, prompt=prompt, n=texts, max_tokens=50, echo=True, stream=True)
         assert is_answered(address)
         until_idle(address)  # what is not read waits outside the engine
         received = until_it_has(b"[DONE]", connection)
-    assert received.count(b'"finish_reason":"length"') == 1
+    assert len(received) > 10_000_000
+    assert received.count(b'"finish_reason":"length"') == texts
 
 
 def test_who_sends_a_body_byte_by_byte_holds_no_place_and_is_given_up() -> None:

@@ -58,6 +58,15 @@ def test_splits_follow_each_other_in_the_text() -> None:
     assert all(np.shares_memory(part, ids) for part in parts)
 
 
+@pytest.mark.parametrize(
+    ("val", "test", "expected"), [(0.2, 0.1, "val"), (0.2, 0, "val"), (0, 0.1, "test"), (0, 0, None)]
+)
+def test_a_model_is_judged_on_the_validation_split_where_there_is_one(
+    val: float, test: float, expected: str | None
+) -> None:
+    assert split(text(100), SplitParams(val_fraction=val, test_fraction=test)).held_out == expected
+
+
 def test_a_small_share_of_a_large_text_is_enough_to_evaluate_on() -> None:
     assert split(text(10_000), SplitParams(val_fraction=0.001, test_fraction=0)).sizes == {
         "train": 9935,

@@ -14,9 +14,10 @@ import pytest
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import ModelParams
 from charrnn.errors import DivergedError, ParamsError
+from charrnn.evaluation.held_out import of_text
 from charrnn.evaluation.surprisal import score_text
 from charrnn.export import page as export
-from charrnn.export.page import HeldOut, model_page
+from charrnn.export.page import model_page
 from charrnn.generation.writer import Writer
 from tests.browser import opened
 from tests.charrnn.export.writers import KINDS, untrained, untrained_kind
@@ -77,14 +78,14 @@ def test_lines_are_documents_of_their_own(browser: "Browser", save: Save) -> Non
 
 def test_int8_weights_are_those_whose_cost_was_measured(browser: "Browser", save: Save) -> None:
     writer = untrained("model.num_layers=2")
-    path = save(writer, weights="int8", held_out=HeldOut([TEXT], "some text"))
+    path = save(writer, weights="int8", held_out=of_text(TEXT, "some text", writer.data, writer.vocabulary, len(TEXT)))
     with opened(browser, path) as page:
         ready(page)
         row = page.locator("#facts tr", has_text="Weights").inner_text()
         found = page.evaluate("text => charrnn.score(text)", TEXT)
     match = re.search(r"int8: (\d+\.\d{4}) bits per character where float32 has (\d+\.\d{4}), measured on (.*)", row)
     assert match
-    assert match[3] == f"{len(TEXT)} characters of some text"
+    assert match[3] == f"{len(TEXT)} characters (some text)"
     exact = score_text(writer.network, writer.vocabulary, writer.data, TEXT).bits_per_char
     assert float(match[2]) == pytest.approx(exact, abs=1e-4)
     assert float(match[1]) == pytest.approx(np.mean(found[1:]), abs=1e-4)
@@ -93,7 +94,7 @@ def test_int8_weights_are_those_whose_cost_was_measured(browser: "Browser", save
 
 def test_without_a_held_out_text_the_model_writes_one(browser: "Browser", save: Save) -> None:
     with opened(browser, save(untrained(), weights="int8")) as page:
-        assert "2,000 characters of text that the model wrote itself" in page.locator("#facts").inner_text()
+        assert "2,000 characters (a text that the model wrote itself)" in page.locator("#facts").inner_text()
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -426,7 +427,7 @@ def test_a_model_of_documents_is_measured_on_several() -> None:
     writer = untrained("data.documents=files")
     writer.network.decoder.bias[writer.vocabulary.stop_id] = 3.0
     page = model_page(writer, "t", weights="int8")
-    match = re.search(r"measured on (\d+) characters of documents that the model wrote itself", page)
+    match = re.search(r"measured on (\d+) characters \(documents that the model wrote itself\)", page)
     assert match
     assert int(match[1]) > 50  # one has three
 

@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 
 from charrnn.config.sampling_options import SamplingOptions
+from charrnn.evaluation.held_out import of_split, of_text
 from charrnn.generation.writer import Writer, Written
 from charrnn.report.copying import compare, write_samples
-from charrnn.report.held_out import of_split
 from tests.charrnn.report.subjects import subject_of
 from tests.texts import made_up_play
 
@@ -29,6 +30,19 @@ def test_a_sample_that_copies_is_shown_with_where() -> None:
         assert share == np.mean(inside)
     held = [held_out.text[at : at + 10] in whole for at in range(len(held_out) - 9)]
     assert found.of_held_out[1] == np.mean(held)
+
+
+def test_samples_and_held_out_documents_are_compared_by_the_same_characters() -> None:
+    subject = subject_of([f"name{number}" for number in range(200)], "splits.test_fraction=0")
+    assert subject.splits
+    checkpoint = subject.checkpoint
+    texts = ["name1☃name1", "xname1", "name", "abcd"]
+    held_out = of_text(texts, "it", checkpoint.params.data, checkpoint.vocabulary, 1000)
+    written = [Written(SamplingOptions(), text, None) for text in texts]
+    found = compare(written, held_out, subject.splits.ids("train"), checkpoint.vocabulary, 10**6)
+    # Neither a stop symbol nor an unknown character, whose ids are the same, makes an n-gram stand there.
+    assert found.of_samples == found.of_held_out
+    assert found.of_held_out[0] == pytest.approx(3 / (7 + 2))
 
 
 def test_samples_are_those_that_the_run_writes() -> None:

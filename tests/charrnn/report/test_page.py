@@ -4,12 +4,14 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from charrnn.config.sampling_options import SamplingOptions
 from charrnn.model.cells import CELLS
 from charrnn.report import values
 from charrnn.report.contents import Contents, measure
@@ -33,6 +35,9 @@ HISTORY = History(
     results={"validation": 1.125},
     samples=[(300, "early"), (899, HOSTILE)],
 )
+
+
+SHORT = SamplingOptions(length=20)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +209,7 @@ def test_a_hostile_text_is_shown_and_not_run(browser: "Browser", tmp_path: Path,
     lines = [f"{HOSTILE.strip()} {number}" for number in range(60)]
     history = History("0123", HOSTILE, HOSTILE, samples=[(1, HOSTILE)])
     subject = subject_of(lines if documents else "\n".join(lines), history=history, name=HOSTILE)
-    (tmp_path / "page.html").write_text(render(measure(subject, 2)), "utf-8")
+    (tmp_path / "page.html").write_text(render(measure(subject, 60)), "utf-8")
     with opened(browser, tmp_path / "page.html") as page:
         assert page.locator("img, iframe").count() == 0
         text = page.locator("#surprisal-text").text_content() or ""
@@ -218,7 +223,7 @@ def test_a_hostile_text_is_shown_and_not_run(browser: "Browser", tmp_path: Path,
 @pytest.mark.parametrize("shape", [["model.embedding_size=null"], ["model.num_layers=2", "model.layer_norm=true"]])
 def test_a_model_of_any_shape_has_a_page(browser: "Browser", tmp_path: Path, cell: str, shape: list[str]) -> None:
     subject = subject_of(made_up_play(2000), f"model.cell={cell}", *shape)
-    (tmp_path / "page.html").write_text(render(measure(subject, 1)), "utf-8")
+    (tmp_path / "page.html").write_text(render(measure(subject, 60)), "utf-8")
     with opened(browser, tmp_path / "page.html") as page:
         assert page.locator("#history-body").inner_text() == values.NO_RUN
         assert page.locator("#cells-text span").count() > 300
@@ -227,15 +232,66 @@ def test_a_model_of_any_shape_has_a_page(browser: "Browser", tmp_path: Path, cel
 def test_without_the_training_text_the_page_says_what_is_missing(browser: "Browser", tmp_path: Path) -> None:
     whole = subject_of(made_up_play(2000))
     subject = type(whole)("x", whole.checkpoint, None, None, made_up_play(900, seed=5), "mine.txt")
-    (tmp_path / "page.html").write_text(render(measure(subject, 1)), "utf-8")
+    (tmp_path / "page.html").write_text(render(measure(subject, 60)), "utf-8")
     with opened(browser, tmp_path / "page.html") as page:
         assert "there is no 5-gram beside the model" in page.locator("#surprisal-missing").inner_text()
         assert "nothing can be said of copying" in page.locator("#copying-body").inner_text()
         assert "Read for this report: mine.txt" in page.locator("#facts-table").inner_text()
 
 
+def test_what_the_time_did_not_suffice_for_is_said(browser: "Browser", tmp_path: Path, contents: Contents) -> None:
+    assert contents.baseline
+    assert contents.copying
+    context = replace(contents.context, rows=contents.context.rows[:4])
+    written = [replace(one, written=replace(one.written, options=SHORT)) for one in contents.samples]
+    less = replace(
+        contents,
+        context=context,
+        gradients=replace(contents.gradients, wanted=1234),
+        baseline=replace(contents.baseline, counted=1000),
+        copying=replace(contents.copying, searched=2000),
+        samples=written,
+    )
+    (tmp_path / "page.html").write_text(render(less), "utf-8")
+    with opened(browser, tmp_path / "page.html") as page:
+        memory = page.locator("#of-memory").inner_text()
+        assert "Longer contexts, up to 2,000 characters, were left out" in memory
+        assert f"The time sufficed for {len(less.gradients.targets)} of 1,234 characters." in memory
+        assert page.locator("#memory-text .target").count() == len(less.gradients.targets)
+        assert "counted on the last 1,000 of the " in page.locator("#surprisal-missing").inner_text()
+        copying = page.locator("#copying-body").inner_text()
+        assert "the last 2,000 of its" in copying
+        assert "The time sufficed for samples of at most 20 of 80 characters." in copying
+
+
+@pytest.mark.parametrize(
+    ("excesses", "told"),
+    [
+        (
+            [0.05, 0.04, 0],
+            "With 1 character or more, it is not measurably above that with the longest that was",
+        ),
+        ([0.5, 0.05, 0], "With 2 characters or more, it is not measurably above that with the longest"),
+        ([0.05, 0.5, 0], "The longest that was tried, 5, still lowers it measurably, compared with the one before."),
+    ],
+    ids=["one", "two", "all"],
+)
+def test_how_much_context_is_needed_is_said(
+    browser: "Browser", tmp_path: Path, contents: Contents, excesses: list[float], told: str
+) -> None:
+    rows = [
+        replace(row, excess=excess, excess_error=0.1)
+        for row, excess in zip(contents.context.rows, excesses, strict=False)
+    ]
+    (tmp_path / "page.html").write_text(
+        render(replace(contents, context=replace(contents.context, rows=rows))), "utf-8"
+    )
+    with opened(browser, tmp_path / "page.html") as page:
+        assert told in page.locator("#memory-context").inner_text()
+
+
 def test_the_page_of_a_large_model_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = measure(subject_of(made_up_play(4000), "model.hidden_size=64", "model.num_layers=2"), 1)
+    contents = measure(subject_of(made_up_play(4000), "model.hidden_size=64", "model.num_layers=2"), 60)
     monkeypatch.setattr(values, "MOST_ACTIVATION_BYTES", 6_000)
     cells = page_values(contents)["cells"]
     assert len(cells["symbols"]) == values.FEWEST_SHOWN

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from charrnn.report.held_out import of_split
+from charrnn.evaluation.held_out import of_split
 from charrnn.report.passages import choose
 from charrnn.report.reading import Reading, read
 from tests.charrnn.report.subjects import subject_of

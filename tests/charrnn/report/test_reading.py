@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from charrnn.errors import DivergedError
+from charrnn.evaluation.held_out import of_split, of_text
 from charrnn.evaluation.surprisal import score_text
 from charrnn.model.cells import CELLS
-from charrnn.report import reading as module
-from charrnn.report.held_out import of_split, of_text
 from charrnn.report.reading import read
 from tests.charrnn.report.subjects import subject_of
 from tests.texts import made_up_play
@@ -19,6 +18,15 @@ SHAPES = [["model.cell=" + cell] for cell in CELLS] + [
     ["model.embedding_size=null"],
     ["model.embedding_size=6", "model.tie_weights=true"],
 ]
+
+
+def test_the_pace_is_what_was_read_in_the_time_that_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of(TEXT)
+    assert subject.splits
+    held_out = of_split(subject.splits, subject.checkpoint.vocabulary, "val", 500)
+    clock = iter([10.0, 12.0])
+    monkeypatch.setattr("charrnn.report.reading.time.monotonic", lambda: next(clock))
+    assert read(subject.checkpoint.model(), held_out).pace == 500 / 2.0
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
@@ -76,7 +84,3 @@ def test_a_model_that_diverged_is_named() -> None:
     network.decoder.bias.data.fill_(math.nan)
     with pytest.raises(DivergedError, match="its training diverged"):
         read(network, of_split(subject.splits, subject.checkpoint.vocabulary, "val", 500))
-
-
-def test_the_pace_is_above_zero() -> None:
-    assert module.pace(subject_of(TEXT).checkpoint.model()) > 0

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from flows.cli.app import run
 from tests.documents_model import save_documents_model
+from tests.workplace import Finished, captured
 
 
 @pytest.fixture
@@ -55,6 +57,13 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert answer.count("\n") == 1
     assert message in answer
     assert not list(tmp_path.glob("*.html")) + list(tmp_path.glob("*.onnx"))
+
+
+def test_a_page_is_measured_on_the_split_that_a_report_reads(finished: Finished, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    answer = captured("export", finished.run_id, "--html", str(path), "--weights", "int8", *finished.workplace.places)
+    assert (answer.code, answer.err) == (0, "")
+    assert re.search(r"measured on [\d,]+ characters \(validation split\)", path.read_text("utf-8"))
 
 
 def test_a_model_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from tests.workplace import Finished, captured
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-QUICK = ["--set", "report.seconds=1"]
+QUICK = ["--set", "report.seconds=60"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from charrnn.errors import TrackingError
 from tasks.tracking import served_models
 from tasks.tracking.mlflow import Store
 from tasks.tracking.served_models import ServedModels
-from tests.charrnn.completions.models import running
+from tests.charrnn.completions.models import running, until
 from tests.documents_model import save_documents_model
 
 CHARACTERS = "abcdef"
@@ -115,11 +115,9 @@ def test_when_the_alias_moves_what_runs_is_finished_by_the_old_model_and_what_co
 def test_the_registry_is_followed(registry: Registry, models: ServedModels) -> None:
     models.follow(0.05)
     registry.promote("2")
-    while current(models) != f"{registry.name}/2":
-        time.sleep(0.02)
+    until(lambda: current(models) == f"{registry.name}/2")
     registry.add("rnn")
-    while len(models.listed()) != 4:
-        time.sleep(0.02)
+    until(lambda: len(models.listed()) == 4)
 
 
 def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(
@@ -127,8 +125,7 @@ def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(
 ) -> None:
     registry.promote(registry.add("rnn", b"damaged"))
     models.follow(0.05)
-    while "is not a charrnn checkpoint" not in caplog.text:
-        time.sleep(0.02)
+    until(lambda: "is not a charrnn checkpoint" in caplog.text)
     time.sleep(0.3)  # several looks
     assert caplog.text.count("is not a charrnn checkpoint") == 1
     assert current(models) == f"{registry.name}/1"
@@ -161,6 +158,32 @@ def test_few_versions_stay_loaded(registry: Registry, models: ServedModels, monk
         models.fetch(f"{registry.name}/{version}")
     assert models.at_hand(f"{registry.name}/3") is not None
     assert models.at_hand(f"{registry.name}/2") is None
+
+
+def test_of_the_versions_that_are_loaded_the_one_asked_for_longest_ago_goes(
+    registry: Registry, models: ServedModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_models, "KEPT", 2)
+    for cell in ("rnn", "min_gru"):
+        registry.add(cell)
+    models.look()
+    for version in ("2", "3"):
+        models.fetch(f"{registry.name}/{version}")
+    assert models.at_hand(f"{registry.name}/2") is not None
+    models.fetch(f"{registry.name}/4")
+    assert models.at_hand(f"{registry.name}/2") is not None
+    assert models.at_hand(f"{registry.name}/3") is None
+
+
+def test_whatever_goes_wrong_the_registry_is_still_followed(
+    registry: Registry, models: ServedModels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(served_models, "find_version", None)  # which cannot be called
+        models.follow(0.05)
+        until(lambda: "cannot follow" in caplog.text)
+    registry.promote("2")
+    until(lambda: current(models) == f"{registry.name}/2")
 
 
 def test_names_that_there_are_not_are_not_found(registry: Registry, models: ServedModels) -> None:

@@ -1,4 +1,4 @@
-"""The held-out text that a report reads: symbols with their ids. Knows neither where it is kept nor the model."""
+"""A text that a model was not trained on: symbols with their ids. Knows neither where it is kept nor the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from charrnn.config.schema import DataParams
 from charrnn.data.normalisation import normalise
-from charrnn.data.splits import Splits
+from charrnn.data.splits import IN_WORDS, Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.evaluation.bootstrap import known_ids
-from charrnn.report.subject import SPLITS
 
 Symbols = npt.NDArray[np.int64]
 
@@ -23,7 +22,7 @@ class HeldOut:
     """A text that the model was not trained on.
 
     Attributes:
-        name: what the report calls it.
+        name: what a person calls it.
         text: (len(ids),) characters, a line end where a stop symbol stands.
         ids: (symbols,) int64; that of the stop symbol, too, for characters that the model has never seen.
         stops: (symbols,) bool, where a stop symbol stands; documents begin and end with one, streams have none.
@@ -51,6 +50,19 @@ class HeldOut:
         """Return the characters in `part`, '' for stop symbols."""
         return ["" if stop else c for c, stop in zip(self.text[part], self.stops[part].tolist(), strict=True)]
 
+    def parts(self) -> list[str]:
+        """Return the whole text in parts that know nothing of each other.
+
+        These are documents, each after a line end that stands for the stop symbol before it, or the stream.
+        """
+        bounds = [0, *(at for at in np.flatnonzero(self.stops).tolist() if at), len(self.text)]
+        return [self.text[start:end] for start, end in pairwise(bounds)]
+
+    def documents(self) -> list[str]:
+        """Return the documents without their stop symbols, or the stream."""
+        texts = [part[1:] for part in self.parts()] if self.stops.any() else [self.text]
+        return [text for text in texts if text]
+
     def spans(self) -> list[tuple[int, int]]:
         """Return first symbol, and past the last, of each document with both its stop symbols, or of the stream."""
         ends = np.flatnonzero(self.stops)
@@ -75,7 +87,7 @@ def of_split(splits: Splits, vocabulary: Vocabulary, name: str, most: int) -> He
     stops = ids == vocabulary.stop_id
     letters = np.array([*map(ord, vocabulary.characters), ord("\n")], dtype="<u4")
     text = letters[ids].tobytes().decode("utf-32-le", errors="surrogatepass")
-    return HeldOut(f"{SPLITS[name]} split", text, ids, stops, np.zeros(len(ids), dtype=bool), splits.characters[name])
+    return HeldOut(f"{IN_WORDS[name]} split", text, ids, stops, np.zeros(len(ids), dtype=bool), splits.characters[name])
 
 
 def of_text(text: str | Sequence[str], name: str, data: DataParams, vocabulary: Vocabulary, most: int) -> HeldOut:
@@ -83,7 +95,7 @@ def of_text(text: str | Sequence[str], name: str, data: DataParams, vocabulary: 
 
     Args:
         text: a stream, or documents.
-        name: what the report calls it.
+        name: what a person calls it.
         data: how the training text was read.
         vocabulary: the model's.
         most: symbols (count); the rest is left out.

@@ -1,7 +1,7 @@
 import pytest
 
 from charrnn.errors import CorpusError
-from charrnn.report.held_out import of_split, of_text
+from charrnn.evaluation.held_out import of_split, of_text
 from tests.charrnn.report.subjects import subject_of
 
 
@@ -31,6 +31,16 @@ def test_documents_that_a_person_gives_are_read_in_the_same_form() -> None:
     assert held_out.symbols(slice(None)) == ["", "a", "b", "", "b", "☃", ""]
     assert held_out.unknown.tolist() == [False] * 5 + [True, False]
     assert held_out.spans() == [(0, 4), (3, 7)]
+
+
+def test_documents_are_told_apart() -> None:
+    checkpoint = subject_of(["ab", "ba", "a", "b", "aa", "bb", "aab"]).checkpoint
+    held_out = of_text(["ab", "", "b☃"], "it", checkpoint.params.data, checkpoint.vocabulary, 100)
+    assert held_out.parts() == ["\nab", "\n", "\nb☃", "\n"]
+    assert held_out.documents() == ["ab", "b☃"]
+    assert held_out.first(5).documents() == ["ab"]
+    stream = of_text("ab\nb", "it", subject_of("ab\n" * 20).checkpoint.params.data, checkpoint.vocabulary, 100)
+    assert stream.parts() == stream.documents() == ["ab\nb"]
 
 
 def test_a_text_of_nothing_that_is_known_is_refused() -> None:
