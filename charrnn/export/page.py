@@ -10,10 +10,11 @@ from typing import Any, get_args
 from torch import nn
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.errors import ParamsError
+from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.held_out import HeldOut, of_text
 from charrnn.export.weights import Precision, bits_per_character, pack, packed_size
-from charrnn.generation.writer import Writer
+from charrnn.generation.formats import fitting
+from charrnn.generation.writer import BLOCK, Writer
 from charrnn.pages import page, resource
 from charrnn.wording import counted
 
@@ -21,10 +22,25 @@ SMALL = 2_000_000
 """Largest page (bytes) that has float32 weights where neither precision is asked for."""
 LARGEST = 50_000_000
 """Largest page (bytes): browsers take seconds and a multiple of that in memory to open one."""
+WRITTEN = 2_000
+"""Characters that the model writes to measure the cost of int8 on, where no text is given."""
 IN_WORKER = ("model.js", "sampler.js", "reader.js", "worker.js")
 # What a page has besides weights (bytes), at most, without its vocabulary.
 _REST = 60_000
-_SAMPLE = SamplingOptions(length=2000, temperature=1.0)
+
+
+def page_precision(writer: Writer, weights: Precision | None = None) -> Precision:
+    """Return the precision of the weights in a page: the one asked for, else float32 if the page is at most SMALL.
+
+    Raises:
+        ParamsError: the page would be larger than LARGEST. The message does not say which file or option it is about.
+    """
+    sizes = {precision: _page_size(writer, precision) for precision in get_args(Precision)}
+    chosen: Precision = weights or ("float32" if sizes["float32"] <= SMALL else "int8")
+    if sizes[chosen] > LARGEST:
+        would = " and ".join(f"{size / 1e6:,.0f} MB with {one} weights" for one, size in sizes.items())
+        raise ParamsError(f"the page would have {would}; at most {LARGEST / 1e6:,.0f} MB are allowed")
+    return chosen
 
 
 def model_page(writer: Writer, title: str, *, weights: Precision | None = None, held_out: HeldOut | None = None) -> str:
@@ -33,20 +49,20 @@ def model_page(writer: Writer, title: str, *, weights: Precision | None = None, 
     Args:
         writer: the model.
         title: what the page calls it.
-        weights: their precision; None for float32 where the page is then at most SMALL, else int8.
-        held_out: what the cost of int8 is measured on; None for a text that the model writes itself.
+        weights: their precision; None for the one of `page_precision`.
+        held_out: what the cost of int8 is measured on; None for texts that the model writes itself.
 
     Raises:
-        ParamsError: the page would be larger than LARGEST, or the cell has no entry in `web/model.js`. The message
-            does not say which file or option it is about.
-        CorpusError, DivergedError: the cost of int8 cannot be measured, see `score_text`.
+        ParamsError: see `page_precision`; or the cell has no entry in `web/model.js`.
+        CorpusError: there is nothing to measure the cost of int8 on.
+        DivergedError: the weights, or what the model predicts, are not finite.
     """
     network = writer.network
     _check_cell(network.params.cell)
-    precision = weights or ("float32" if _page_size(writer, "float32") <= SMALL else "int8")
-    _check_size(writer, precision)
-    packed = pack(network, precision)
-    defaults = SamplingOptions()
+    precision = page_precision(writer, weights)
+    if not all(parameter.isfinite().all() for parameter in network.parameters()):
+        raise DivergedError("the model's weights are not finite: its training diverged")
+    packed, defaults = pack(network, precision), SamplingOptions()
     description: dict[str, Any] = {
         "title": title,
         "about": _about(writer),
@@ -94,14 +110,6 @@ def _check_cell(cell: str) -> None:
         raise ParamsError(f"the page has no step for the cell {cell}; export it as ONNX or safetensors")
 
 
-def _check_size(writer: Writer, precision: Precision) -> None:
-    """Raise ParamsError where the page would be too large."""
-    sizes = {one: _page_size(writer, one) / 1e6 for one in get_args(Precision)}
-    if sizes[precision] > LARGEST / 1e6:
-        would = " and ".join(f"{size:,.0f} MB with {one} weights" for one, size in sizes.items())
-        raise ParamsError(f"the page would have {would}; at most {LARGEST / 1e6:,.0f} MB are allowed")
-
-
 def _about(writer: Writer) -> str:
     texts = "documents, each of which ends by itself" if writer.data.has_documents else "one stream of text"
     return f"A character-level language model of {texts}. It runs in this page: nothing that is typed leaves it."
@@ -122,16 +130,23 @@ def _facts(writer: Writer, precision: Precision, held_out: HeldOut | None) -> li
 
 def _cost(writer: Writer, held_out: HeldOut | None) -> str:
     """Return what int8 costs, in words."""
-    if held_out is None:
-        prepared, _ = writer.prepare(_SAMPLE)
-        (written,) = writer.write([prepared])
-        texts = [written.text] if writer.data.has_documents else written.text
-        name = "a text that the model wrote itself"
-        held_out = of_text(texts, name, writer.data, writer.vocabulary, 2 * _SAMPLE.length)
-    documents = held_out.documents()
+    measured = held_out or _written(writer)
+    documents = measured.documents()
     exact, small = (bits_per_character(writer, precision, documents) for precision in ("float32", "int8"))
     length = sum(map(len, documents))
     return (
         f"{small:.4f} bits per character where float32 has {exact:.4f}, measured on {counted(length, 'character')} "
-        f"({held_out.name})"
+        f"({measured.name})"
     )
+
+
+def _written(writer: Writer) -> HeldOut:
+    """Return a stream that the model writes, or so many documents that they are about as long."""
+    prepared, _ = writer.prepare(SamplingOptions(length=WRITTEN, temperature=1.0))
+    if not writer.data.has_documents:
+        (stream,) = writer.write([prepared])
+        return of_text(stream.text, "a text that the model wrote itself", writer.data, writer.vocabulary, WRITTEN)
+    several = [prepared.model_copy(update={"seed": seed}) for seed in range(BLOCK)]
+    texts = [document.text for document in fitting(list(writer.write(several)), WRITTEN)]
+    name = "documents that the model wrote itself"
+    return of_text(texts, name, writer.data, writer.vocabulary, 2 * WRITTEN)

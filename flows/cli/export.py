@@ -9,12 +9,13 @@ import typer
 
 from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
-from charrnn.errors import ParamsError
+from charrnn.errors import CorpusError, DivergedError, ParamsError
 from charrnn.files import atomic_file
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from flows.cli.given import MODEL, find_checkpoint, find_splits
+from tasks.tracking.naming import kind_of
 
 if TYPE_CHECKING:
     from charrnn.evaluation.held_out import HeldOut
@@ -66,10 +67,12 @@ def export(
     writer = Writer(trained.model(), trained.vocabulary, trained.params.data)
     files: dict[Path, bytes] = {}
     if html is not None:
-        from charrnn.export.page import model_page
+        from charrnn.export.page import model_page, page_precision
 
         with reading(trained.params.training, trained.threads), _option("--html"):
-            page = model_page(writer, escaped(wanted), weights=weights, held_out=_held_out(params, trained))
+            precision = page_precision(writer, weights)
+            held_out = _held_out(params, trained) if precision == "int8" else None
+            page = model_page(writer, _title(wanted, trained), weights=precision, held_out=held_out)
         files[html] = page.encode("utf-8")
     if onnx is not None:
         from charrnn.export.onnx_file import onnx_bytes
@@ -95,8 +98,16 @@ def _option(name: str) -> Iterator[None]:
     """Name the option that a mistake is about."""
     try:
         yield
-    except ParamsError as error:
-        raise ParamsError(f"{name}: {error}") from None
+    except (CorpusError, DivergedError, ParamsError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _title(wanted: str, trained: "Checkpoint") -> str:
+    """Return what the page calls the model: a registered one as it was asked for, others without where they are."""
+    kind = kind_of(wanted)
+    if kind == "run":
+        return f"run {trained.run_id}"
+    return escaped(Path(wanted).name if kind == "file" else wanted)
 
 
 def _held_out(params: Params, trained: "Checkpoint") -> "HeldOut | None":

@@ -56,16 +56,17 @@ class Product {
     for (let row = 0; row < result.length; row += LANES) {
       let a = bias[row], b = bias[row + 1], c = bias[row + 2], d = bias[row + 3];
       let e = bias[row + 4], f = bias[row + 5], g = bias[row + 6], h = bias[row + 7];
-      for (let column = 0; column < columns; column++, at += LANES) {
+      // | 0: integers that are not checked for overflow, which is a tenth of the time.
+      for (let column = 0; column < columns; column++, at = (at + LANES) | 0) {
         const x = vector[column];
         a += weights[at] * x;
-        b += weights[at + 1] * x;
-        c += weights[at + 2] * x;
-        d += weights[at + 3] * x;
-        e += weights[at + 4] * x;
-        f += weights[at + 5] * x;
-        g += weights[at + 6] * x;
-        h += weights[at + 7] * x;
+        b += weights[(at + 1) | 0] * x;
+        c += weights[(at + 2) | 0] * x;
+        d += weights[(at + 3) | 0] * x;
+        e += weights[(at + 4) | 0] * x;
+        f += weights[(at + 5) | 0] * x;
+        g += weights[(at + 6) | 0] * x;
+        h += weights[(at + 7) | 0] * x;
       }
       result[row] = a; result[row + 1] = b; result[row + 2] = c; result[row + 3] = d;
       result[row + 4] = e; result[row + 5] = f; result[row + 6] = g; result[row + 7] = h;

@@ -3,14 +3,14 @@
 const description = readData("model");
 const worker = new Worker(URL.createObjectURL(new Blob([readData("worker")], { type: "text/javascript" })));
 const find = (id) => document.getElementById(id);
-const typed = find("text"), backdrop = find("backdrop");
+const typed = find("text"), backdrop = find("backdrop"), box = find("editor");
 
 /* ---- the worker ---- */
 
 const waiting = new Map();
 let numbers = 0;
 
-/** Ask the worker; `onPart` gets what it writes, part by part. */
+/** Ask the worker; `onPart` gets what it reads or writes, part by part. */
 function ask(type, values = {}, onPart = null) {
   const number = ++numbers;
   worker.postMessage({ ...values, type, number });
@@ -19,7 +19,7 @@ function ask(type, values = {}, onPart = null) {
 
 worker.onmessage = ({ data }) => {
   const { resolve, reject, onPart } = waiting.get(data.number);
-  if (data.type === "written") return onPart(data);
+  if (data.type === "part") return onPart(data);
   waiting.delete(data.number);
   if (data.type === "error") reject(new Error(data.message));
   else resolve(data);
@@ -58,42 +58,43 @@ function readable(text) {
   return unknown.length ? all.filter((character) => known.has(character)) : all;
 }
 
+/* A text field makes a line feed of each carriage return. Where the model knows both, a sign stands for the latter. */
+const RETURN = description.reading.newline === "keep" && known.has("\r") && !known.has("\u240d") ? "\u240d" : "\r";
+const fieldText = (text) => text.join("").replaceAll("\r", RETURN);
+const fieldValue = () => (RETURN === "\r" ? typed.value : typed.value.replaceAll(RETURN, "\r"));
+
 /** Return the caret's place in characters. */
 const caret = () => Array.from(typed.value.slice(0, typed.selectionStart)).length;
 
-/* Colours that are told apart: a character is coloured anew only where its own changes. */
-const LEVELS_PER_BIT = 4;
-const end = document.createTextNode(" "); // so that an empty last line has its height
-backdrop.append(end);
-let coloured = []; // the characters that the backdrop has, a span each
+let spans = []; // the element of each character, in an element for each line: only lines that change are laid out anew
 
-/** Show the text with its colours; what it has in common with what is shown, at both ends, stays. */
-function colour() {
-  const before = coloured, now = characters;
+/** Lay out the text, of which `before` was laid out: its beginning and the lines at its end that are the same stay. */
+function layOut(before) {
+  const now = characters, shorter = Math.min(before.length, now.length);
+  const beginsLine = (text, place) => place === 0 || text[place - 1] === "\n";
   let first = 0, last = 0;
-  const shorter = Math.min(before.length, now.length);
   while (first < shorter && before[first] === now[first]) first++;
   while (last < shorter - first && before[before.length - 1 - last] === now[now.length - 1 - last]) last++;
-  const range = document.createRange();
-  range.setStart(backdrop, first);
-  range.setEnd(backdrop, before.length - last);
-  range.deleteContents();
-  const added = document.createDocumentFragment();
-  for (const character of now.slice(first, now.length - last)) {
-    const span = document.createElement("span");
-    span.textContent = character;
-    added.append(span);
-  }
-  backdrop.insertBefore(added, backdrop.childNodes[first]);
-  coloured = [...now];
-  let span = backdrop.firstChild;
-  for (let place = 0; place < now.length; place++, span = span.nextSibling) {
-    const cost = bits[place] ?? null;
-    const level = cost === null ? "" : String(Math.round(cost * LEVELS_PER_BIT));
-    if (span.level === level) continue;
-    span.level = level;
-    span.style.backgroundColor = surprisalColour(level === "" ? null : level / LEVELS_PER_BIT);
-  }
+  while (last > 0 && !(beginsLine(before, before.length - last) && beginsLine(now, now.length - last))) last--;
+  const after = last ? spans[before.length - last].parentNode : null;
+  const newLine = () => backdrop.insertBefore(element("div"), after);
+  let line = (first < before.length ? spans[first].parentNode : backdrop.lastChild) ?? newLine();
+  if (line === after) line = newLine();
+  for (const span of spans.slice(first, before.length - last)) if (span.parentNode === line) span.remove();
+  while (line.nextSibling !== after) line.nextSibling.remove();
+  const added = now.slice(first, now.length - last).map((character) => {
+    const span = element("span", {}, fieldText([character]));
+    line.append(span);
+    if (character === "\n") line = newLine();
+    return span;
+  });
+  if (after && !line.firstChild) line.remove();
+  spans = [...spans.slice(0, first), ...added, ...spans.slice(before.length - last)];
+}
+
+/** Colour the characters from `from` on that were read. */
+function colour(from) {
+  for (let place = from; place < bits.length; place++) spans[place].style.backgroundColor = surprisalColour(bits[place]);
 }
 
 /** Show how many characters there are and what they cost. */
@@ -105,40 +106,46 @@ function count() {
 }
 
 let changed = Promise.resolve(); // when the last change has been read
-let unread = 0; // changes that have not been read yet
 
 /** Make `text`, an array of characters that the model knows, the text. */
 function change(text, place = text.length) {
-  changed = changeTo(text, place);
+  changed = changeTo(text, place).catch((error) => say(error.message));
   return changed;
 }
 
 async function changeTo(text, place) {
   writing = null;
+  const before = characters;
+  let same = 0;
+  while (same < text.length && text[same] === before[same]) same++;
   characters = text;
-  const value = text.join("");
+  bits = bits.slice(0, same);
+  const value = fieldText(text);
   if (typed.value !== value) typed.value = value;
-  typed.selectionStart = typed.selectionEnd = text.slice(0, place).join("").length;
-  unread++;
-  const read = await ask("read", { text });
-  unread--;
-  if (characters !== text) return; // it has changed meanwhile
-  bits = read.bits;
-  colour();
+  typed.selectionStart = typed.selectionEnd = fieldText(text.slice(0, place)).length;
+  shownPlace = null;
+  layOut(before);
   count();
   buttons();
-  await showAlternatives();
+  await ask("read", { text, known: bits.length }, (part) => {
+    if (characters !== text) return; // it has changed meanwhile
+    bits = bits.concat(part.bits);
+    colour(bits.length - part.bits.length);
+    count();
+    if (shownPlace === null && caret() <= bits.length) showAlternatives();
+  });
 }
 
 /* ---- undo ---- */
 
 const MOST_KEPT = 500;
-const past = [[]], future = [];
+const past = [""], future = [];
 
 /** Keep the text as it is, to come back to. */
 function keep() {
-  if (past.at(-1).join("") === characters.join("")) return;
-  past.push([...characters]);
+  const text = characters.join("");
+  if (past.at(-1) === text) return;
+  past.push(text);
   if (past.length > MOST_KEPT) past.shift();
   future.length = 0;
   buttons();
@@ -149,17 +156,17 @@ function undo() {
   keep();
   if (past.length < 2) return;
   future.push(past.pop());
-  change([...past.at(-1)]);
+  change(Array.from(past.at(-1)));
 }
 
 function redo() {
   if (writing || !future.length) return;
   past.push(future.pop());
-  change([...past.at(-1)]);
+  change(Array.from(past.at(-1)));
 }
 
 function buttons() {
-  find("undo").disabled = past.length < 2 && characters.length === past[0].length;
+  find("undo").disabled = past.length < 2 && characters.join("") === past[0];
   find("redo").disabled = writing !== null || future.length === 0;
   find("write").textContent = writing ? "Stop" : "Write on";
 }
@@ -188,7 +195,7 @@ function options() {
 async function write() {
   const chosen = options();
   if (chosen === null) return;
-  await changed;
+  for (let read = null; read !== changed; ) await (read = changed); // it may have changed again while it was read
   if (writing) return;
   find("problem").textContent = "";
   keep();
@@ -196,22 +203,27 @@ async function write() {
   const mine = (writing = {});
   buttons();
   typed.selectionStart = typed.selectionEnd = typed.value.length;
+  box.scrollTop = box.scrollHeight;
   let answer, frame = 0;
   const written = [], costs = [];
   const show = () => {
     frame = 0;
     if (writing !== mine) return;
-    characters = [...characters, ...written];
+    const before = characters;
+    characters = [...before, ...written];
     bits = [...bits, ...costs.splice(0)];
     const selected = typed.selectionStart === typed.value.length ? null : [typed.selectionStart, typed.selectionEnd];
-    typed.value += written.splice(0).join("");
+    const follows = box.scrollTop + box.clientHeight > box.scrollHeight - 4; // else a person looks elsewhere
+    typed.value += fieldText(written.splice(0));
     if (selected) typed.setSelectionRange(...selected);
-    else find("editor").scrollTop = find("editor").scrollHeight;
-    colour();
+    layOut(before);
+    colour(before.length);
     count();
+    if (follows) box.scrollTop = box.scrollHeight;
   };
   try {
-    answer = await ask("write", { options: chosen, length: Number(find("length").value) || description.sampling.length }, (part) => {
+    const length = Number(find("length").value) || description.sampling.length;
+    answer = await ask("write", { options: chosen, length }, (part) => {
       written.push(...part.characters);
       costs.push(...part.bits);
       frame ||= requestAnimationFrame(show); // showing takes longer than writing: a frame at a time
@@ -235,13 +247,15 @@ function stopWriting() {
 
 /* ---- alternatives ---- */
 
-let shownPlace = null;
+let shownPlace = null; // that of the alternatives; null while they are those of a text that has changed
 
 async function showAlternatives() {
   const place = caret(), text = characters;
   const found = await ask("alternatives", { place });
-  if (text !== characters || place !== caret()) return;
+  if (found.characters === null || text !== characters || place !== caret()) return;
   shownPlace = place;
+  backdrop.querySelector(".there")?.classList.remove("there");
+  spans[place]?.classList.add("there");
   find("alternatives").replaceChildren(
     ...found.characters.map(({ character, probability, there }) => {
       const sign = element("span", { class: "sign" }, visible(character));
@@ -263,6 +277,7 @@ async function choose(place, character) {
   keep();
   await change([...characters.slice(0, place), character === "" ? "\n" : character]);
   keep();
+  await showAlternatives();
   const first = find("alternatives").querySelector("button");
   if (first) first.focus();
 }
@@ -273,7 +288,7 @@ let pause = 0;
 typed.addEventListener("input", (event) => {
   if (event.isComposing) return;
   const place = caret();
-  const text = readable(typed.value);
+  const text = readable(fieldValue());
   const lost = Array.from(typed.value).length - text.length;
   clearTimeout(pause);
   pause = setTimeout(keep, 600);
@@ -286,13 +301,14 @@ typed.addEventListener("beforeinput", (event) => {
   (event.inputType === "historyUndo" ? undo : redo)();
 });
 document.addEventListener("selectionchange", () => {
-  if (document.activeElement === typed && !writing && !unread && caret() !== shownPlace) showAlternatives();
+  if (document.activeElement === typed && !writing && caret() !== shownPlace) showAlternatives();
 });
 document.addEventListener("keydown", (event) => {
   const command = event.ctrlKey || event.metaKey;
   if (event.key === "Escape" && writing) stopWriting();
   else if (command && event.key === "Enter") (writing ? stopWriting : write)();
   else if (command && event.key.toLowerCase() === "z" && event.target === typed) (event.shiftKey ? redo : undo)();
+  else if (command && event.key.toLowerCase() === "y" && event.target === typed) redo();
   else return;
   event.preventDefault();
 });

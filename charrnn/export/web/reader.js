@@ -14,7 +14,7 @@ class Reader {
     this.text = [];
     this.bits = [];
     this.kept = [];
-    this.begin();
+    this.start();
   }
 
   /** Return the id of a character; a line end between documents is the stop symbol's. */
@@ -22,20 +22,9 @@ class Reader {
     return this.description.ofLines && character === "\n" ? this.stop : this.ids.get(character);
   }
 
-  /** Whether the model can read a character. */
-  knows(character) {
-    return this.id(character) !== undefined;
-  }
-
   /** The id that is never drawn: in a stream, the stop symbol is not there. */
   get forbidden() {
     return this.description.documents ? null : this.stop;
-  }
-
-  /** Go back to an empty text. */
-  begin() {
-    this.text.length = this.bits.length = this.kept.length = 0;
-    this.start();
   }
 
   /** Read what stands before a text: of a document the stop symbol. Of a stream, a line end, for what is drawn first. */
@@ -53,20 +42,20 @@ class Reader {
 
   /** Read one more character, which the model knows. */
   append(character) {
+    const id = this.id(character);
     const predicted = this.text.length > 0 || this.description.documents;
-    this.bits.push(predicted ? -Math.log2(softmaxOf(this.logits, this.id(character))) : null);
+    this.bits.push(predicted ? -Math.log2(softmaxOf(this.logits, id)) : null);
     this.text.push(character);
-    this.step(character);
+    this.advance(id);
     if (this.text.length % EVERY === 0) this.kept.push({ state: this.model.state(), logits: this.logits });
   }
 
-  step(character) {
-    const id = this.id(character);
+  advance(id) {
     if (id === this.stop) this.start();
     else this.logits = this.model.step(id).slice();
   }
 
-  /** Put the model where it is after the first `length` characters; the text stays. */
+  /** Be in the state after the first `length` characters: from the last that was kept before it, read on. */
   goTo(length) {
     const kept = Math.floor(length / EVERY);
     if (kept === 0) this.start();
@@ -74,25 +63,28 @@ class Reader {
       this.model.restore(this.kept[kept - 1].state);
       this.logits = this.kept[kept - 1].logits;
     }
-    for (const character of this.text.slice(kept * EVERY, length)) this.step(character);
+    for (const character of this.text.slice(kept * EVERY, length)) this.advance(this.id(character));
   }
 
-  /** Go back to the first `length` characters. */
-  cut(length) {
-    if (length >= this.text.length) return;
-    this.goTo(length);
-    this.text.length = this.bits.length = length;
-    this.kept.length = Math.floor(length / EVERY);
+  /** Cut the text where it begins to differ from `text`; return its length then. */
+  cutTo(text) {
+    let same = 0;
+    while (same < this.text.length && text[same] === this.text[same]) same++;
+    if (same < this.text.length) {
+      this.goTo(same);
+      this.text.length = this.bits.length = same;
+      this.kept.length = Math.floor(same / EVERY);
+    }
+    return same;
   }
 
-  /** Return the probabilities at a place of the text, before its character. */
+  /** Return the probabilities at a place of the text, before its character; see `next`. */
   at(place) {
-    if (place >= this.text.length) return this.next();
-    const end = { state: this.model.state(), logits: this.logits };
+    const [state, logits] = [this.model.state(), this.logits];
     this.goTo(place);
     const found = this.next();
-    this.model.restore(end.state);
-    this.logits = end.logits;
+    this.model.restore(state);
+    this.logits = logits;
     return found;
   }
 }
@@ -101,6 +93,6 @@ class Reader {
 function softmaxOf(logits, id) {
   const top = logits[highest(logits)];
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - top);
+  for (let other = 0; other < logits.length; other++) sum += Math.exp(logits[other] - top);
   return Math.exp(logits[id] - top) / sum;
 }

@@ -21,7 +21,7 @@ function highest(logits) {
 
 /** Return the probabilities of `logits` at temperature 1; the id `forbidden`, if it is not null, has none. */
 function probabilities(logits, forbidden = null) {
-  const weights = Float64Array.from(logits);
+  const weights = new Float64Array(logits);
   if (forbidden !== null) weights[forbidden] = -Infinity;
   const top = weights[highest(weights)];
   let sum = 0;
@@ -32,16 +32,17 @@ function probabilities(logits, forbidden = null) {
 
 /** Draw an id: temperature 0 takes the likeliest, topK, topP and minP are null where they are off. */
 function draw(logits, { temperature, topK, topP, minP }, random, forbidden = null) {
-  const scaled = Float64Array.from(logits);
+  const scaled = new Float64Array(logits);
   if (forbidden !== null) scaled[forbidden] = -Infinity;
   const best = highest(scaled);
   const top = scaled[best];
   if (!Number.isFinite(top)) throw new Error("the model's logits are not finite: its training diverged");
   if (temperature === 0) return best;
-  const relative = scaled.map((logit) => Math.exp((logit - top) / temperature));
+  const relative = new Float64Array(scaled.length);
+  for (let id = 0; id < scaled.length; id++) relative[id] = Math.exp((scaled[id] - top) / temperature);
   if (topK !== null || topP !== null || minP !== null) filter(scaled, relative, topK, topP, minP);
   let sum = 0;
-  for (const weight of relative) sum += weight;
+  for (let id = 0; id < relative.length; id++) sum += relative[id];
   const drawn = random() * sum;
   let before = 0;
   for (let id = 0; id < relative.length; id++) if ((before += relative[id]) > drawn) return id;

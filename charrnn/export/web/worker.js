@@ -6,17 +6,7 @@ const SLICE = 12;
 const ALTERNATIVES = 12;
 
 let reader = null;
-let busy = 0; // the number of the message that is being answered by reading or writing; 0 for none
-
-const { port1, port2 } = new MessageChannel();
-const resumes = [];
-port1.onmessage = () => resumes.shift()();
-
-/** Let messages that have come be looked at. */
-function turn() {
-  port2.postMessage(null);
-  return new Promise((resume) => resumes.push(resume));
-}
+let working = 0; // the number of the message for which it reads or writes; 0 for none
 
 const answers = {
   load({ model }) {
@@ -24,24 +14,37 @@ const answers = {
     return {};
   },
 
-  /** Read a text, from where it differs from the one before; answer the bits of its characters. */
-  async read({ number, text }) {
-    busy = number;
-    let same = 0;
-    while (same < text.length && text[same] === reader.text[same]) same++;
-    reader.cut(same);
-    while (reader.text.length < text.length && busy === number) {
-      const until = performance.now() + SLICE;
-      while (reader.text.length < text.length && performance.now() < until) reader.append(text[reader.text.length]);
-      await turn();
-    }
-    return { bits: reader.bits };
+  /** Read a text, of which the page has the bits of the first `known` characters. */
+  async read({ number, text, known }) {
+    const same = reader.cutTo(text);
+    return inSlices(number, Math.min(known, same), () => {
+      if (reader.text.length < text.length) reader.append(text[reader.text.length]);
+      return reader.text.length < text.length;
+    });
   },
 
-  /** Answer the likeliest characters at a place, and the one that stands there. */
+  /** Write on. */
+  async write({ number, options, length }) {
+    const random = generator(options.seed);
+    const start = reader.text.length;
+    let ended = false;
+    await inSlices(number, start, () => {
+      const id = reader.logits
+        ? draw(reader.logits, options, random, reader.forbidden)
+        : Math.floor(random() * reader.stop);
+      ended = id === reader.stop;
+      if (!ended) reader.append(reader.description.characters[id]);
+      else if (reader.description.ofLines) reader.append("\n");
+      return !ended && reader.text.length < start + length;
+    });
+    return { ended };
+  },
+
+  /** Answer the likeliest characters at a place, and the one that stands there; null where it has not been read yet. */
   alternatives({ place }) {
+    if (place > reader.text.length) return { characters: null };
     const found = reader.at(place);
-    if (found === null) return { place, characters: [] };
+    if (found === null) return { characters: [] };
     const order = Array.from(found.keys()).sort((a, b) => found[b] - found[a]).slice(0, ALTERNATIVES);
     const there = place < reader.text.length ? reader.id(reader.text[place]) : null;
     if (there !== null && !order.includes(there)) order.push(there);
@@ -50,13 +53,13 @@ const answers = {
       probability: found[id],
       there: id === there,
     }));
-    return { place, characters };
+    return { characters };
   },
 
   /** Answer the bits of each character of a text of its own; of a document, those of the stop symbol after it, too. */
   score({ text }) {
-    const apart = new Reader(reader.model, reader.description);
     const before = reader.model.state();
+    const apart = new Reader(reader.model, reader.description);
     for (const character of text) apart.append(character);
     const end = apart.description.documents ? [-Math.log2(softmaxOf(apart.logits, apart.stop))] : [];
     reader.model.restore(before);
@@ -64,38 +67,36 @@ const answers = {
   },
 
   stop() {
-    busy = 0;
+    working = 0;
     return {};
-  },
-
-  /** Write on; each part is told as soon as it is there. */
-  async write({ number, options, length }) {
-    busy = number;
-    const random = generator(options.seed);
-    let left = length;
-    let ended = false;
-    while (left > 0 && !ended && busy === number) {
-      const until = performance.now() + SLICE;
-      const from = reader.text.length;
-      while (left > 0 && !ended && performance.now() < until) {
-        const id = reader.logits
-          ? draw(reader.logits, options, random, reader.forbidden)
-          : Math.floor(random() * reader.stop);
-        ended = id === reader.stop;
-        if (!ended) reader.append(reader.description.characters[id]);
-        else if (reader.description.ofLines) reader.append("\n");
-        left--;
-      }
-      postMessage({ type: "written", number, characters: reader.text.slice(from), bits: reader.bits.slice(from) });
-      await turn();
-    }
-    return { ended };
   },
 };
 
+/** Call `step` until it returns false or another message changes the text. What the text has become from the character
+    `told` on is told after each slice of time, in which no message is looked at. */
+async function inSlices(number, told, step) {
+  working = number;
+  const turn = new MessageChannel();
+  for (let more = true; more && working === number; ) {
+    const until = performance.now() + SLICE;
+    do more = step();
+    while (more && performance.now() < until);
+    postMessage({ type: "part", number, characters: reader.text.slice(told), bits: reader.bits.slice(told) });
+    told = reader.text.length;
+    await new Promise((resume) => {
+      turn.port1.onmessage = resume;
+      turn.port2.postMessage(null);
+    });
+  }
+  turn.port1.close();
+  if (working === number) working = 0;
+  return {};
+}
+
 onmessage = async ({ data }) => {
   try {
-    postMessage({ type: "answer", number: data.number, ...(await answers[data.type](data)) });
+    const answer = await answers[data.type](data);
+    postMessage({ type: "answer", number: data.number, ...answer });
   } catch (error) {
     postMessage({ type: "error", number: data.number, message: error.message });
   }

@@ -1,6 +1,10 @@
 import math
+import random
 import re
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +13,7 @@ import pytest
 
 from charrnn.config.sampling_options import SamplingOptions
 from charrnn.config.schema import ModelParams
-from charrnn.errors import ParamsError
+from charrnn.errors import DivergedError, ParamsError
 from charrnn.evaluation.held_out import of_text
 from charrnn.evaluation.surprisal import score_text
 from charrnn.export import page as export
@@ -219,6 +223,123 @@ def test_writing_stops_when_it_is_asked_to_and_keeps_what_is_there(browser: "Bro
         assert shown_text(page) == text
 
 
+CHANGE_AND_WRITE = """texts => {
+  for (const text of texts) {
+    typed.value = text;
+    typed.dispatchEvent(new InputEvent("input"));
+  }
+  find("write").click();
+}"""
+
+
+def continued(writer: Writer, prime: str, length: int) -> str:
+    """Return `prime` and what Python writes after it at temperature 0."""
+    prepared, _ = writer.prepare(SamplingOptions(prime=prime, length=length, temperature=0))
+    (text,) = writer.write([prepared])
+    return text.text
+
+
+def test_looking_at_a_place_and_scoring_another_text_change_nothing_of_what_follows(
+    browser: "Browser", save: Save
+) -> None:
+    writer = untrained("model.num_layers=2")
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", TEXT)
+        page.locator("#status", has_text=f"{len(TEXT)} characters").wait_for()
+        page.focus("#text")
+        page.evaluate("() => typed.setSelectionRange(40, 40)")
+        page.locator("#alternatives .there", has_text=TEXT[39]).wait_for()  # an astral character has two places
+        assert len(page.evaluate("charrnn.score('ab')")) == 2
+        page.fill("#text", TEXT + "ab")
+        page.locator("#status", has_text=f"{len(TEXT) + 2} characters").wait_for()
+        page.wait_for_function("() => bits.length === characters.length")
+        wanted = score_text(writer.network, writer.vocabulary, writer.data, TEXT + "ab").bits
+        assert page.evaluate("bits")[1:] == pytest.approx(wanted[1:], abs=1e-4)
+
+
+def test_a_text_that_changes_while_it_is_read_is_read_as_it_is_in_the_end(browser: "Browser", save: Save) -> None:
+    writer = untrained("model.hidden_size=128")
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#length", "30")
+        page.fill("#temperature", "0")
+        page.evaluate(CHANGE_AND_WRITE, [TEXT * 100, TEXT * 20 + "ab", TEXT * 20])
+        page.locator("#status", has_text=f"{len(TEXT) * 20 + 30:,} characters").wait_for()
+        assert shown_text(page) == continued(writer, TEXT * 20, 30)
+        shown = page.evaluate("() => spans.map(it => it.style.backgroundColor)")
+        wanted = page.evaluate("async text => (await charrnn.score(text)).map(surprisalColour)", shown_text(page))
+        assert shown == wanted
+
+
+def test_any_change_lays_out_the_text_as_it_is(browser: "Browser", save: Save) -> None:
+    drawn = random.Random(1)
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        for _ in range(60):
+            text = "".join(drawn.choices("ab\n", k=drawn.randrange(9)))
+            page.evaluate("text => change([...text])", text)
+            lines = page.evaluate("() => [...backdrop.children].map(it => it.textContent)")
+            assert lines == re.findall(r".*\n|.*$", text)[: text.count("\n") + 1]
+            assert page.evaluate("() => spans.map(it => it.textContent).join('')") == text
+
+
+def test_the_colours_lie_under_the_characters_in_every_line(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained()), width=360) as page:
+        ready(page)
+        for text in ("", "a", "ab\n", "ab\n\n", "\n" * 30, ("ab c" * 30 + "\n") * 20):
+            page.fill("#text", text)
+            page.locator("#status", has_text=f"{len(text):,} character").wait_for()
+            below, above = page.evaluate("() => [backdrop, typed].map(it => it.scrollHeight)")
+            assert below == above
+
+
+def test_what_could_stand_at_the_caret_stays_in_sight_below_a_long_text(browser: "Browser", save: Save) -> None:
+    with opened(browser, save(untrained())) as page:
+        ready(page)
+        page.fill("#text", "ab\n" * 100)
+        page.locator("#status", has_text="300 characters").wait_for()
+        written(page, {"length": "200"})
+        last = page.evaluate("() => spans.at(-1).getBoundingClientRect().bottom")
+        shown = page.evaluate("() => box.getBoundingClientRect().bottom")
+        assert last <= shown < 900  # the window's height
+        assert page.locator("#alternatives button").first.bounding_box()["y"] < 900  # type: ignore[index]
+        page.focus("#text")
+        page.evaluate("() => typed.setSelectionRange(3, 3)")
+        page.locator("#backdrop .there").wait_for()
+        assert page.evaluate("() => spans.findIndex(it => it.className === 'there')") == 3
+
+
+def test_carriage_returns_are_kept_where_the_model_knows_them(browser: "Browser", save: Save) -> None:
+    writer = untrained("data.newline=keep", characters="ab\n\r")
+    writer.network.decoder.bias[writer.vocabulary.characters.index("\r")] = 4.0
+    with opened(browser, save(writer)) as page:
+        ready(page)
+        page.fill("#text", "a")
+        page.locator("#status", has_text="1 character").wait_for()
+        text = written(page, {"length": "40", "temperature": "1"})
+        assert "\u240d" in text
+        assert len(text) == 41
+        page.focus("#text")
+        page.keyboard.press("End")
+        page.keyboard.type("b")
+        page.locator("#status", has_text="42 characters").wait_for()
+        assert page.evaluate("() => characters.join('')") == text.replace("\u240d", "\r") + "b"
+
+
+def test_it_works_where_a_server_gives_it(browser: "Browser", save: Save) -> None:
+    path = save(untrained())
+    handler = partial(SimpleHTTPRequestHandler, directory=str(path.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with opened(browser, f"http://127.0.0.1:{server.server_port}/{path.name}") as page:
+                ready(page)
+                assert len(written(page, {"length": "40"})) >= 40
+        finally:
+            server.shutdown()
+
+
 def test_typing_while_it_writes_ends_the_writing(browser: "Browser", save: Save) -> None:
     with opened(browser, save(untrained("model.hidden_size=256"))) as page:
         ready(page)
@@ -258,7 +379,7 @@ def test_what_is_typed_in_the_middle_of_a_long_text_is_read_from_there_on(browse
         page.evaluate("() => typed.setSelectionRange(3, 3)")
         page.keyboard.type("é")  # both before the first is read
         page.locator("#status", has_text=f"{len(long) + 2:,} characters").wait_for()
-        page.locator("#alternatives .there", has_text="·").wait_for()
+        page.wait_for_function("() => bits.length === characters.length")
         found = page.evaluate("() => bits")
         spans = page.locator("#backdrop span").evaluate_all("them => them.map(it => it.textContent).join('')")
     assert np.array(found[1:]) == pytest.approx(wanted[1:], abs=1e-4)
@@ -300,6 +421,22 @@ def test_a_page_that_would_be_too_large_is_refused_with_both_sizes() -> None:
     for weights in ("float32", "int8", None):
         with pytest.raises(ParamsError, match=both):
             model_page(large, "large", weights=weights)
+
+
+def test_a_model_of_documents_is_measured_on_several() -> None:
+    writer = untrained("data.documents=files")
+    writer.network.decoder.bias[writer.vocabulary.stop_id] = 3.0
+    page = model_page(writer, "t", weights="int8")
+    match = re.search(r"measured on (\d+) characters \(documents that the model wrote itself\)", page)
+    assert match
+    assert int(match[1]) > 50  # one has three
+
+
+def test_a_model_whose_training_diverged_is_refused() -> None:
+    writer = untrained()
+    writer.network.decoder.bias[0] = math.nan
+    with pytest.raises(DivergedError, match="weights are not finite"):
+        model_page(writer, "t", weights="int8")
 
 
 def test_float32_is_taken_where_the_page_is_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,22 @@ def test_a_model_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.Cap
     missing = tmp_path / "missing.ckpt"
     assert run([str(missing), "--html", str(tmp_path / "p.html")], "export") == 2
     assert str(missing) in capsys.readouterr().err
+
+
+def test_a_form_that_cannot_be_made_leaves_the_others_unwritten(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    files = [str(tmp_path / name) for name in ("page.html", "model.onnx", "model")]
+    assert run([str(model), "--html", files[0], "--onnx", files[1], "--safetensors", files[2]], "export") == 2
+    answer = capsys.readouterr()
+    assert answer.err == "error: --onnx: ONNX needs the package onnx: pip install onnx\n"
+    assert answer.out == ""
+    assert not any(map(os.path.exists, files))
+
+
+def test_the_title_does_not_say_in_which_folder_the_model_was(model: Path, tmp_path: Path) -> None:
+    assert run([str(model), "--html", str(tmp_path / "page.html")], "export") == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "<title>best.ckpt</title>" in page
+    assert str(tmp_path) not in page
