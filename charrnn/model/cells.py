@@ -105,7 +105,7 @@ class MinGRU(nn.Module):
 class LinearRecurrence(torch.autograd.Function):
     """h_t = a_t h_{t-1} + b_t; its gradient is the same recurrence, backwards in time.
 
-    Args of `apply`: how to solve it, `recurrence_by_loop` or `recurrence_by_scan`; a and b, (seq_length, batch_size,
+    Args of `apply`: how to solve it, by one of the functions below; a and b, (seq_length, batch_size,
     hidden_size); the state before, (batch_size, hidden_size). Returns every h_t, shaped as a.
     """
 
