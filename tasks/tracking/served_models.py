@@ -37,6 +37,7 @@ class ServedModels:
         self._others: dict[str, Served] = {}
         self._ordering = threading.Lock()
         self._versions: list[Listed] = []
+        # Held while a model is loaded: two at the same time would need the memory of both.
         self._loading = threading.Lock()
         self._said = ""
 
@@ -51,7 +52,8 @@ class ServedModels:
         versions = sorted(model_versions(self._store, name), reverse=True)
         meant = f"{name}/{version}"
         if self._current is None or self._current.name != meant:
-            self._current = self._load(meant)
+            with self._loading:
+                self._current = self._load(meant)
         self._versions = [Listed(f"{name}/{number}", created) for number, created in versions]
 
     def follow(self, seconds: float = LOOK_SECONDS) -> None:
