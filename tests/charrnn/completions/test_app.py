@@ -394,19 +394,6 @@ def test_the_client_gets_our_reason(client: OpenAI) -> None:
         client.completions.create(model="tiny", prompt="a", temperature=3)
 
 
-@pytest.mark.parametrize("key", ["another", f"{TOKEN}x", "é"])
-def test_without_the_token_nothing_is_answered(key: str, address: str) -> None:
-    headers = {b"Authorization": f"Bearer {key}".encode()}
-    for path in ("/v1/models", "/", "/docs", "/openapi.json", "/metrics", "/nowhere"):
-        answer = httpx.get(f"{address}{path}", headers=headers)
-        assert answer.status_code == 401
-        assert answer.json()["error"]["type"] == "authentication_error"
-    assert httpx.get(f"{address}/v1/models").status_code == 401
-    client = OpenAI(base_url=f"{address}/v1", api_key="another", max_retries=0)
-    with client, pytest.raises(openai.AuthenticationError):
-        client.models.list()
-
-
 def test_paths_and_methods_that_there_are_not_are_said_in_the_same_form(address: str) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert httpx.get(f"{address}/nowhere", headers=headers).json()["error"]["message"] == "Not Found"
@@ -524,20 +511,6 @@ def test_a_diverged_model_is_an_error_and_the_server_goes_on() -> None:
             assert refused(address) == (500, "the model's logits are not finite: its training diverged", None)
         assert "error" in post(address, stream=True).text
         assert httpx.get(f"{address}/healthz").status_code == 200
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("fields", [{}, {"logprobs": 1}, {"logprobs": 0, "max_tokens": 0, "n": 2}])
-def test_a_text_that_fails_after_some_characters_says_so(fields: dict[str, Any], stream: bool) -> None:
-    broken = served()
-    broken.writer.network.decoder.bias.fill_(math.nan)
-    with running(create_app(OneModel(broken))) as address:
-        answer = post(address, prompt="ab", echo=True, stream=stream, **fields)
-        assert httpx.get(f"{address}/healthz").status_code == 200
-    last = answer.text.removeprefix("data: ").strip().rpartition("data: ")[2] if stream else answer.text
-    assert json.loads(last)["error"]["message"] == "the model's logits are not finite: its training diverged"
-    assert answer.status_code == (200 if stream else 500)
-    assert ('"text":"a' in answer.text) == stream
 
 
 def test_a_score_of_a_diverged_model_is_an_error_in_the_same_form() -> None:

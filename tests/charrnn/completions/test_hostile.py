@@ -4,19 +4,16 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from charrnn.completions import server
 from charrnn.completions.app import create_app
-from charrnn.completions.guards import MAX_BODY, Bodies
 from charrnn.completions.protocol import MAX_LENGTH
 from charrnn.completions.shelf import OneModel
 from tests.charrnn.completions.models import figures, running, served, until, until_idle
-
-HEAD = "POST /v1/completions HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+from tests.charrnn.completions.sockets import HEAD, connected, is_answered, until_closed, until_it_has
 
 
 @pytest.fixture
@@ -26,38 +23,9 @@ def address() -> Iterator[str]:
         yield address
 
 
-@contextmanager
-def connected(address: str) -> Iterator[socket.socket]:
-    host, _, port = address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        yield connection
-
-
 def asked(connection: socket.socket, **fields: object) -> None:
     body = json.dumps(fields)
     connection.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-
-
-def until_closed(connection: socket.socket) -> bytes:
-    """Return all that comes."""
-    parts = []
-    while part := connection.recv(65536):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def until_it_has(wanted: bytes, connection: socket.socket) -> bytes:
-    """Return what comes until it has `wanted`."""
-    received = bytearray()
-    while wanted not in received[-1000:]:
-        part = connection.recv(1 << 20)
-        assert part, received
-        received += part
-    return bytes(received)
-
-
-def is_answered(address: str) -> bool:
-    return httpx.post(f"{address}/v1/completions", json={"prompt": "a"}).status_code == 200
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -151,17 +119,6 @@ def test_who_takes_a_little_at_a_time_is_not_given_up(monkeypatch: pytest.Monkey
             received += len(part)
 
 
-def test_who_sends_a_body_byte_by_byte_holds_no_place_and_is_given_up() -> None:
-    app = Bodies(create_app(OneModel(served()), places=1, queue=0), seconds=0.5)
-    with running(app) as address, connected(address) as connection:
-        connection.sendall(f"{HEAD}Content-Length: 100\r\n\r\n{{".encode())
-        assert is_answered(address)
-        assert figures(address)["charrnn_texts_running"] == 0
-        answer = until_closed(connection)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body must arrive within 0.5 seconds" in answer
-
-
 def test_who_sends_the_head_byte_by_byte_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
     with connected(address) as connection:
@@ -172,20 +129,6 @@ def test_who_sends_the_head_byte_by_byte_is_given_up(address: str, monkeypatch: 
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         connection.sendall(b"POST")  # on the same connection
         until_closed(connection)
-    assert is_answered(address)
-
-
-@pytest.mark.parametrize("declared", [True, False])
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(declared: bool, address: str) -> None:
-    with connected(address) as connection:
-        if declared:
-            connection.sendall(f"{HEAD}Content-Length: {MAX_BODY + 1}\r\n\r\n".encode())
-        else:
-            connection.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
-            for _ in range(MAX_BODY // 65536 + 1):
-                connection.sendall(b"10000\r\n" + b"a" * 65536 + b"\r\n")
-        answer = until_it_has(f"the body must have at most {MAX_BODY} bytes".encode(), connection)
-    assert answer.startswith(b"HTTP/1.1 413 ")
     assert is_answered(address)
 
 
