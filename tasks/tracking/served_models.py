@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from charrnn.completions.faults import in_one_line
 from charrnn.completions.shelf import Listed, NoModelError, Served, UnknownModelError
 from charrnn.errors import CharrnnError
 from tasks.tracking.mlflow import Store, find_version, model_versions
@@ -113,7 +114,7 @@ class ServedModels:
                 self._say(str(error))
             except Exception as error:
                 # Whatever it is, this thread goes on: else the name would not be followed any more, and nobody told.
-                self._say(f"cannot follow {self._wanted}: {error!r}")
+                self._say(f"cannot follow {self._wanted}: {in_one_line(error)}")
             else:
                 self._said = ""
                 if self._current is not before and self._current is not None:

@@ -446,7 +446,7 @@ def test_a_server_that_stops_is_healthy_not_ready_and_takes_nothing_new() -> Non
         assert httpx.get(f"{address}/healthz").status_code == 200
 
 
-def test_a_server_that_has_failed_says_so_everywhere() -> None:
+def test_a_server_that_has_failed_says_so_everywhere(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(OneModel(MODEL))
     with running(app) as address:
         prime = Prime(MODEL.writer, [Text(SamplingOptions(), 5)])
@@ -461,6 +461,9 @@ def test_a_server_that_has_failed_says_so_everywhere() -> None:
         ):
             assert (answer.status_code, answer.json()["error"]["type"]) == (status, "server_error")
             assert answer.json()["error"]["message"] == "the server has failed"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("error     the engine has stopped: ")
+    assert record.exc_info is None  # it is one line
 
 
 def test_a_fault_of_the_program_is_said_in_the_same_form_and_in_one_line_on_standard_error(
