@@ -1,6 +1,5 @@
-"""A load of many clients for a long time, with locust (https://locust.io), which no extra installs.
+"""A load of many clients for a long time, with locust (https://locust.io).
 
-    pip install --constraint constraints.txt locust
     charrnn serve charrnn@champion &
     locust --locustfile benchmarks/locustfile.py --headless --users 64 --run-time 10m --host http://127.0.0.1:8000
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -329,6 +330,8 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     cause = error.__cause__  # of a body that is not even wrong JSON
     message = f"the body is not JSON: {_unread(cause)}" if cause is not None else error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:  # such as /v1/chat/completions
+        message = f"{request.url.path[:100]}: there is no such path; texts are written by POST /v1/completions"
     answer = RequestError(error.status_code, message)
     return Json(answer.body, answer.status, dict(error.headers or {}))
 

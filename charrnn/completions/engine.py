@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from charrnn.completions.batch import Batch, Prime
+from charrnn.completions.faults import in_one_line
 from charrnn.completions.text import Text
 from charrnn.errors import DivergedError
 
@@ -156,8 +157,8 @@ class Engine:
         failure = STOPPING
         try:
             self._loop()
-        except Exception:
-            logger.exception("error     the engine has stopped")
+        except Exception as error:
+            logger.error("error     the engine has stopped: %s", in_one_line(error))
             failure = FAILED
         finally:
             with self._changed:

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from charrnn.completions.faults import in_one_line
 from charrnn.completions.shelf import Listed, NoModelError, Served, UnknownModelError
 from charrnn.errors import CharrnnError
 from tasks.tracking.mlflow import Store, find_version, model_versions
@@ -37,6 +38,7 @@ class ServedModels:
         self._others: dict[str, Served] = {}
         self._ordering = threading.Lock()
         self._versions: list[Listed] = []
+        # Held while a model is loaded: two at the same time would need the memory of both.
         self._loading = threading.Lock()
         self._said = ""
 
@@ -51,7 +53,8 @@ class ServedModels:
         versions = sorted(model_versions(self._store, name), reverse=True)
         meant = f"{name}/{version}"
         if self._current is None or self._current.name != meant:
-            self._current = self._load(meant)
+            with self._loading:
+                self._current = self._load(meant)
         self._versions = [Listed(f"{name}/{number}", created) for number, created in versions]
 
     def follow(self, seconds: float = LOOK_SECONDS) -> None:
@@ -111,7 +114,7 @@ class ServedModels:
                 self._say(str(error))
             except Exception as error:
                 # Whatever it is, this thread goes on: else the name would not be followed any more, and nobody told.
-                self._say(f"cannot follow {self._wanted}: {error!r}")
+                self._say(f"cannot follow {self._wanted}: {in_one_line(error)}")
             else:
                 self._said = ""
                 if self._current is not before and self._current is not None:

@@ -114,7 +114,11 @@ def find_version(store: Store, wanted: str) -> tuple[str, str]:
 def model_versions(store: Store, name: str) -> list[tuple[int, int]]:
     """Return each version of model `name` and when it was made (Unix time, s). Raises TrackingError."""
     versions = store.ask(MlflowClient.search_model_versions, f"name = '{name}'")
-    return [(int(item.version), int(item.creation_timestamp / 1000)) for item in versions]
+    try:
+        return [(int(item.version), int(item.creation_timestamp / 1000)) for item in versions]
+    except (TypeError, ValueError):
+        found = redact(store.uri)
+        raise TrackingError(f"model {name}: {found} answers with a version that has no number or no time") from None
 
 
 def alias_version(store: Store, name: str, alias: str) -> str:

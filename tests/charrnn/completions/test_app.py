@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 from openai import OpenAI
 
 from charrnn.completions.app import create_app
-from charrnn.completions.batch import Prime
+from charrnn.completions.batch import Batch, Prime
 from charrnn.completions.engine import Job
 from charrnn.completions.orders import MAX_TOKENS, Order, order
 from charrnn.completions.protocol import (
@@ -26,6 +27,7 @@ from charrnn.completions.protocol import (
 from charrnn.completions.shelf import OneModel, Served
 from charrnn.completions.text import Text
 from charrnn.config.sampling_options import SamplingOptions
+from charrnn.config.schema import DataParams
 from charrnn.evaluation.surprisal import score_text
 from charrnn.generation.sampling import sample
 from tests.charrnn.completions.models import figures, running, served, until, until_idle
@@ -244,6 +246,46 @@ def test_whatever_a_prompt_holds_the_server_answers(address: str) -> None:
         assert post(address, prompt=prompt, echo=True).status_code == 200
 
 
+def test_lone_surrogates_are_characters_that_the_model_has_never_seen(address: str) -> None:
+    for text in ("\ud800", "a\udfffb"):
+        answer = post(address, prompt=text, user=text, stop=text)
+        assert answer.status_code == 200
+        assert len(answer.json()["warnings"]) == 2
+        assert post(address, prompt="a", stop=[text]).status_code == 200
+        assert post(address, "/score", text=text).json()["unknown"] == 1
+        for path, fields in (("/v1/completions", {"prompt": text}), ("/score", {"text": text})):
+            assert "has never seen" in refused(address, path, **fields, strict=True)[1]
+
+
+def test_limits_hold_for_texts_as_the_model_reads_them() -> None:
+    composed = served()
+    reads = replace(composed.writer, data=DataParams(unicode_form="NFKC"))  # of which one ligature makes two letters
+    with running(create_app(OneModel(replace(composed, writer=reads, batch=Batch(reads))))) as address:
+        for path, fields, message in (
+            (
+                "/v1/completions",
+                {"prompt": "\ufb00" * (MAX_PROMPT // 2 + 1)},
+                f"prompt: must have at most {MAX_PROMPT} characters, has {MAX_PROMPT + 2} as the model reads it",
+            ),
+            (
+                "/v1/completions",
+                {"prompt": "\ufb00" * (MAX_RATED // 2), "echo": True, "logprobs": 0, "max_tokens": 1},
+                f"logprobs: an answer may have {MAX_RATED} characters with log-probabilities, got {MAX_RATED + 1}",
+            ),
+            (
+                "/v1/completions",
+                {"stop": "\ufb00" * 501},
+                "stop: must have at most 1000 characters, has 1002 as the model reads it",
+            ),
+            (
+                "/score",
+                {"text": "\ufb00" * (MAX_SCORED // 2 + 1)},
+                f"text: must have at most {MAX_SCORED} characters, has {MAX_SCORED + 2} as the model reads it",
+            ),
+        ):
+            assert refused(address, path, **fields)[:2] == (400, message)
+
+
 def test_whatever_a_field_holds_the_reason_can_be_sent(address: str) -> None:
     for fields in ({"temperature": "\ud800"}, {"\ud800": 1}, {"model": "\ud800"}, {"logit_bias": {"\ud800": 1}}):
         assert post(address, **fields).status_code in (400, 404)
@@ -315,8 +357,10 @@ def test_what_cannot_be_done_is_refused_by_name(fields: dict[str, Any], message:
         (b"[]", "the body must be a map of parameters, got []"),
         (b'{"temperature": NaN}', "temperature: must be a finite number, got NaN"),
         (b'{"temperature": -Infinity}', "temperature: must be a finite number, got -Infinity"),
-        (b'{"prompt": ' + b"[" * 100_000, ""),
-        (b"\xff\xfe", ""),
+        (b'{"prompt": ' + b"[" * 100_000, "the body is not JSON: it is nested too deeply"),
+        (b'{"prompt": "\xff"}', "the body is not JSON: it is not UTF-8 text"),
+        (b'{"seed": ' + b"1" * 6000 + b"}", "the body is not JSON: it has a number with too many digits"),
+        (b"\xff\xfe", "the body is not JSON: Expecting value"),
     ],
 )
 def test_a_body_that_is_none_is_refused(body: bytes, message: str, address: str) -> None:
@@ -325,6 +369,15 @@ def test_a_body_that_is_none_is_refused(body: bytes, message: str, address: str)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"].startswith(message)
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_declared_as_json_is_refused_by_its_header(kind: str | None, address: str) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"} | ({} if kind is None else {"Content-Type": kind})
+    for path in ("/v1/completions", "/score"):
+        answer = httpx.post(f"{address}{path}", content=b'{"prompt": "a"}', headers=headers)
+        message = f'Content-Type: must be application/json, got "{kind or ""}"'
+        assert (answer.status_code, answer.json()["error"]["message"]) == (400, message)
 
 
 def test_an_unknown_model_is_not_found(client: OpenAI) -> None:
@@ -343,7 +396,9 @@ def test_the_client_gets_our_reason(client: OpenAI) -> None:
 
 def test_paths_and_methods_that_there_are_not_are_said_in_the_same_form(address: str) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    assert httpx.get(f"{address}/nowhere", headers=headers).json()["error"]["message"] == "Not Found"
+    assert httpx.get(f"{address}/nowhere", headers=headers).json()["error"]["message"] == (
+        "/nowhere: there is no such path; texts are written by POST /v1/completions"
+    )
     answer = httpx.delete(f"{address}/score", headers=headers)
     assert (answer.status_code, answer.json()["error"]["message"]) == (405, "Method Not Allowed")
     assert answer.headers["Allow"] == "POST"
@@ -369,7 +424,8 @@ def test_a_score_is_that_of_the_library(address: str) -> None:
     assert post(address, "/score", text="abc", surprisal=False).json()["surprisal"] is None
     assert post(address, "/score", text="").json()["bits_per_char"] is None
     assert refused(address, "/score", text="☃", strict=True)[0] == 400
-    assert refused(address, "/score", text="a" * (MAX_SCORED + 1))[0] == 400
+    too_long = f"text: must have at most {MAX_SCORED} characters, has {MAX_SCORED + 1}"
+    assert refused(address, "/score", text="a" * (MAX_SCORED + 1)) == (400, too_long, "text")
     assert refused(address, "/score") == (400, "text: must be given", "text")
 
 
@@ -392,7 +448,7 @@ def test_a_server_that_stops_is_healthy_not_ready_and_takes_nothing_new() -> Non
         assert httpx.get(f"{address}/healthz").status_code == 200
 
 
-def test_a_server_that_has_failed_says_so_everywhere() -> None:
+def test_a_server_that_has_failed_says_so_everywhere(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(OneModel(MODEL))
     with running(app) as address:
         prime = Prime(MODEL.writer, [Text(SamplingOptions(), 5)])
@@ -407,13 +463,22 @@ def test_a_server_that_has_failed_says_so_everywhere() -> None:
         ):
             assert (answer.status_code, answer.json()["error"]["type"]) == (status, "server_error")
             assert answer.json()["error"]["message"] == "the server has failed"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("error     the engine has stopped: ")
+    assert record.exc_info is None  # it is one line
 
 
-def test_a_fault_of_the_program_is_said_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_program_is_said_in_the_same_form_and_in_one_line_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     shelf = OneModel(MODEL)
     monkeypatch.setattr(shelf, "at_hand", None)  # which cannot be called
     with running(create_app(shelf)) as address:
         assert refused(address) == (500, "the server has failed", None)
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("error     Exception in ASGI application: TypeError: ")
+    assert "(app.py:" in err
 
 
 def test_what_a_request_asks_for_is_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -73,6 +74,49 @@ def test_who_does_not_read_holds_nobody() -> None:
         received = until_it_has(b"[DONE]", connection)
     assert len(received) > 10_000_000
     assert received.count(b'"finish_reason":"length"') == texts
+
+
+@pytest.mark.parametrize("what", ["stream", "document", "pages"])
+def test_who_takes_nothing_for_too_long_is_given_up(
+    what: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server, "TAKE_SECONDS", 0.2)
+    lost: list[object] = []
+    connection_lost = server._ImpatientProtocol.connection_lost
+
+    def lose(protocol: server._ImpatientProtocol, why: Exception | None) -> None:
+        lost.append(protocol)
+        connection_lost(protocol, why)
+
+    monkeypatch.setattr(server._ImpatientProtocol, "connection_lost", lose)
+    with running(create_app(OneModel(served()))) as address, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(30)
+        host, _, port = address.removeprefix("http://").partition(":")
+        connection.connect((host, int(port)))
+        if what == "pages":
+            connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: here\r\n\r\n" * 500)
+        else:
+            asked(connection, prompt="😀" * 9000, n=100, max_tokens=50, echo=True, stream=what == "stream")
+        until(lambda: lost, 30)
+        until_idle(address)
+        assert is_answered(address)
+    assert capfd.readouterr().err == ""
+
+
+def test_who_takes_a_little_at_a_time_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "TAKE_SECONDS", 0.5)
+    with running(create_app(OneModel(served()))) as address, connected(address) as connection:
+        asked(connection, prompt="😀" * 9000, n=100, max_tokens=50, echo=True)
+        received = 0
+        for _ in range(20):
+            received += len(connection.recv(400_000))
+            time.sleep(0.1)
+        head = 200
+        while received < 100 * 9000 * 12 + head:
+            part = connection.recv(1 << 20)
+            assert part
+            received += len(part)
 
 
 def test_who_sends_the_head_byte_by_byte_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +80,39 @@ def test_a_client_that_holds_its_connection_does_not_hold_the_end(checkpoint: Pa
             assert server.ended() == (0, "")
 
 
+SLOW = """
+import sys, time
+from pathlib import Path
+import charrnn.completions.app as app
+from flows.cli.app import app as command
+begun, *arguments = sys.argv[1:]
+app.score_answer = lambda *_: (Path(begun).touch(), time.sleep(600))
+sys.argv = ["charrnn", "serve", *arguments]
+command()
+"""
+
+
+def test_work_that_does_not_end_does_not_hold_the_end(checkpoint: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    command = [sys.executable, "-c", SLOW, str(begun), str(checkpoint), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT)
+    try:
+        assert process.stdout is not None
+        server = Serving(process, process.stdout.readline())
+        with ThreadPoolExecutor(8) as clients:
+            url = f"{server.address}/score"
+            answers = [clients.submit(httpx.post, url, json={"text": "abc"}, timeout=60) for _ in range(8)]
+            while not begun.exists():
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.terminate()
+            assert {answer.result().status_code for answer in answers} == {503}
+        assert server.ended() == (0, "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_the_token_comes_from_a_file_or_the_environment_and_is_shown_nowhere(checkpoint: Path, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-a-file\n", encoding="utf-8")
@@ -120,6 +155,9 @@ def test_a_port_that_is_in_use_is_said_in_one_line(checkpoint: Path) -> None:
         (["last", "--port", "70000"], "--port: must be 0 to 65535, got 70000"),
         (["last", "--wait"], "--wait: only with a registered model, got last"),
         (["last", "--host", "256.0.0.1", "--port", "0"], "--host 256.0.0.1: Name or service not known"),
+        (["last", "--host", "\udcff"], "--host \\xff: must be a host name or an address"),
+        (["last", "--host", "a" * 300], f"--host {'a' * 80}: must be a host name or an address"),
+        (["last", "--host", "a..b"], "--host a..b: must be a host name or an address"),
         (["nobody.ckpt", "--port", "0"], "nobody.ckpt: cannot read checkpoint: No such file or directory"),
         (["last", "--api-key-file", "nobody"], "nobody: cannot read the token: No such file or directory"),
     ],

@@ -1,14 +1,17 @@
 """Registered models, found by name, version and alias."""
 
+import json
 import os
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from charrnn.errors import TrackingError
-from tasks.tracking.mlflow import Store, download_model
+from tasks.tracking.mlflow import Store, download_model, find_version
 from tests.tasks.tracking.places import one_line
 from tests.workplace import Finished
 
@@ -50,3 +53,29 @@ def test_registering_a_model_does_not_change_the_store_of_the_next_run(finished:
     assert finished.summary.model_version
     assert not mlflow.is_tracking_uri_set()
     assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+class _NoRegistry(BaseHTTPRequestHandler):
+    """Answers every question about a model with one version that has no number."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"model_versions": [{"name": "a", "version": "y", "creation_timestamp": 1}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_is_no_registry_is_an_error_that_names_it() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NoRegistry) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        try:
+            with pytest.raises(TrackingError) as error:
+                find_version(Store(address), "a")
+        finally:
+            server.shutdown()
+    assert str(error.value) == f"model a: {address} answers with a version that has no number or no time"
