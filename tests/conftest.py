@@ -90,4 +90,4 @@ def finished(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> "Finishe
     text = folder / "a play.txt"
     text.write_text(made_up_play(60_000), encoding="utf-8")
     workplace = Workplace(folder, text, api_url)
-    return Finished(workplace, pipeline(overlays=[str(SMOKE)], overrides=workplace.overrides))
+    return Finished(workplace, pipeline(overlays=[str(SMOKE)], overrides=[*workplace.overrides, "report.seconds=10"]))

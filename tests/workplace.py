@@ -47,6 +47,7 @@ class Workplace:
             f"data.directory={self.data_folder}",
             f"tracking.uri={self.uri}",
             "tasks.retries=0",
+            "report.seconds=0",  # seconds of computing: a test that is about the report asks for it
         ]
 
     @property

@@ -180,7 +180,8 @@ class Stack:
 
     def start(self, *overrides: str) -> str:
         """Start a smoke run of `pipeline/manual`; return the id of its flow run."""
-        texts = [f"data.sources=['{self.folder}/a play.txt']", f"data.directory={self.folder}/data", *overrides]
+        texts = [f"data.sources=['{self.folder}/a play.txt']", f"data.directory={self.folder}/data"]
+        texts += ["report.seconds=0", *overrides]
         deployment = httpx.get(f"{self.prefect}/api/deployments/name/pipeline/manual").json()["id"]
         parameters = {"overlays": ["params/smoke.yaml"], "overrides": texts}
         made = httpx.post(

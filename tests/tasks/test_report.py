@@ -27,7 +27,7 @@ def test_a_report_that_fails_does_not_fail_the_run(
 
     monkeypatch.setattr("tasks.report.measure", fail)
     with caplog.at_level("INFO", logger="charrnn"):
-        answer = call(*workplace.options, "--set", "training.max_steps=5", "--quiet")
+        answer = call(*workplace.options, "--set", "training.max_steps=5", "--set", "report.seconds=10", "--quiet")
     assert answer.code == 0, answer.err
     assert [one for one in caplog.messages if "report" in one] == [
         "warning   there is no report: a fault of the report"
@@ -44,7 +44,7 @@ def test_a_report_that_fails_does_not_fail_the_run(
 def test_no_report_is_made_where_none_is_wanted_or_there_is_no_text_for_it(
     workplace: Workplace, caplog: pytest.LogCaptureFixture, setting: list[str]
 ) -> None:
-    given = [part for text in [*setting, "training.max_steps=5"] for part in ("--set", text)]
+    given = [part for text in ["report.seconds=10", *setting, "training.max_steps=5"] for part in ("--set", text)]
     answer = call(*workplace.options, *given, "--quiet")
     assert answer.code == 0, answer.err
     assert not [one for one in caplog.messages if "warning" in one and "report" in one]
