@@ -23,7 +23,7 @@ def checkpoint(finished: Finished) -> str:
 
 def test_a_run_has_a_page_with_all_sections(finished: Finished, browser: "Browser", tmp_path: Path) -> None:
     path = tmp_path / "pages" / "page.html"
-    answer = captured("report", finished.run_id, "--output", str(path), *QUICK, *finished.workplace.places)
+    answer = captured("report", finished.run_id, "--output", str(path), *finished.workplace.places, *QUICK)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith(f"{path}: 0.")
     assert "bits per character on the text that was read" in answer.out
@@ -40,7 +40,7 @@ def test_a_run_has_a_page_with_all_sections(finished: Finished, browser: "Browse
 @pytest.mark.parametrize("wanted", ["charrnn", "charrnn@champion"])
 def test_a_registered_model_has_the_curves_of_its_run(finished: Finished, tmp_path: Path, wanted: str) -> None:
     path = tmp_path / "page.html"
-    answer = captured("report", wanted, "--output", str(path), *QUICK, *finished.workplace.places)
+    answer = captured("report", wanted, "--output", str(path), *finished.workplace.places, *QUICK)
     assert (answer.code, answer.err) == (0, "")
     assert '"baselines":[["unigram"' in path.read_text("utf-8")
 
