@@ -45,7 +45,7 @@ const answers = {
     if (place > reader.text.length) return { characters: null };
     const found = reader.at(place);
     if (found === null) return { characters: [] };
-    const order = Array.from(found.keys()).sort((a, b) => found[b] - found[a]).slice(0, ALTERNATIVES);
+    const order = Array.from(found.keys()).filter((id) => id !== reader.forbidden).sort((a, b) => found[b] - found[a]).slice(0, ALTERNATIVES);
     const there = place < reader.text.length ? reader.id(reader.text[place]) : null;
     if (there !== null && !order.includes(there)) order.push(there);
     const characters = order.map((id) => ({
