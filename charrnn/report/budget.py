@@ -13,8 +13,9 @@ GROWTH = 4
 def largest(make: Callable[[int], T], most: int, fewest: int, until: float) -> T:
     """Return what `make` returns for the largest size that can be afforded, after trying smaller ones.
 
-    How fast something is on a machine that others use is known only while it is done: each size is tried where, at the
-    speed of the one before, it would be done in time.
+    How fast something is on a machine that others use is known only while it is done: each size is tried where it would
+    be done in time, as far as those before it tell. After one, all of its time is taken to grow with the size; after
+    two, what they have in common is taken to stay.
 
     Args:
         make: size -> result, in a time that grows no faster than the size.
@@ -25,10 +26,14 @@ def largest(make: Callable[[int], T], most: int, fewest: int, until: float) -> T
     sizes = [max(1, most)]
     while sizes[0] >= GROWTH * fewest:
         sizes.insert(0, sizes[0] // GROWTH)
+    before: float | None = None
     for size in sizes:
         began = time.monotonic()
         made = make(size)
         now = time.monotonic()
-        if now + GROWTH * (now - began) > until:
+        took = now - began
+        next_takes = GROWTH * took if before is None else took + GROWTH * max(0.0, took - before)
+        if now + next_takes > until:
             break
+        before = took
     return made

@@ -37,7 +37,7 @@
 
   document.getElementById("surprisal-full").textContent = String(FULL_BITS);
   document.getElementById("surprisal-missing").textContent = data.missing ||
-    `The ${data.order}-gram beside it was counted on the ${data.counted < data.training ? "last " : ""}${data.counted.toLocaleString("en")} of the ${data.training.toLocaleString("en")} characters of the training text.`;
+    `The ${data.order}-gram, whose figure stands under the text, was counted on ${data.counted < data.training ? `the last ${data.counted.toLocaleString("en")} of the` : "all"} ${data.training.toLocaleString("en")} characters of the training text.`;
   const passages = [[`A typical one (${data.heldOut})`, data.typical]];
   data.costliest.forEach((passage, number) => passages.push([`Costs most (${number + 1})`, passage]));
   data.cheapest.forEach((passage, number) => passages.push([`Costs least (${number + 1})`, passage]));

@@ -59,6 +59,15 @@ def written(page: "Page", options: dict[str, str]) -> str:
     return shown_text(page)
 
 
+def begin_to_write(page: "Page") -> None:
+    """Let the page write more than it can while a test runs; return when it has begun."""
+    ready(page)
+    page.fill("#length", "100000")
+    page.click("#write")
+    page.locator("#write", has_text="Stop").wait_for()
+    page.wait_for_timeout(100)
+
+
 @pytest.mark.parametrize(("cell", "shape"), KINDS)
 def test_the_page_scores_as_python_does(browser: "Browser", save: Save, cell: str, shape: str) -> None:
     writer = untrained_kind(cell, shape)
@@ -211,11 +220,7 @@ def test_the_alternatives_are_the_likeliest_with_their_probabilities(browser: "B
 
 def test_writing_stops_when_it_is_asked_to_and_keeps_what_is_there(browser: "Browser", save: Save) -> None:
     with opened(browser, save(untrained("model.hidden_size=256"))) as page:
-        ready(page)
-        page.fill("#length", "100000")
-        page.click("#write")
-        page.locator("#write", has_text="Stop").wait_for()
-        page.wait_for_timeout(100)
+        begin_to_write(page)
         page.keyboard.press("Escape")
         page.locator("#write", has_text="Write on").wait_for()
         text = shown_text(page)
@@ -343,11 +348,7 @@ def test_it_works_where_a_server_gives_it(browser: "Browser", save: Save) -> Non
 
 def test_typing_while_it_writes_ends_the_writing(browser: "Browser", save: Save) -> None:
     with opened(browser, save(untrained("model.hidden_size=256"))) as page:
-        ready(page)
-        page.fill("#length", "100000")
-        page.click("#write")
-        page.locator("#write", has_text="Stop").wait_for()
-        page.wait_for_timeout(100)
+        begin_to_write(page)
         page.focus("#text")
         page.keyboard.type("c")
         page.locator("#write", has_text="Write on").wait_for()

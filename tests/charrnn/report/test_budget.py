@@ -29,6 +29,17 @@ def test_a_size_that_would_not_be_done_in_time_is_not_tried(monkeypatch: pytest.
     assert clock.now <= 102
 
 
+def test_time_that_every_size_takes_is_not_taken_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, speed=1000)
+
+    def make(size: int) -> int:
+        clock.now += 0.5  # 0.6, 0.9 and 2.1 s
+        return clock.make(size)
+
+    assert largest(make, 1600, 100, until=103.7) == 1600
+    assert largest(make, 1600, 100, until=clock.now + 3.5) == 400
+
+
 def test_a_machine_that_becomes_slow_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, speed=1000)
 
