@@ -34,7 +34,8 @@ def test_a_run_has_a_page_with_all_sections(finished: Finished, browser: "Browse
         assert page.locator("#history-body svg.chart").count() == 1
         assert page.locator("#samples-step").get_attribute("max") == "2"
         assert page.locator("#copying-body mark").count() > 0
-        assert page.locator("#surprisal-missing").inner_text().startswith("The 5-gram beside it was counted on ")
+        counted = page.locator("#surprisal-missing").inner_text()
+        assert counted.startswith("The 5-gram, whose figure stands under the text, was counted on all ")
 
 
 @pytest.mark.parametrize("wanted", ["charrnn", "charrnn@champion"])
