@@ -97,6 +97,9 @@ def follow(place: Launched, *, quiet: bool = False) -> NoReturn:
 
 
 def _follow(place: Launched) -> None:
+    # What waits for rank 0 does not look for signals.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     store = await_leader(open_store(place), place.rank)
     ranks = Ranks(store, place.rank, place.size, on_lost=lambda reason: _end(RankError.exit_code))
     # From here on a stop is rank 0's to be asked for: Ctrl-C in a terminal and torchrun's SIGTERM reach both.

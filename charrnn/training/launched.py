@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from charrnn.config.schema import TrainingParams
 from charrnn.errors import ParamsError
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -74,6 +75,15 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
         has_store=environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
         restarts=_number(environment, "TORCHELASTIC_RESTART_COUNT", 0),
     )
+
+
+def check_processes(training: TrainingParams, place: Launched) -> None:
+    """Check that the launcher has started as many processes as are asked for. Raises ParamsError."""
+    if training.processes != place.size:
+        raise ParamsError(
+            f"training.processes: must be {place.size}, the processes that the launcher has started, or left out, "
+            f"got {training.processes}"
+        )
 
 
 def _number(environment: Mapping[str, str], name: str, missing: int | None = None) -> int:

@@ -19,12 +19,12 @@ import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, start_processes
 from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
-from charrnn.config.schema import Params, TrainingParams
+from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, CorpusError, ParamsError, RankError
 from charrnn.training.device import choose_precision
 from charrnn.training.follower import Assignment, Opened
-from charrnn.training.launched import Launched, launched
+from charrnn.training.launched import Launched, check_processes, launched
 from charrnn.training.ranks import Ranks
 from charrnn.training.session import Session
 from charrnn.training.store import await_followers, open_store, serve_store
@@ -44,7 +44,8 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
         RankError: another process has ended or cannot be reached, now or while the block runs.
     """
     training, place = params.training, launched()
-    check_processes(training, place)
+    if place is not None:
+        check_processes(training, place)
     if training.processes == 1:
         yield
         return
@@ -78,15 +79,6 @@ def _explain(check: Callable[[], None]) -> None:
     while time.monotonic() < until:
         check()
         time.sleep(0.02)
-
-
-def check_processes(training: TrainingParams, place: Launched | None) -> None:
-    """Check that a launcher has started as many processes as are asked for. Raises ParamsError."""
-    if place is not None and training.processes != place.size:
-        raise ParamsError(
-            f"training.processes: must be {place.size}, the processes that the launcher has started, or left out, "
-            f"got {training.processes}"
-        )
 
 
 def _check_opened(others: list[Opened], dataset: Dataset) -> None:
