@@ -93,8 +93,8 @@ def _pipeline(
 ) -> Summary:
     started = time.monotonic()
     place = launched()
-    if place is not None and place.has_store and (again := noted_run(place)):
-        resume, init_from = again, None
+    if place is not None and place.has_store and (earlier := noted_run(place)):
+        resume, init_from = earlier, None
     params, run, parent = _prepare(overlays, overrides, resume, init_from)
     known = parent.checkpoint.vocabulary.characters if parent else ""
     origin = parent.origin if parent else None

@@ -1,5 +1,6 @@
 """Which failures are worth a second try, and the options every task of the flow takes from the parameters."""
 
+import logging
 from typing import Any
 
 from prefect import Task
@@ -9,6 +10,8 @@ from charrnn.config.schema import TaskParams
 from charrnn.errors import CharrnnError, RankError
 from charrnn.training.launched import launched
 
+logger = logging.getLogger("charrnn")
+
 
 def worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Whether a failed task may succeed when it is tried again: not when the input is wrong or the loss diverged.
@@ -16,8 +19,9 @@ def worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -
     Processes that the task started, and of which one has ended, are started again; those of a launcher it starts again.
     """
     error = state.result(raise_on_failure=False)
-    if isinstance(error, RankError):
-        return launched() is None
+    if isinstance(error, RankError) and launched() is None:
+        logger.warning("warning   %s: the training starts again", error)
+        return True
     return not isinstance(error, CharrnnError)
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import torch.distributed as dist
+from torch._C._distributed_c10d import Store
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, start_processes
 from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
@@ -96,7 +96,7 @@ def _check_opened(others: list[Opened], dataset: Dataset) -> None:
 
 
 @contextmanager
-def _followers(size: int, place: Launched | None) -> Iterator[tuple[dist.Store, Callable[[], None]]]:
+def _followers(size: int, place: Launched | None) -> Iterator[tuple[Store, Callable[[], None]]]:
     """Have the other processes while the block runs: those of the launcher, or else ones that are started here.
 
     Yields:
@@ -112,7 +112,7 @@ def _followers(size: int, place: Launched | None) -> Iterator[tuple[dist.Store, 
         for rank, handler in enumerate(started.subprocess_handlers.values(), start=1):
             if (code := handler.proc.poll()) is not None:
                 how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has ended with exit code {code}"
-                raise RankError(f"rank {rank} of this training {how}; go on from the last checkpoint")
+                raise RankError(f"rank {rank} of this training {how}; its last checkpoint is kept")
 
     try:
         yield store, check

@@ -14,6 +14,7 @@ from enum import IntEnum
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import Store
 
 from charrnn.errors import RankError
 
@@ -65,7 +66,7 @@ class Ranks:
 
     def __init__(
         self,
-        store: dist.Store,
+        store: Store,
         rank: int,
         size: int,
         on_lost: Callable[[str], None] | None = None,

@@ -90,7 +90,8 @@ def _add_up(ranks: Ranks, weights: Sequence[Tensor], nll: Tensor) -> Tensor:
     *gradients, summed = flat.split([*(tensor.numel() for tensor in weights), 1])
     for tensor, gradient in zip(weights, gradients, strict=True):
         tensor.grad = gradient.view_as(tensor)
-    return summed[0]
+    total: Tensor = summed[0]
+    return total
 
 
 def _restarted(hidden: State, probability: float, state: TrainState) -> State:

@@ -11,7 +11,8 @@ from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
-import torch.distributed as dist
+# PyTorch documents them as of torch.distributed, which exports them where it was built with it.
+from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from charrnn.errors import ParamsError, RankError
 from charrnn.training.launched import Launched
@@ -22,7 +23,7 @@ _RUN = "charrnn/run"
 _LOOK = 0.05
 
 
-def open_store(place: Launched) -> dist.Store:
+def open_store(place: Launched) -> Store:
     """Return the store of the processes that were launched with this one; rank 0 keeps it where no launcher does.
 
     Raises:
@@ -32,7 +33,7 @@ def open_store(place: Launched) -> dist.Store:
     if place.rank == 0 and not place.has_store:
         return serve_store(place.host, place.port)
     try:
-        return dist.TCPStore(
+        return TCPStore(
             place.host, place.port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=START_PATIENCE)
         )
     except RuntimeError:
@@ -41,7 +42,7 @@ def open_store(place: Launched) -> dist.Store:
         ) from None
 
 
-def serve_store(host: str, port: int = 0) -> dist.TCPStore:
+def serve_store(host: str, port: int = 0) -> TCPStore:
     """Keep a store at `host` and `port`, 0 for a free one. Raises ParamsError where that cannot be listened at."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -53,7 +54,7 @@ def serve_store(host: str, port: int = 0) -> dist.TCPStore:
             f"MASTER_ADDR {host}, MASTER_PORT {port}: rank 0 cannot listen there: {error.strerror or error}; "
             "give another port"
         ) from None
-    return dist.TCPStore(
+    return TCPStore(
         host,
         found,
         is_master=True,
@@ -63,7 +64,7 @@ def serve_store(host: str, port: int = 0) -> dist.TCPStore:
     )
 
 
-def await_followers(store: dist.Store, size: int, check: Callable[[], None]) -> dist.Store:
+def await_followers(store: Store, size: int, check: Callable[[], None]) -> Store:
     """Wait, on rank 0, until the others have come; return the part of the store that is theirs and this process's.
 
     Args:
@@ -88,10 +89,10 @@ def await_followers(store: dist.Store, size: int, check: Callable[[], None]) -> 
             ranks = ", ".join(map(str, missing))
             raise RankError(f"of {size} processes these have not come after {START_PATIENCE:g} s: rank {ranks}")
         time.sleep(_LOOK)
-    return dist.PrefixStore(meeting, store)
+    return PrefixStore(meeting, store)
 
 
-def await_leader(store: dist.Store, rank: int) -> dist.Store:
+def await_leader(store: Store, rank: int) -> Store:
     """Wait, as `rank`, until rank 0 trains, however long it prepares that; return what `await_followers` returns.
 
     Raises:
@@ -105,7 +106,7 @@ def await_leader(store: dist.Store, rank: int) -> dist.Store:
         store.set(f"charrnn/{meeting}/{rank}", "")
     except RuntimeError:
         raise RankError(f"rank {rank}: rank 0 has ended") from None
-    return dist.PrefixStore(meeting, store)
+    return PrefixStore(meeting, store)
 
 
 def note_run(place: Launched, run_id: str) -> None:
