@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -84,11 +85,9 @@ def follow(place: Launched, *, quiet: bool = False) -> NoReturn:
     """
     code = 0
     try:
-        _follow(place)
+        _follow(place, lambda reason: _lose(place, reason, quiet))
     except RankError as error:
-        code = error.exit_code
-        if not quiet:
-            _say(place, str(error))
+        _lose(place, str(error), quiet)
     except CharrnnError as error:
         code = error.exit_code
         _say(place, str(error))
@@ -96,12 +95,12 @@ def follow(place: Launched, *, quiet: bool = False) -> NoReturn:
     _end(code)
 
 
-def _follow(place: Launched) -> None:
+def _follow(place: Launched, on_lost: Callable[[str], None]) -> None:
     # What waits for rank 0 does not look for signals.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     store = await_leader(open_store(place), place.rank)
-    ranks = Ranks(store, place.rank, place.size, on_lost=lambda reason: _end(RankError.exit_code))
+    ranks = Ranks(store, place.rank, place.size, place.host, on_lost)
     # From here on a stop is rank 0's to be asked for: Ctrl-C in a terminal and torchrun's SIGTERM reach both.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -141,6 +140,13 @@ def _open(assignment: Assignment, place: Launched) -> tuple[Session | None, Open
         return new_session(dataset, assignment.params, device), Opened(host, dataset.digest)
     except CharrnnError as error:
         return None, Opened(host, problem=str(error))
+
+
+def _lose(place: Launched, reason: str, quiet: bool) -> NoReturn:
+    """End this process because another one, which it cannot train without, is lost."""
+    if not quiet:
+        _say(place, reason)
+    _end(RankError.exit_code)
 
 
 def _say(place: Launched, message: str) -> None:

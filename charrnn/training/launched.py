@@ -25,7 +25,6 @@ class Launched:
         local_size: processes on this machine.
         host: where the store is in which the processes find each other, and port: its port.
         has_store: the launcher keeps that store; else rank 0 does.
-        restarts: times that the launcher has started the processes again.
     """
 
     rank: int
@@ -35,7 +34,6 @@ class Launched:
     host: str
     port: int
     has_store: bool
-    restarts: int
 
     def environment(self) -> dict[str, str]:
         """Return the variables that `launched` reads this from."""
@@ -47,7 +45,6 @@ class Launched:
             "MASTER_ADDR": self.host,
             "MASTER_PORT": str(self.port),
             "TORCHELASTIC_USE_AGENT_STORE": str(self.has_store),
-            "TORCHELASTIC_RESTART_COUNT": str(self.restarts),
         }
 
 
@@ -73,7 +70,6 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
         host=environment["MASTER_ADDR"],
         port=port,
         has_store=environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-        restarts=_number(environment, "TORCHELASTIC_RESTART_COUNT", 0),
     )
 
 

@@ -55,8 +55,8 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
             f"training.processes: must be at most the streams that this text fills, which are {streams}, "
             f"got {training.processes}"
         )
-    with _followers(training.processes, place) as (store, check):
-        ranks = Ranks(await_followers(store, training.processes, check), 0, training.processes)
+    with _followers(training.processes, place) as (place, store, check):
+        ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
         try:
             state = session.state
             precision = choose_precision(training, state.device)
@@ -96,17 +96,19 @@ def _check_opened(others: list[Opened], dataset: Dataset) -> None:
 
 
 @contextmanager
-def _followers(size: int, place: Launched | None) -> Iterator[tuple[Store, Callable[[], None]]]:
+def _followers(size: int, place: Launched | None) -> Iterator[tuple[Launched, Store, Callable[[], None]]]:
     """Have the other processes while the block runs: those of the launcher, or else ones that are started here.
 
     Yields:
-        The store in which they find each other, and what raises RankError where one that was started has ended.
+        The place of this process, the store in which they find each other, and what raises RankError where one that
+        was started has ended.
     """
     if place is not None:
-        yield open_store(place), lambda: None
+        yield place, open_store(place), lambda: None
         return
     store = serve_store("127.0.0.1")
-    started = _start(Launched(0, size, 0, size, "127.0.0.1", store.port, has_store=True, restarts=0))
+    place = Launched(0, size, 0, size, "127.0.0.1", store.port, has_store=True)
+    started = _start(place)
 
     def check() -> None:
         for rank, handler in enumerate(started.subprocess_handlers.values(), start=1):
@@ -115,7 +117,7 @@ def _followers(size: int, place: Launched | None) -> Iterator[tuple[Store, Calla
                 raise RankError(f"rank {rank} of this training {how}; its last checkpoint is kept")
 
     try:
-        yield store, check
+        yield place, store, check
     finally:
         _end(started)
 

@@ -4,6 +4,7 @@ Rank 0 leads: it gives orders, and the others follow. What is sent is tensors, a
 unpickled. Knows torch.distributed, but neither how the processes were started nor what is trained.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch._C._distributed_c10d import Store
 
 from charrnn.errors import RankError
+from charrnn.training.interface import listening_near
 
 PATIENCE = 30.0
 """How long a process waits for another one that has stopped to answer (s). One that has died is noticed at once."""
@@ -69,8 +71,8 @@ class Ranks:
         store: Store,
         rank: int,
         size: int,
+        host: str,
         on_lost: Callable[[str], None] | None = None,
-        patience: float = PATIENCE,
     ) -> None:
         """Wait until all are there.
 
@@ -78,16 +80,16 @@ class Ranks:
             store: in which they find each other; it must last as long as this.
             rank: of this process.
             size: processes.
+            host: of rank 0, as it is reached from this machine.
             on_lost: called in a thread, with the reason, when another process cannot be heard any more.
-            patience: how long the link to another process may be silent (s).
 
         Raises:
             RankError: they do not come.
         """
         self.rank, self.size = rank, size
         self._on_lost, self._over, self._in_step = on_lost, threading.Event(), False
-        self._wait = wait = timedelta(seconds=patience)
-        with self._link():
+        self._wait = wait = timedelta(seconds=PATIENCE)
+        with self._link(), listening_near(host):
             dist.init_process_group(
                 "gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=START_PATIENCE)
             )
@@ -212,7 +214,7 @@ class Ranks:
         except (RuntimeError, ValueError) as error:  # a ValueError where the group is gone
             # At the end of a training another process may be gone before this one is told.
             if self._on_lost is not None and not self._over.wait(_PULSE):
-                self._on_lost(_first_line(error))
+                self._on_lost(str(_lost(error)))
 
     @contextmanager
     def _link(self) -> Iterator[None]:
@@ -220,9 +222,7 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            raise RankError(
-                f"another process of this training has ended or is out of reach: {_first_line(error)}"
-            ) from error
+            raise _lost(error) from error
 
 
 def _share(rank: int, size: int, streams: int) -> slice:
@@ -234,5 +234,6 @@ def _as_bytes(tensor: Tensor) -> Tensor:
     return tensor.contiguous().view(-1).view(torch.uint8)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _lost(error: Exception) -> RankError:
+    reason = re.sub(r"^\[[^]]*\] *", "", str(error).partition("\n")[0])  # gloo begins with a line of its source
+    return RankError(f"another process of this training has ended or is out of reach: {reason}")
