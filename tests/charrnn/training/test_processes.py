@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from charrnn.config.loading import load_params
+from charrnn.config.loading import PROJECT, load_params
 from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
@@ -95,8 +98,12 @@ def untimed(state: TrainState) -> dict[str, Any]:
     return {**values, "progress": {key: item for key, item in values["progress"].items() if key not in clocked}}
 
 
+def followers(of: psutil.Process) -> list[psutil.Process]:
+    return [child for child in of.children() if "charrnn.training.follower" in child.cmdline()]
+
+
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "charrnn.training.follower" in child.cmdline()]
+    return followers(psutil.Process())
 
 
 @pytest.mark.parametrize(
@@ -168,6 +175,31 @@ def test_a_process_that_is_killed_ends_the_training_and_no_process_stays(text: P
     with pytest.raises(RankError, match="rank 2 of this training was ended by SIGKILL; its last checkpoint is kept"):
         kill_one()
     assert not any(process.is_running() for process in started)
+
+
+LEADER = """
+import sys
+import charrnn
+charrnn.fit(sys.argv[1], overrides=sys.argv[2:], progress=False)
+"""
+
+
+def test_where_rank_0_is_killed_the_others_end(text: Path) -> None:
+    settings = [
+        *SETTINGS,
+        f"data.directory={text.parent / 'data'}",
+        "training.processes=2",
+        "training.max_steps=1000000",
+    ]
+    leader = psutil.Popen([sys.executable, "-c", LEADER, str(text), *settings], cwd=PROJECT, stderr=subprocess.PIPE)
+    try:
+        while not (started := followers(leader)) or not started[0].net_connections("tcp"):
+            assert leader.poll() is None, leader.communicate()
+            time.sleep(0.1)
+    finally:
+        leader.kill()
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+    assert leader.communicate()[1] == b""
 
 
 def other_text(dataset: Dataset) -> None:
