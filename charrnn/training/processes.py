@@ -130,6 +130,8 @@ def _start(place: Launched) -> SubprocessContext:
             **replace(place, rank=rank, local_rank=rank).environment(),
             # -P keeps the folder that a person is in off the path, and these are the packages of this process.
             "PYTHONPATH": path,
+            # When this process dies, it is not for them to show a trace of PyTorch's.
+            "TORCH_CPP_LOG_LEVEL": "ERROR",
         }
         for rank in range(1, place.size)
     }
