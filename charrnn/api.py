@@ -26,8 +26,9 @@ from charrnn.generation.writer import Writer
 from charrnn.stopping import stop_requests
 from charrnn.terminal import bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
-from charrnn.training.device import choose_device, computing
+from charrnn.training.device import check_gpus, choose_device, computing
 from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, ThreadsChanged, can_stop_at
+from charrnn.training.processes import joined
 from charrnn.training.rollback import MemoryStates, train_with_rollback
 from charrnn.training.session import new_session
 from charrnn.training.threads import Threads, thread_warning
@@ -136,6 +137,7 @@ def fit(
     Raises:
         CharrnnError: the class that says what is wrong with a parameter, the source, the text or the device.
         DivergedError: training diverged more than `training.max_rollbacks` times, before its first evaluation.
+        RankError: one of several processes (`training.processes`) has ended.
     """
     overlays = [overlays] if isinstance(overlays, str | PathLike) else overlays
     overrides = [overrides] if isinstance(overrides, str) else overrides
@@ -144,6 +146,7 @@ def fit(
         changes.append(f"training.max_minutes={max_minutes}")
     params = load_params([Path(overlay) for overlay in overlays], changes)
     device = choose_device(params.training)
+    check_gpus(params.training, device)
     corpus = fetch_corpus(params.data)
     dataset = encode_corpus(corpus, params.data)
     for warning in (*corpus.warnings, *guess_warnings(corpus.files, params.data)):
@@ -161,35 +164,36 @@ def fit(
 def _train(dataset: Dataset, params: Params, device: torch.device, progress: bool) -> Checkpoint:
     """Return the best checkpoint of a training on `dataset`; where there was no evaluation, the last."""
     vocabulary = dataset.vocabulary()
-    session, states = new_session(dataset, params, device), MemoryStates()
-    state, best = session.state, None
-    threads = Threads(params.training, device)
-    threads.begin(state, session.streams)
-    if problem := thread_warning(torch.get_num_threads()):
-        logger.warning(problem)
-    states.save(state)
-    with stop_requests() as stop, bar("train", shown=progress) as shown:
-        try:
-            for event in train_with_rollback(state, session.streams, session.val_streams, params, states, threads):
-                match event:
-                    case Steps(losses=losses, progress=share, chars_per_second=speed):
-                        detail = f"step {event.last_step:,}  loss {losses[-1]:.3f}  {speed:,.0f} characters/s"
-                        shown.update(share, detail)
-                    case Evaluation(improved=True):
-                        best = checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
-                    case CheckpointDue():
-                        states.save(state)
-                    case ThreadsChanged():
-                        logger.info("%s", event)
-                    case RolledBack():
-                        logger.warning("%s; back to step %d", event.reason, event.to_step)
-                        states.save(state)
-                if stop.signal is not None and can_stop_at(event):
-                    break
-        except DivergedError as error:
-            if best is None:
-                raise
-            logger.warning("%s; the best model of step %d is returned", error, best.step)
-    if stop.signal == signal.SIGTERM:
-        signal.raise_signal(signal.SIGTERM)  # only Ctrl-C asks for the model as it is
-    return best or checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
+    session = new_session(dataset, params, device)
+    with joined(session, dataset, params):
+        state, states, best = session.state, MemoryStates(), None
+        threads = Threads(params.training, device)
+        threads.begin(state, session.streams)
+        if problem := thread_warning(torch.get_num_threads()):
+            logger.warning(problem)
+        states.save(state)
+        with stop_requests() as stop, bar("train", shown=progress) as shown:
+            try:
+                for event in train_with_rollback(state, session.streams, session.val_streams, params, states, threads):
+                    match event:
+                        case Steps(losses=losses, progress=share, chars_per_second=speed):
+                            detail = f"step {event.last_step:,}  loss {losses[-1]:.3f}  {speed:,.0f} characters/s"
+                            shown.update(share, detail)
+                        case Evaluation(improved=True):
+                            best = checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")
+                        case CheckpointDue():
+                            states.save(state)
+                        case ThreadsChanged():
+                            logger.info("%s", event)
+                        case RolledBack():
+                            logger.warning("%s; back to step %d", event.reason, event.to_step)
+                            states.save(state)
+                    if stop.signal is not None and can_stop_at(event):
+                        break
+            except DivergedError as error:
+                if best is None:
+                    raise
+                logger.warning("%s; the best model of step %d is returned", error, best.step)
+        if stop.signal == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)  # only Ctrl-C asks for the model as it is
+        return best or checkpoint_of(state, params, vocabulary, dataset.digest, run_id="")

@@ -59,6 +59,12 @@ class DeviceError(CharrnnError):
     """The device or precision asked for is not available on this machine."""
 
 
+class RankError(CharrnnError):
+    """Another process of a training that several share has ended, or cannot be reached; the last checkpoint is kept."""
+
+    exit_code = 1
+
+
 class FileError(CharrnnError):
     """A file cannot be read or written."""
 

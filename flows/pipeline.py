@@ -39,7 +39,9 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ParamsError, TrackingError
 from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
-from charrnn.training.device import choose_device
+from charrnn.training.device import check_gpus, choose_device
+from charrnn.training.launched import launched
+from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
@@ -90,6 +92,9 @@ def _pipeline(
     overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None, noted: StopRequest
 ) -> Summary:
     started = time.monotonic()
+    place = launched()
+    if place is not None and place.has_store and (earlier := noted_run(place)):
+        resume, init_from = earlier, None
     params, run, parent = _prepare(overlays, overrides, resume, init_from)
     known = parent.checkpoint.vocabulary.characters if parent else ""
     origin = parent.origin if parent else None
@@ -101,6 +106,8 @@ def _pipeline(
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
         tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
+    if place is not None and place.has_store:
+        note_run(place, run.run_id)
     with _ending(run):
         stop.raise_if_requested(TerminationSignal)
         if parent:
@@ -151,7 +158,7 @@ def _prepare(
         params = load_warm_start_params(overlays, overrides, parent.checkpoint.params.model)
         logger.info("init      from %s", parent.origin.words())
     experiment.open()
-    choose_device(params.training)
+    check_gpus(params.training, choose_device(params.training))
     if run is not None and crashed:
         count_recovery(run, params.tasks)
     return params, run, parent

@@ -27,9 +27,10 @@ from charrnn.generation.writer import Writer
 from charrnn.stopping import StopRequest, stop_requests
 from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
-from charrnn.training.device import choose_device, choose_precision, computing, describe_device
+from charrnn.training.device import choose_device, choose_precision, computing
 from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, ThreadsChanged, can_stop_at
 from charrnn.training.limits import is_finished
+from charrnn.training.processes import joined
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.session import Session, new_session
 from charrnn.training.state import TrainState
@@ -91,53 +92,55 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
         DivergedError: training diverged once more than `training.max_rollbacks`; the best and the last good checkpoint
             are kept.
         DeviceError: the device asked for is not there, or out of memory.
+        RankError: another process that trains with this one has ended or cannot be reached.
         KeyboardInterrupt, TerminationSignal: a stop was asked for; everything is saved.
     """
     tracker, vocabulary, training = Tracker(run), dataset.vocabulary(), params.training
     device = choose_device(training)
     with computing(training):
         session = new_session(dataset, params, device)
-        state, streams = session.state, session.streams
-        folder = CheckpointFolder(tracker, params.tracking.upload_checkpoints)
-        if parent := folder.initial():
-            state.load_weights(warm_start(parent, vocabulary, state.model))
-        trained_on = _resume(state, folder, dataset, tracker)
-        threads = Threads(training, device)
-        if is_finished(training, state.progress, streams.num_windows):
-            logger.info("train     is over; for more, raise training.epochs, max_steps, max_minutes or patience")
-        else:
-            _begin_threads(threads, state, streams, tracker)
-            if trained_on not in ("", describe_device(device)):
-                logger.warning(
-                    "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
-                    trained_on,
-                    describe_device(device),
-                )
-        _introduce(params, streams, state)
-        watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
-        with (
-            stop_requests(overlooked=True) as stop,
-            bar("train") as progress,
-            tracker.system_metrics(params.tracking.system_metrics),
-        ):
-            watcher.save_beginning()
-            watcher.watch(session, threads, stop, progress)
-        at = state.progress
-        return Training(
-            steps=at.step,
-            epochs=at.epoch + at.window / streams.num_windows,
-            seconds=at.elapsed,
-            characters=at.characters,
-            best_loss=at.best_loss,
-            best_step=at.best_step,
-            probe_loss=at.probe_loss,
-            rollbacks=at.rollbacks,
-            batch_size=streams.batch_size,
-            dropped=streams.dropped,
-            num_parameters=state.model.num_parameters,
-            device=describe_device(device),
-            precision=choose_precision(training, device),
-        )
+        with joined(session, dataset, params):
+            state, streams = session.state, session.streams
+            folder = CheckpointFolder(tracker, params.tracking.upload_checkpoints)
+            if parent := folder.initial():
+                state.load_weights(warm_start(parent, vocabulary, state.model))
+            trained_on = _resume(state, folder, dataset, tracker)
+            threads = Threads(training, device)
+            if is_finished(training, state.progress, streams.num_windows):
+                logger.info("train     is over; for more, raise training.epochs, max_steps, max_minutes or patience")
+            else:
+                _begin_threads(threads, state, streams, tracker)
+                if trained_on not in ("", state.computed_on):
+                    logger.warning(
+                        "warning   trained on %s, now on %s: from here on not bit for bit what it would have been",
+                        trained_on,
+                        state.computed_on,
+                    )
+            _introduce(params, streams, state)
+            watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
+            with (
+                stop_requests(overlooked=True) as stop,
+                bar("train") as progress,
+                tracker.system_metrics(params.tracking.system_metrics),
+            ):
+                watcher.save_beginning()
+                watcher.watch(session, threads, stop, progress)
+            at = state.progress
+            return Training(
+                steps=at.step,
+                epochs=at.epoch + at.window / streams.num_windows,
+                seconds=at.elapsed,
+                characters=at.characters,
+                best_loss=at.best_loss,
+                best_step=at.best_step,
+                probe_loss=at.probe_loss,
+                rollbacks=at.rollbacks,
+                batch_size=streams.batch_size,
+                dropped=streams.dropped,
+                num_parameters=state.model.num_parameters,
+                device=state.computed_on,
+                precision=choose_precision(training, device),
+            )
 
 
 def _resume(state: TrainState, folder: CheckpointFolder, dataset: Dataset, tracker: Tracker) -> str:
@@ -183,7 +186,7 @@ def _introduce(params: Params, streams: Windows, state: TrainState) -> None:
         counted(streams.batch_size, "stream"),
         f"{streams.characters // streams.batch_size:,}",
         streams.seq_length,
-        describe_device(state.device),
+        state.computed_on,
         choose_precision(training, state.device),
     )
     if streams.batch_size < training.batch_size:

@@ -242,6 +242,10 @@ class TrainingParams(Section):
     """CPU threads (count). auto tries some numbers, up to one per core that the process gets, and takes the fastest; a
     run limited by max_minutes alone tries again when it gets slow. null leaves it to PyTorch, as auto does where
     OMP_NUM_THREADS or MKL_NUM_THREADS is set and not empty."""
+    processes: PositiveInt = 1
+    """Processes that train together, each on its share of the streams (count); with several GPUs, one for each. They
+    are started on this machine; for several machines, torchrun starts them (docs/operations.md). A run may be resumed
+    with another number: from there on it is not bit for bit what it would have been."""
     log_every: PositiveInt = 10
     """Optimizer steps between two reports (count): the losses of all of them are read from the device together."""
 
@@ -395,6 +399,11 @@ class Params(Section):
             raise ValueError("one of training.epochs, max_steps, max_minutes and patience must be set")
         if not limited and training.schedule in NEED_LIMIT:
             raise ValueError(f"training.schedule {training.schedule} needs training.epochs, max_steps or max_minutes")
+        if training.processes > training.batch_size:
+            raise ValueError(
+                f"training.processes must be at most training.batch_size, the streams that they share, which is "
+                f"{training.batch_size}, got {training.processes}"
+            )
         if self.splits.val_fraction == 0 and training.schedule in NEED_VALIDATION:
             raise ValueError(f"training.schedule {training.schedule} needs splits.val_fraction > 0")
         if self.splits.val_fraction == 0 and training.patience is not None:

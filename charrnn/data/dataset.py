@@ -162,7 +162,7 @@ def find_encoded(folder: DataFolder, digest: str) -> Dataset | None:
         if path.parent.name.startswith("."):  # half-written
             continue
         try:
-            dataset = _read(path.parent)
+            dataset = read_encoded(path.parent)
         except (CorpusError, FileError):
             continue
         if dataset.digest == digest:
@@ -301,7 +301,7 @@ class _Text:
 
 def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     """Return what was encoded before. Raises FileError or CorpusError where it is damaged, VocabularyError."""
-    dataset = _read(directory)
+    dataset = read_encoded(directory)
     found = dataset.vocabulary().size - 1
     if found > params.max_vocabulary:
         raise too_many(found, params, known)
@@ -310,8 +310,8 @@ def _load(directory: Path, params: DataParams, known: str) -> Dataset:
     return dataset
 
 
-def _read(directory: Path) -> Dataset:
-    """Read the description of what was encoded before. Raises FileError or CorpusError where it is damaged."""
+def read_encoded(directory: Path) -> Dataset:
+    """Return the encoded corpus in `directory`. Raises FileError, or CorpusError where its description is damaged."""
     path = directory / "dataset.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

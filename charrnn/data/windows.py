@@ -3,7 +3,7 @@
 A window is what truncated backpropagation through time (Williams and Peng, 1990) goes back through.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +22,7 @@ class Window:
     Attributes:
         inputs: (seq_length, batch_size) int64 on the device; anything where the target is IGNORED.
         targets: the same, the id after each input, or IGNORED.
-        characters: predictions to make: targets that are not IGNORED (count).
+        characters: predictions to make: targets that are not IGNORED (count); in a share of a window, those of all.
         offsets: (batch_size,) characters of the stream before the window since its state was last zero; 0 where it
             begins anew.
         begins: (batch_size,) position in the split's ids of each first input.
@@ -33,6 +33,16 @@ class Window:
     characters: int
     offsets: npt.NDArray[np.int64]
     begins: npt.NDArray[np.int64]
+
+    def of_streams(self, share: slice) -> "Window":
+        """Return what some of its streams have of the window; `characters` stays that of all streams."""
+        return replace(
+            self,
+            inputs=self.inputs[:, share],
+            targets=self.targets[:, share],
+            offsets=self.offsets[share],
+            begins=self.begins[share],
+        )
 
     def carried(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return `state`, which the window before left, with zeros for the streams that begin anew.

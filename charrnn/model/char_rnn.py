@@ -61,6 +61,11 @@ class CharRNN(nn.Module):
         shape = (self.params.num_layers, batch_size, self.params.hidden_size)
         return tuple(self.decoder.weight.new_zeros(shape) for _ in range(self.cell.state_tensors))
 
+    def share_streams(self, share: slice, streams: int) -> None:
+        """From now on train on the streams `share` of `streams`, other processes on the rest: see `LockedDropout`."""
+        for dropout in (self.input_dropout, self.dropout):
+            dropout.share, dropout.streams = share, streams
+
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """Read `ids` from `state` on.
 
@@ -115,12 +120,21 @@ class LockedDropout(nn.Module):
     Variational dropout of what enters and leaves layers: Merity et al. 2017, Regularizing and Optimizing LSTM Language
     Models, https://arxiv.org/abs/1708.02182. Gal & Ghahramani 2016, https://arxiv.org/abs/1512.05287, from whom it is,
     also mask the recurrent state; here that stays whole.
+
+    Attributes:
+        probability: of an entry to be dropped.
+        share: which of the streams are read here, where several processes train on them; None for all. Masks are drawn
+            for all of them, so that the streams have the masks that they would have in one process, and the processes
+            the same random state. They are small: one for all steps of a window.
+        streams: all streams (count), where there is a share.
     """
 
     def __init__(self, probability: float) -> None:
         """Drop with `probability` (0 to 1)."""
         super().__init__()
         self.probability = probability
+        self.share: slice | None = None
+        self.streams = 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, (seq_length, batch_size, size), with entries set to zero and the others scaled up; training only.
@@ -129,8 +143,11 @@ class LockedDropout(nn.Module):
         """
         if not self.training or self.probability == 0:
             return x
-        ones = torch.ones_like(x[:1], dtype=torch.promote_types(x.dtype, torch.float32))
-        return x * F.dropout(ones, self.probability)
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        if self.share is None:
+            return x * F.dropout(torch.ones_like(x[:1], dtype=dtype), self.probability)
+        ones = x.new_ones((1, self.streams, x.shape[2]), dtype=dtype)
+        return x * F.dropout(ones, self.probability)[:, self.share]
 
 
 @contextmanager

@@ -40,8 +40,8 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharrnnError, CheckpointError, CheckpointVersionError
 from charrnn.files import atomic_file, explain
 from charrnn.model.char_rnn import CharRNN, shapes_of
-from charrnn.training.device import describe_device
 from charrnn.training.state import StateValues, TrainState, check_weights, first_problem
+from charrnn.training.state_tensors import join_values, read_metadata, split_values
 
 FORMAT = "charrnn checkpoint"
 VERSION = 3
@@ -131,12 +131,12 @@ def checkpoint_of(
     state: TrainState, params: Params, vocabulary: Vocabulary, data_digest: str, run_id: str
 ) -> Checkpoint:
     """Return the checkpoint of `state` as it is now."""
-    return Checkpoint(params, vocabulary, data_digest, run_id, describe_device(state.device), state.to_dict())
+    return Checkpoint(params, vocabulary, data_digest, run_id, state.computed_on, state.to_dict())
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
     """Write `checkpoint` to `path`, atomically; return the hex digest of its content. Raises FileError."""
-    tensors, settings = _split(checkpoint.state)
+    tensors, settings = split_values(checkpoint.state)
     values = {
         "params": readable_values(checkpoint.params),
         "vocabulary": checkpoint.vocabulary.to_dict(),
@@ -204,7 +204,7 @@ def load_checkpoint(path: Path, name: str = "") -> Checkpoint:
         fault = "is truncated or damaged" if FORMAT.encode() in content else "is not a charrnn checkpoint"
         raise CheckpointError(f"{name}: {fault}") from None
     try:
-        return _parse(tensors, _metadata(content))
+        return _parse(tensors, read_metadata(content))
     except ValidationError as error:
         raise CheckpointError(f"{name}: is not a charrnn checkpoint ({_shown(first_problem(error))})") from None
     except CheckpointVersionError as error:
@@ -236,13 +236,6 @@ class _Metadata(BaseModel):
     optimizer: Json[dict[str, Any]]
 
 
-def _metadata(content: bytes) -> dict[str, str]:
-    """Return the metadata of a safetensors file that the library has read: a header of JSON after its length."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    metadata: dict[str, str] = header.get("__metadata__") or {}
-    return metadata
-
-
 def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
     if metadata.get("format") != FORMAT:
         raise CheckpointError("is a safetensors file, but not a charrnn checkpoint")
@@ -257,7 +250,7 @@ def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
     if metadata["version"] == "2":
         tensors = {_STACKED.sub(r"rnns.\2.\1_l0", name): tensor for name, tensor in tensors.items()}
     found = _Metadata.model_validate(metadata)
-    state = _join(tensors, found.progress, found.optimizer)
+    state = join_values(tensors, found.progress, found.optimizer)
     state["progress"] = asdict(StateValues.model_validate(state).progress)
     checkpoint = Checkpoint(
         params=validate_params(found.params),
@@ -270,47 +263,3 @@ def _parse(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Checkpoint:
     )
     checkpoint.check_shapes()
     return checkpoint
-
-
-def _split(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of what `TrainState.to_dict` gave by their names in the file, and the optimizer's settings."""
-    tensors = {f"model.{name}": tensor for name, tensor in state["model"].items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in (state["average"] or {}).items()}
-    for number, moments in state["optimizer"]["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
-    tensors |= {f"hidden.{number}": tensor for number, tensor in enumerate(state["hidden"])}
-    tensors["random.cpu"] = state["rng"]
-    if "cuda_rng" in state:
-        tensors["random.cuda"] = state["cuda_rng"]
-    (settings,) = state["optimizer"]["param_groups"]
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}, settings
-
-
-def _join(tensors: Mapping[str, Tensor], progress: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what `_split` was given. Raises CheckpointError for a tensor with another name."""
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("model", "average", "optimizer", "hidden", "random")}
-    for full_name, tensor in tensors.items():
-        part, _, name = full_name.partition(".")
-        if part not in parts:
-            raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {full_name[:80]!r})")
-        parts[part][name] = tensor
-    moments: dict[int, dict[str, Tensor]] = {}
-    for full_name, tensor in parts["optimizer"].items():
-        number, _, name = full_name.partition(".")
-        if not (number.isascii() and number.isdecimal() and len(number) < 10 and name):
-            raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {'optimizer.' + full_name[:70]!r})")
-        moments.setdefault(int(number), {})[name] = tensor
-    hidden, random = parts["hidden"], parts["random"]
-    if unknown := random.keys() - {"cpu", "cuda"}:
-        raise CheckpointError(f"is not a charrnn checkpoint (a tensor is called {'random.' + min(unknown)[:70]!r})")
-    if sorted(hidden) != [str(number) for number in range(len(hidden))]:
-        raise CheckpointError("is not a charrnn checkpoint (its hidden state has other parts than 0, 1, ...)")
-    state: dict[str, Any] = {
-        "model": parts["model"],
-        "average": parts["average"] or None,
-        "optimizer": {"state": moments, "param_groups": [settings]},
-        "hidden": [hidden[str(number)] for number in range(len(hidden))],
-        "progress": progress,
-        "rng": random.get("cpu"),
-    }
-    return state | ({"cuda_rng": random["cuda"]} if "cuda" in random else {})

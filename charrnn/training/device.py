@@ -12,6 +12,7 @@ from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
 from charrnn.model.processor import computes_bfloat16, instructions, multiplies_bfloat16
 from charrnn.training.cores import usable_cores
+from charrnn.training.launched import launched
 from charrnn.wording import counted
 
 # A person who sets one of these has chosen the number of threads; PyTorch reads them when it is imported.
@@ -41,6 +42,27 @@ def choose_device(params: TrainingParams) -> torch.device:
     return device
 
 
+def check_gpus(params: TrainingParams, device: torch.device) -> None:
+    """Check that each process that trains on this machine has a GPU of its own, as NCCL needs, where GPUs are used.
+
+    Raises:
+        DeviceError: there are more processes than GPUs.
+    """
+    processes = processes_here(params)
+    if device.type == "cuda" and processes > max(1, torch.cuda.device_count()):
+        raise DeviceError(
+            f"training.processes: {processes} processes on a machine with "
+            f"{counted(torch.cuda.device_count(), 'GPU')}, and each needs one of its own; lower it, or train with "
+            "training.device cpu"
+        )
+
+
+def processes_here(params: TrainingParams) -> int:
+    """Return how many processes train together on this machine."""
+    place = launched()
+    return params.processes if place is None else place.local_size
+
+
 def choose_precision(params: TrainingParams, device: torch.device) -> Literal["float32", "tf32", "bfloat16"]:
     """Return the arithmetic that `training.precision` means on `device`; auto is the fastest it has.
 
@@ -65,8 +87,8 @@ def threads_are_open(params: TrainingParams) -> bool:
 def computing(params: TrainingParams) -> AbstractContextManager[None]:
     """Apply `training.threads` and tf32 while the block trains, and put back what was there before.
 
-    Where `training.threads` leaves it open, there are as many threads as the process has cores, and no more than
-    PyTorch has now.
+    Where `training.threads` leaves it open, there are as many threads as the process has cores, of which processes that
+    train together have equal parts, and no more than PyTorch has now.
 
     Raises:
         DeviceError: the block runs out of memory.
@@ -97,7 +119,7 @@ def reading(params: TrainingParams, trained_with: int | None) -> AbstractContext
 def _threads(params: TrainingParams) -> int | None:
     """Return the number of threads that `training.threads` means; None for the one that PyTorch has."""
     if threads_are_open(params):
-        return min(torch.get_num_threads(), usable_cores())
+        return min(torch.get_num_threads(), max(1, usable_cores() // processes_here(params)))
     return params.threads if isinstance(params.threads, int) else None
 
 

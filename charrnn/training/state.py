@@ -16,8 +16,11 @@ from charrnn.config.schema import ModelParams, TrainingParams
 from charrnn.config.types import ThreadCount
 from charrnn.errors import CheckpointError
 from charrnn.model.char_rnn import CharRNN, State
+from charrnn.training.device import describe_device
 from charrnn.training.optimizers import make_optimizer
+from charrnn.training.ranks import Order, Ordered, Ranks
 from charrnn.training.schedules import SCHEDULES
+from charrnn.training.state_tensors import pack, unpack
 
 
 @dataclass
@@ -97,8 +100,11 @@ class TrainState:
         model: the weights being trained.
         average: the exponential moving average of the weights, as a model; None when `ema_decay` is null.
         optimizer: with its moments.
-        hidden: the carried state of every stream.
+        hidden: the carried state of every stream of this process.
         progress: where training is.
+        streams: of all processes (count).
+        ranks: this process and the others, where several train; None for one. Everything but `hidden` is the same in
+            all of them.
     """
 
     model: CharRNN
@@ -106,6 +112,32 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     hidden: State
     progress: Progress = field(default_factory=Progress)
+    ranks: Ranks | None = None
+
+    def __post_init__(self) -> None:
+        """Begin with the streams that there is a hidden state for."""
+        self.streams = self.hidden[0].shape[1]
+
+    @property
+    def share(self) -> slice:
+        """Which of the streams are this process's."""
+        return slice(0, self.streams) if self.ranks is None else self.ranks.share(self.streams)
+
+    @property
+    def computed_on(self) -> str:
+        """What steps are made on, in words: other words may mean other results in the last bits."""
+        device = describe_device(self.device)
+        return device if self.ranks is None else f"{device}, {self.ranks.size} processes"
+
+    def join(self, ranks: Ranks) -> None:
+        """From now on train on a share of the streams, the other processes on the rest.
+
+        On rank 0, `to_dict` gathers from then on what the others have, and what is loaded is sent to them. A new state
+        is the same on all ranks.
+        """
+        self.ranks = ranks
+        self.hidden = tuple(part[:, self.share] for part in self.hidden)
+        self.model.share_streams(self.share, self.streams)
 
     @property
     def best_model(self) -> CharRNN:
@@ -118,12 +150,16 @@ class TrainState:
         return self.model.decoder.weight.device
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested dicts and lists of tensors, numbers and texts, copied to the CPU; see `StateValues`."""
+        """Return nested dicts and lists of tensors, numbers and texts, copied to the CPU; see `StateValues`.
+
+        Raises:
+            RankError: another process, which has a part of the hidden state, does not answer.
+        """
         values: dict[str, Any] = {
             "model": _to_cpu(self.model.state_dict()),
             "average": _to_cpu(self.average.state_dict()) if self.average is not None else None,
             "optimizer": _to_cpu(self.optimizer.state_dict()),
-            "hidden": _to_cpu(list(self.hidden)),
+            "hidden": _to_cpu(self._whole_hidden()),
             "progress": asdict(self.progress),
             "rng": torch.get_rng_state(),
         }
@@ -138,6 +174,7 @@ class TrainState:
 
         Raises:
             CheckpointError: it belongs to another model, optimizer or number of streams, or is damaged.
+            RankError: another process does not answer.
         """
         try:
             found = StateValues.model_validate(values)
@@ -146,7 +183,7 @@ class TrainState:
         average = found.average or found.model
         check_weights(self.model, found.model)
         check_weights(self.model, average)
-        _check_hidden(self.hidden, found.hidden)
+        _check_hidden(self.model.initial_state(self.streams), found.hidden)
         _check_optimizer(self.optimizer, found.optimizer)
         self.model.load_state_dict(found.model)
         if self.average is not None:
@@ -156,17 +193,43 @@ class TrainState:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         # Set before every step; taken over so that a state saved before the next one is the same.
         self.optimizer.param_groups[0]["lr"] = found.optimizer.param_groups[0].get("lr")
-        self.hidden = tuple(tensor.to(self.device) for tensor in found.hidden)
+        self.hidden = tuple(tensor[:, self.share].to(self.device) for tensor in found.hidden)
         self.progress = found.progress
         torch.set_rng_state(found.rng)
         if self.device.type == "cuda" and found.cuda_rng is not None:
             torch.cuda.set_rng_state(found.cuda_rng, self.device)
+        self._send(values)
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Start from `weights`, the average too; everything else stays as it is."""
+        """Start from `weights`, the average too; everything else stays as it is. Raises RankError."""
         self.model.load_state_dict(weights)
         if self.average is not None:
             self.average.load_state_dict(weights)
+        if self.ranks is not None:
+            self._send(self.to_dict())
+
+    def send_hidden(self) -> None:
+        """Send rank 0, which has ordered it, the hidden state of this process's streams. Raises RankError."""
+        assert self.ranks is not None
+        self.ranks.gather(self.hidden, self.streams)
+
+    def take_over(self) -> None:
+        """Take over what rank 0 has loaded. Raises RankError."""
+        assert self.ranks is not None
+        self.load_dict(unpack(self.ranks.hear()))
+
+    def _whole_hidden(self) -> list[Tensor]:
+        """Return the hidden state of the streams of all processes."""
+        if self.ranks is None:
+            return list(self.hidden)
+        self.ranks.order(Ordered(Order.GATHER))
+        return self.ranks.gather(self.hidden, self.streams)
+
+    def _send(self, values: Mapping[str, Any]) -> None:
+        """Send what was loaded here to the other processes, from rank 0."""
+        if self.ranks is not None and self.ranks.rank == 0:
+            self.ranks.order(Ordered(Order.TAKE_OVER))
+            self.ranks.tell(pack(values))
 
 
 class OptimizerValues(BaseModel):

@@ -60,14 +60,16 @@ class Threads:
 
         Args:
             training: threads, and what limits the run.
-            device: what is trained on; on a GPU nothing is tried.
+            device: what is trained on; on a GPU nothing is tried, nor where several processes train.
             clock: the time (s).
             measure: makes what measures; None for steps on a copy of the state.
         """
         self.speeds: dict[int, float] = {}
         self._speed: float | None = None  # of the last whole window
         self._open = threads_are_open(training) and device.type == "cpu"
-        self._numbers = numbers_to_try(torch.get_num_threads() if self._open else 1)
+        # Processes that train together would disturb each other's trials.
+        tries = self._open and training.processes == 1
+        self._numbers = numbers_to_try(torch.get_num_threads() if tries else 1)
         self._changes = len(self._numbers) > 1 and is_limited_by_time(training)
         self._training, self._clock, self._measure = training, clock, measure or _on_a_copy
         self._limit = math.inf if training.max_minutes is None else 60 * training.max_minutes

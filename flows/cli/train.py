@@ -2,13 +2,14 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from charrnn.config.loading import load_params
 from charrnn.errors import ParamsError, TimeLimitError
 from charrnn.terminal import configure_logging
+from charrnn.training.launched import Launched, check_processes, launched
 from charrnn.undecodable import escaped, portable
 from flows.cli.command import Overlays, Overrides
 from flows.cli.dry_run import dry_run as planned
@@ -61,6 +62,9 @@ def train(
     ] = False,
 ) -> int:
     """Download, encode, train, evaluate, sample and register, tracked in MLflow."""
+    place = launched()
+    if place is not None and place.rank:
+        return 0 if dry_run else follow(place)
     if resume is not None and init_from is not None:
         raise ParamsError("--resume: not allowed with --init-from: that starts a new run")
     if name is not None:
@@ -68,6 +72,11 @@ def train(
     if no_promote:
         overrides.append("tracking.promote=false")
     params = load_params(overlays, overrides)
+    if place is not None:
+        if params.training.processes != 1:
+            check_processes(params.training, place)
+        overrides.append(f"training.processes={place.size}")
+        params = load_params(overlays, overrides)
     if dry_run:
         with interruptible():
             from charrnn.data.corpus import check_local_sources
@@ -97,6 +106,13 @@ def train(
         ) from error
     print(summary.run.run_id if quiet else f"\n{summary.text()}")
     return 0
+
+
+def follow(place: Launched) -> NoReturn:
+    """Train as rank 0 orders, in a process that torchrun has started beside it: no flow runs here, and no server."""
+    from charrnn.training.follower import follow as obey
+
+    obey(place)
 
 
 def prepare(*, quiet: bool) -> None:

@@ -2,7 +2,7 @@ import pytest
 from prefect import flow, task
 
 from charrnn.config.schema import TaskParams
-from charrnn.errors import CorpusError, DivergedError
+from charrnn.errors import CorpusError, DivergedError, RankError
 from flows.retrying import options
 
 
@@ -30,6 +30,7 @@ def tries(error: Exception, **params: float) -> int:
     ("error", "expected"),
     [
         (ConnectionError("the line went dead"), 3),
+        (RankError("rank 1 of this training was ended by SIGKILL"), 3),
         (CorpusError("a.txt: is empty"), 1),
         (DivergedError("training diverged at step 3"), 1),
     ],

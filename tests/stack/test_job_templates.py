@@ -17,6 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.workers.base import BaseJobConfiguration
 from prefect_docker.worker import DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+from torch.distributed.run import get_args_parser
 
 from charrnn.config.loading import PROJECT
 
@@ -84,6 +85,37 @@ def test_a_job_of_kubernetes_is_one_that_its_own_schema_allows_and_asks_for_a_gp
     assert container["resources"]["limits"] == {"memory": "8Gi", "nvidia.com/gpu": "1"}
     assert {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"} in container["env"]
     assert container["args"] == ["prefect", "flow-run", "execute"]
+
+
+def test_the_job_on_several_machines_is_one_that_its_own_schema_allows_and_its_pods_find_each_other() -> None:
+    service, made = yaml.safe_load_all((PROJECT / "deploy" / "kubernetes-several-machines.yaml").read_text())
+    for document in (service, made):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+    spec = made["spec"]
+    pod = spec["template"]["spec"]
+    assert service["spec"]["selector"] == {"job-name": made["metadata"]["name"]}
+    assert pod["subdomain"] == service["metadata"]["name"]
+    ((script,),) = [container["args"] for container in pod["containers"]]
+    host, machines = f"{made['metadata']['name']}-0.{pod['subdomain']}", spec["completions"]
+    assert spec["parallelism"] == machines
+    # What the shell makes of it, with torchrun and the name of the second pod as they are there.
+    stubs = 'torchrun() { printf "%s\\n" "$@"; }; hostname() { echo pod; }; '
+    done = subprocess.run(
+        ["sh", "-c", stubs + script.removeprefix("exec ")],
+        env={**os.environ, "JOB_COMPLETION_INDEX": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    arguments, _, command = done.stdout.partition("-m\n")
+    options = get_args_parser().parse_args([*arguments.split(), "flows.pipeline"])
+    assert options.nnodes == str(machines)
+    assert (options.rdzv_endpoint, options.rdzv_conf, options.local_addr) == (
+        f"{host}:29400",
+        "is_host=false",
+        f"pod.{pod['subdomain']}",
+    )
+    assert command.splitlines() == ["flows.pipeline", "--params", "params/best.yaml"]
 
 
 def test_the_template_and_the_containers_of_compose_have_the_same_names() -> None:
