@@ -1,28 +1,41 @@
 """One optimizer step on the next window."""
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.config.schema import TrainingParams
-from charrnn.data.windows import IGNORED, Windows
+from charrnn.data.windows import IGNORED, Windows, put
 from charrnn.model.char_rnn import State
 from charrnn.training.device import autocast
 from charrnn.training.limits import run_progress
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState
 
+Compute = Callable[[TrainState, Tensor, Tensor, State, TrainingParams], tuple[Tensor, Tensor, State]]
+"""Computes a step on the device, as `compute` does."""
 
-def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> tuple[Tensor, Tensor, float, int]:
+
+def make_step(
+    state: TrainState, streams: Windows, training: TrainingParams, computation: Compute | None = None
+) -> tuple[Tensor, Tensor, float, int]:
     """Make one optimizer step on the next window.
+
+    Args:
+        state: changed in place.
+        streams: the training split.
+        training: the optimisation.
+        computation: what computes the step; None for `compute`.
 
     Returns:
         Its negative log-likelihood (nats per character) and gradient norm, each () float32 and still on the device, its
         learning rate, and the characters it read.
     """
-    model, optimizer, at = state.model, state.optimizer, state.progress
+    model, at = state.model, state.progress
     rate = at.rate_factor * learning_rate(
         training,
         step=at.step,
@@ -31,28 +44,49 @@ def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> 
         decays=at.decays,
     )
     window = streams.window(at.window, at.epoch)
-    with autocast(training, state.device):
-        logits, hidden = model(window.inputs, _restarted(window.carried(state.hidden), training.restart_probability))
-        logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
-        mean = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=training.label_smoothing)
-    loss = mean * len(window.inputs) if training.loss_reduction == "sum" else mean
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    limit = math.inf if training.grad_clip is None else training.grad_clip
-    grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
+    hidden = _restarted(window.carried(state.hidden), training.restart_probability)
+    for group in state.optimizer.param_groups:
+        # A CUDA graph reads the rate as float32, and a step without one is to be the same.
+        group["lr"] = float(np.float32(rate)) if state.device.type == "cuda" else rate
+    nll, grad_norm, state.hidden = (computation or compute)(state, window.inputs, window.targets, hidden, training)
     at.step += 1
     if state.average is not None and training.ema_decay is not None:
         _update_average(state, training.ema_decay)
     at.window += 1
-    state.hidden = tuple(tensor.detach() for tensor in hidden)
     if at.window == streams.num_windows:
         at.epoch, at.window = at.epoch + 1, 0
         state.hidden = model.initial_state(streams.batch_size)
-    nll = F.cross_entropy(logits.detach(), targets, ignore_index=IGNORED) if training.label_smoothing else mean.detach()
     return nll, grad_norm, rate, window.characters
+
+
+def compute(
+    state: TrainState, inputs: Tensor, targets: Tensor, hidden: State, training: TrainingParams
+) -> tuple[Tensor, Tensor, State]:
+    """Compute gradients on a window and move the weights; wait for nothing, so that a CUDA graph can hold it.
+
+    Args:
+        state: its weights and optimizer change; the learning rate is the optimizer's.
+        inputs: (seq_length, batch_size) int64.
+        targets: the same, IGNORED where nothing is to be predicted.
+        hidden: the state before the window.
+        training: the optimisation.
+
+    Returns:
+        The negative log-likelihood (nats per character) and the gradient norm, each () float32, and the state after.
+    """
+    model, optimizer = state.model, state.optimizer
+    with autocast(training, state.device):
+        logits, hidden = model(inputs, hidden)
+        logits, targets = logits.flatten(0, 1).float(), targets.flatten()
+        mean = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=training.label_smoothing)
+    loss = mean * len(inputs) if training.loss_reduction == "sum" else mean
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    limit = math.inf if training.grad_clip is None else training.grad_clip
+    grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+    optimizer.step()
+    nll = F.cross_entropy(logits.detach(), targets, ignore_index=IGNORED) if training.label_smoothing else mean.detach()
+    return nll, grad_norm, tuple(tensor.detach() for tensor in hidden)
 
 
 def _restarted(hidden: State, probability: float) -> State:
@@ -60,8 +94,7 @@ def _restarted(hidden: State, probability: float) -> State:
     if probability == 0:
         return hidden
     # Drawn on the CPU, whose random state every checkpoint keeps.
-    restarts = torch.rand(hidden[0].shape[1]) < probability
-    mask = restarts.to(hidden[0].device)[:, None]
+    mask = put(torch.rand(hidden[0].shape[1]) < probability, hidden[0].device)[:, None]
     return tuple(part.masked_fill(mask, 0.0) for part in hidden)
 
 
