@@ -24,8 +24,7 @@ def main() -> int:
         return _refuse(f"--parts: must be among {','.join(PARTS)}, got {unknown[0]!r}")
     if not (arguments.seconds > 0 and math.isfinite(arguments.seconds)):
         return _refuse(f"--seconds: must be a number above 0, got {arguments.seconds}")
-    packages.take()
-    if problem := packages.missing():
+    if problem := packages.take():
         return _refuse(problem)
     from benchmarks.gpu.run import measure_all  # needs the packages
     from charrnn.errors import CharrnnError

@@ -9,15 +9,17 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.setting import Setting, Shape, fresh_state, losses, params_for, whole_windows
+from benchmarks.gpu.setting import Setting, Shape, fresh_state, losses, params_for, steps, whole_windows
 from benchmarks.gpu.speed import bare_twin
 from charrnn.config.schema import Params
 from charrnn.evaluation.losses import mean_loss
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.device import computing
+from charrnn.training.graphs import WARM_UP
 from charrnn.training.state import TrainState
 
 STEPS = 24
+REPORTS = 5
 # What a run has that draws at random, on the device and off it.
 DRAWS = ("model.dropout=0.2", "training.restart_probability=0.1", "training.ema_decay=0.9")
 
@@ -107,13 +109,12 @@ def synchronisations(setting: Setting, shape: Shape) -> dict[str, Any]:
     for name, graphs in (("graphs", "true"), ("no graphs", "false")):
         params = _params(setting, shape, "auto", f"training.cuda_graphs={graphs}", *DRAWS)
         with computing(params.training):
-            state = fresh_state(setting, params, streams)
-            losses(state, streams, params, STEPS)
-            before = state.progress.step
+            reports = steps(fresh_state(setting, params, streams), streams, params)
+            while next(reports).last_step <= WARM_UP:
+                pass
             with counting() as waits:
-                losses(state, streams, params, before + 2 * STEPS)
-            steps = state.progress.step - before
-            found[name] = {"steps": steps, "reports": steps // params.training.log_every, "waits": len(waits)}
+                made = sum(len(next(reports).losses) for _ in range(REPORTS))
+        found[name] = {"steps": made, "reports": REPORTS, "waits": len(waits), "where": sorted(set(waits))}
     return found
 
 
@@ -132,10 +133,8 @@ def counting() -> Iterator[list[str]]:
 
 
 def _params(setting: Setting, shape: Shape, precision: str, *changes: str) -> Params:
-    report = f"training.log_every={STEPS // 4}"
-    return params_for(
-        shape, f"training.device={setting.device.type}", f"training.precision={precision}", report, *changes
-    )
+    texts = [f"training.device={setting.device.type}", f"training.precision={precision}"]
+    return params_for(shape, *texts, f"training.log_every={STEPS // 4}", *changes)
 
 
 def _through_file(setting: Setting, state: TrainState, params: Params) -> dict[str, Any]:

@@ -1,28 +1,40 @@
 """The packages that the library needs to train, beside PyTorch and NumPy, where nothing can be installed.
 
-`make bench-gpu-packages` unpacks them into a folder here. Must import none of them.
+`make bench-gpu-packages` unpacks them into a folder of the project. Must import none of them before they are taken.
 """
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("packages")
-NEEDED = ("torch", "numpy", "pydantic", "pydantic_core", "yaml", "safetensors", "psutil")
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "bench-gpu-packages"
+NEEDED = ("torch", "numpy", "pydantic", "yaml", "safetensors", "psutil")
 
 
-def take() -> None:
-    """Have Python find the packages of the folder, where it is there."""
-    if FOLDER.is_dir():
-        sys.path.insert(0, str(FOLDER))
+def take() -> str:
+    """Import the packages, from the folder where Python lacks one; return what is missing, '' for nothing.
 
-
-def missing() -> str:
-    """Return what is missing, in one line with the remedy; '' where nothing is."""
-    names = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if not names:
+    The one line that is returned says what to do.
+    """
+    if not _missing():
         return ""
+    if FOLDER.is_dir():
+        # First, since one of them may need a newer typing_extensions than PyTorch brought.
+        sys.path.insert(0, str(FOLDER))
+    if not (names := _missing()):
+        return ""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (
-        f"Python {sys.version_info.major}.{sys.version_info.minor} here has no {', '.join(names)}; PyTorch and NumPy "
-        f"must be installed, `make bench-gpu-packages` unpacks the others into {FOLDER}"
+        f"Python {python} cannot import {', '.join(names)}; torch and numpy must be installed, "
+        f"`make bench-gpu-packages BARE_PYTHON={python}` unpacks the others into {FOLDER}"
     )
+
+
+def _missing() -> list[str]:
+    missing = []
+    for name in NEEDED:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    return missing

@@ -30,6 +30,7 @@ BARE = (
     "checkpoint.every_steps=null",
     "checkpoint.every_seconds=null",
     "training.max_minutes=null",
+    "training.threads=1",
     "training.ema_decay=null",
     "training.schedule=constant",
     "training.learning_rate=0.001",

@@ -27,6 +27,9 @@ SECONDS, QUICK_SECONDS = 0.6, 0.1
 # Time between two reports (s), which wait for the device: where steps are slow, fewer are between them.
 REPORT_SECONDS, MOST_STEPS = 0.3, 50
 
+# Name of a figure, and `training.cuda_graphs` of the loop that it is of.
+WAYS = {"cuda": (("graphs", "true"), ("no graphs", "false")), "cpu": (("loop", "true"),)}
+
 
 def measure(setting: Setting, shape: Shape, precision: str, peak: float | None) -> dict[str, Any]:
     """Return the figures of one shape: the bare loop is measured before and after the library's.
@@ -46,9 +49,7 @@ def measure(setting: Setting, shape: Shape, precision: str, peak: float | None) 
         found: dict[str, float] = {}
         memory: dict[str, int | None] = {}
         log_every = max(2, min(MOST_STEPS, round(REPORT_SECONDS / step_seconds)))
-        for name, graphs in (
-            (("graphs", "true"), ("no graphs", "false")) if _has_graphs(setting) else (("loop", "false"),)
-        ):
+        for name, graphs in WAYS[setting.device.type]:
             forget(setting.device)
             changes = (f"training.cuda_graphs={graphs}", f"training.log_every={log_every}")
             found[name] = _loop(setting, shape, streams, precision, changes, seconds)
@@ -108,10 +109,6 @@ def _bare_name(name: str) -> str:
         return name
     _, layer, weight = name.split(".")
     return f"rnn.{weight.removesuffix('0')}{layer}"
-
-
-def _has_graphs(setting: Setting) -> bool:
-    return setting.device.type == "cuda"
 
 
 def _bare(

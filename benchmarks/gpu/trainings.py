@@ -22,6 +22,7 @@ COMMON = (
     "training.beta2=0.99",
     "training.weight_decay=0.05",
     "training.log_every=50",
+    "training.threads=1",
     "evaluation.max_characters=null",
     "evaluation.batch_size=16",
     "evaluation.sample_length=0",
