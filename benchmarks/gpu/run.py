@@ -41,7 +41,7 @@ def measure_all(
     if "checks" in parts:
         _check(on, results)
     if "trainings" in parts:
-        for planned in (15, 60):
+        for planned in (14, 60):
             length = 2.0 if quick else float(planned)
             results.make(f"training {planned} s", length + SPARE, partial(trainings.measure, on, planned, length))
     if "speed" in parts:

@@ -23,5 +23,6 @@ def stacked(layers: Sequence[nn.RNNBase]) -> nn.RNNBase:
     for number, layer in enumerate(layers):
         for name, weight in layer.named_parameters():
             setattr(stack, name.removesuffix("0") + str(number), weight)
-    stack.flatten_parameters()
+    # Moves the weights, and notes which they are: else the first call would do both, wherever that is.
+    stack._init_flat_weights()
     return stack
