@@ -17,7 +17,7 @@ PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
 .PHONY: help run lint check test test-stack faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make run ARGS="--params params/smoke.yaml" passes arguments on to charrnn train'
 

@@ -81,25 +81,24 @@ def exact_resume(setting: Setting, shape: Shape) -> dict[str, Any]:
 def travelling_checkpoint(setting: Setting, shape: Shape) -> dict[str, Any]:
     """Train on the device, on the CPU, and on the device again, each from the checkpoint of the one before."""
     cpu = Setting(torch.device("cpu"), setting.vocabulary, setting.ids, setting.held_out, setting.sha256, setting.quick)
-    saved: dict[str, Any] | None = None
-    found: dict[str, Any] = {"losses": [], "changed by travelling": []}
-    evaluated: list[float] = []
-    for number, place in enumerate((setting, cpu, setting)):
+    saved: dict[str, Any] = {}
+    changed: list[str] = []
+    ends: list[float] = []
+    evaluated: list[list[float]] = []
+    loss = 0.0
+    for place in (setting, cpu, setting):
         params = _params(place, shape, "auto", *DRAWS)
         streams = whole_windows(place, shape)
         with computing(params.training):
             state = fresh_state(place, params, streams)
-            if saved is not None:
+            if saved:
                 state.load_dict(saved)
-                found["changed by travelling"] += _different(saved, state.to_dict())
-            if number < 2:
-                evaluated.append(mean_loss(state.best_model, streams, windows=2))
-            found["losses"].append(losses(state, streams, params, state.progress.step + 6)[-1])
+                changed += _different(saved, state.to_dict())
+                evaluated.append([loss, mean_loss(state.best_model, streams, windows=2)])
+            ends.append(losses(state, streams, params, state.progress.step + 6)[-1])
+            loss = mean_loss(state.best_model, streams, windows=2)
             saved = _through_file(place, state, params)
-            if not number:
-                evaluated[0] = mean_loss(state.best_model, streams, windows=2)
-    found["losses of the same weights on both"] = evaluated
-    return found
+    return {"losses": ends, "changed by travelling": changed, "losses of the same weights": evaluated}
 
 
 def synchronisations(setting: Setting, shape: Shape) -> dict[str, Any]:

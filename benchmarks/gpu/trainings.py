@@ -28,7 +28,7 @@ COMMON = (
     "checkpoint.every_seconds=30",
 )
 # By the time that they are planned for (s): the schedule reaches the lowest loss at its end, and the last evaluation
-# comes after it. Chosen by reasoning, not by measuring: on a GPU, a step costs the length of a window, hardly its width.
+# comes after it. Chosen by reasoning, not by measuring: on a GPU, a step costs its length, hardly its width.
 PLANS: dict[int, tuple[str, ...]] = {
     14: (
         "model.hidden_size=512",

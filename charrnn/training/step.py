@@ -11,7 +11,7 @@ from torch import Tensor
 from charrnn.config.schema import TrainingParams
 from charrnn.data.windows import IGNORED, Windows, put
 from charrnn.model.char_rnn import State
-from charrnn.training.device import autocast
+from charrnn.training.device import autocast, choose_precision
 from charrnn.training.limits import run_progress
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState
@@ -75,6 +75,9 @@ def compute(
         The negative log-likelihood (nats per character) and the gradient norm, each () float32, and the state after.
     """
     model, optimizer = state.model, state.optimizer
+    if choose_precision(training, state.device) != "bfloat16":
+        # That of a checkpoint may be bfloat16, from a processor that multiplies it.
+        hidden = tuple(part.float() for part in hidden)
     with autocast(training, state.device):
         logits, hidden = model(inputs, hidden)
         logits, targets = logits.flatten(0, 1).float(), targets.flatten()
