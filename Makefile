@@ -6,15 +6,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-run
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TEAM := $(VENV)/.installed-team
+# The Python that `make bench-gpu-packages` is for, and the file that `make bench-gpu` writes.
+BARE_PYTHON ?= 3.12
+FIGURES ?= build/bench-gpu.json
 TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows benchmarks tests
 PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help run lint check test test-stack faults bench bench-long ui server deploy docs clean
+.PHONY: help run lint check test test-stack faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make run ARGS="--params params/smoke.yaml" passes arguments on to charrnn train'
 
@@ -44,6 +47,17 @@ bench: $(INSTALLED)  ## measure how fast it is (CORPUS=file, ROWS=4,8), into doc
 
 bench-long: $(INSTALLED)  ## the same, with the row that takes three quarters of an hour
 	@"$(BIN)/python" -m benchmarks --corpus "$(CORPUS)" --rows "$(ROWS)" --long $(ARGS)
+
+bench-gpu: $(INSTALLED)  ## measure a GPU in nine minutes (CORPUS=file, FIGURES=file; ARGS="--device cpu --quick" rehearses)
+	@"$(BIN)/python" -m benchmarks.gpu $(if $(CORPUS),--corpus "$(CORPUS)") --output "$(FIGURES)" $(ARGS)
+
+bench-gpu-packages: $(INSTALLED)  ## what it needs where there is only PyTorch, into build/bench-gpu-packages/ (Linux)
+	@rm -rf build/bench-gpu-packages
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --target build/bench-gpu-packages --no-compile \
+		--no-deps --only-binary=:all: --implementation cp --python-version "$(BARE_PYTHON)" \
+		--platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 --constraint constraints.txt \
+		pydantic pydantic-core annotated-types typing-extensions typing-inspection pyyaml safetensors psutil
+	@du -sh build/bench-gpu-packages
 
 ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
 	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"

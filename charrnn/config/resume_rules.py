@@ -13,7 +13,7 @@ from charrnn.config.writing import flatten
 MAY_CHANGE = (
     *("data.sources", "data.directory", "data.max_megabytes", "data.timeout_seconds"),
     *("training.epochs", "training.max_steps", "training.max_minutes", "training.device", "training.threads"),
-    "training.processes",
+    *("training.processes", "training.cuda_graphs"),
     *("evaluation.", "checkpoint.", "sampling.", "report.", "tracking.", "tasks."),
 )
 

@@ -235,6 +235,9 @@ class TrainingParams(Section):
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     """Arithmetic of training: auto is bfloat16 (autocast) on a CPU that multiplies it (AVX512-BF16, AMX), tf32 on a
     GPU, else float32. bfloat16 needs AVX512 on an x86 processor. Evaluation on a CPU is always in float32."""
+    cuda_graphs: bool = True
+    """On a GPU, replay each optimizer step on a whole window as one CUDA graph instead of launching its kernels one by
+    one; the arithmetic is the same. sgd and rmsprop do without."""
     seed: Seed = 1
     """Random seed of initialisation, dropout, restarts and the order of documents; same seed, device, threads and steps
     give the same model."""

@@ -8,12 +8,11 @@ out to the streams anew. There may be tens of millions of them: what is kept of 
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from charrnn.data.positions import Positions, position_dtype
 from charrnn.data.vocabulary import Ids
-from charrnn.data.windows import IGNORED, Window
+from charrnn.data.windows import IGNORED, Window, put
 
 LENGTH_STEP = 4
 """Pieces that share a window differ in length by fewer than so many characters, where there are enough of them."""
@@ -80,8 +79,8 @@ class Pieces:
         window = self._ids[begins + np.minimum(steps, lengths)].astype(np.int64)
         targets = np.where(steps[:-1] < lengths, window[1:], IGNORED)
         return Window(
-            inputs=self._put(window[:-1]),
-            targets=self._put(targets),
+            inputs=put(torch.from_numpy(window[:-1]), self.device),
+            targets=put(torch.from_numpy(targets), self.device),
             characters=int(lengths.sum()),
             offsets=offsets,
             begins=begins,
@@ -148,7 +147,3 @@ class Pieces:
                 over = (self._turn < last) & (self._until[middle + 1, self._streams] <= index)
                 self._turn, last = np.where(over, middle + 1, self._turn), np.where(over, last, middle)
         self._at = index
-
-    def _put(self, values: npt.NDArray[np.int64]) -> torch.Tensor:
-        tensor = torch.from_numpy(values)
-        return tensor if self.device.type == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)

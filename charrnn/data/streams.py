@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from charrnn.data.vocabulary import Ids
-from charrnn.data.windows import Window
+from charrnn.data.windows import Window, put
 from charrnn.errors import CorpusError
 
 # A corpus goes to the GPU whole when it takes at most this share of the free memory there.
@@ -78,7 +78,7 @@ class Streams:
         piece = self._rows[:, start : start + self.seq_length + 1]
         # By type: a tensor is on cuda:0 when cuda was asked for.
         if piece.device.type != self.device.type:
-            piece = piece.contiguous().pin_memory().to(self.device, non_blocking=True)
+            piece = put(piece.contiguous(), self.device)
         piece = piece.t().long()
         return Window(
             inputs=piece[:-1],

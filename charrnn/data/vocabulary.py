@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from charrnn.errors import VocabularyError
 from charrnn.files import explain, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Ids = npt.NDArray[np.unsignedinteger]
 CodePoints = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
@@ -141,8 +143,10 @@ class Vocabulary:
         found: bytes = points[array[array != self.stop_id]].tobytes()
         return found.decode("utf-32-le", errors="surrogatepass")
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Return the data-quality table: one row a character with its name, count, share and first position, if any."""
+        import pandas as pd  # imported here: training needs the vocabulary, and no tables
+
         total = sum(self.counts)
         return pd.DataFrame(
             {

@@ -15,6 +15,12 @@ IGNORED = -100
 """Target of a place where nothing is to be predicted; PyTorch's losses leave it out."""
 
 
+def put(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return `tensor`, which is on the CPU, on `device`; no work on the GPU is waited for."""
+    # Only from pinned memory is a copy queued behind that work.
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
 @dataclass(frozen=True)
 class Window:
     """A piece of every stream, side by side.
@@ -55,7 +61,7 @@ class Window:
             return state
         if anew.all():
             return tuple(torch.zeros_like(part) for part in state)
-        mask = torch.from_numpy(anew).to(state[0].device)[:, None]
+        mask = put(torch.from_numpy(anew), state[0].device)[:, None]
         return tuple(part.masked_fill(mask, 0.0) for part in state)
 
 

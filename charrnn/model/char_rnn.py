@@ -3,17 +3,17 @@
 Knows no cell by name: what depends on the cell is in `charrnn.model.cells`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from charrnn.config.schema import ModelParams
 from charrnn.model.cells import CELLS
+from charrnn.model.shapes import NoValues
+from charrnn.model.stack import stacked
 
 State = tuple[Tensor, ...]
 """Hidden state: the tensors of the cell, h first, each (num_layers, batch_size, hidden_size), of the weights' dtype;
@@ -48,6 +48,8 @@ class CharRNN(nn.Module):
             nn.LayerNorm(hidden_size) if params.layer_norm else nn.Identity() for _ in range(num_layers)
         )
         self.input_dropout, self.dropout = LockedDropout(params.input_dropout), LockedDropout(params.dropout)
+        # All layers in one module, where that is faster.
+        self._stack: tuple[nn.RNNBase, ...] = ()
         self.decoder = nn.Linear(hidden_size, vocabulary_size)
         if params.tie_weights and self.embedding is not None:
             # Press & Wolf 2017, https://arxiv.org/abs/1608.05859
@@ -100,6 +102,10 @@ class CharRNN(nn.Module):
             What the decoder reads, (seq_length, batch_size, hidden_size), and the state after.
         """
         x = self.input_dropout(x)
+        if self._stack:
+            (stack,) = self._stack
+            x, new = stack.train(self.training)(x, state if len(state) > 1 else state[0])
+            return x, new if isinstance(new, tuple) else (new,)
         after: list[State] = []
         for index, (rnn, norm) in enumerate(zip(self.rnns, self.norms, strict=True)):
             part = tuple(tensor[index : index + 1] for tensor in state)
@@ -107,6 +113,25 @@ class CharRNN(nn.Module):
             after.append(new if isinstance(new, tuple) else (new,))
             x = self.dropout(norm(x))
         return x, tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*after, strict=True))
+
+    def flatten_parameters(self) -> None:
+        """On a GPU, put the weights of the layers into one piece of memory, as cuDNN wants them; a copy has them apart.
+
+        Layers with nothing between them become one call of cuDNN.
+        """
+        self._stack = ()
+        layers = [rnn for rnn in self.rnns if isinstance(rnn, nn.RNNBase)]
+        for layer in layers:
+            layer.flatten_parameters()
+        nothing_between = self.dropout.probability == 0 and not self.params.layer_norm
+        if self.decoder.weight.is_cuda and len(layers) > 1 and nothing_between:
+            self._stack = (stacked(layers),)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CharRNN":
+        """See nn.Module, which moves and converts the weights with it."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # not annotated
+        self.flatten_parameters()
+        return self
 
     @property
     def num_parameters(self) -> int:
@@ -163,22 +188,6 @@ def evaluating(model: CharRNN) -> Iterator[None]:
         model.train()
 
 
-class _NoValues(TorchFunctionMode):
-    """Leaves out the initialisation of weights: on the meta device it would import PyTorch's compiler, 75 MB."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        given = dict(kwargs or {})
-        if getattr(func, "__module__", "") == nn.init.__name__:
-            return args[0] if args else given["tensor"]
-        return func(*args, **given)
-
-
 def shapes_of(params: ModelParams, vocabulary_size: int) -> CharRNN:
     """Return a model on the meta device: its weights have shapes, but neither values nor memory.
 
@@ -187,7 +196,7 @@ def shapes_of(params: ModelParams, vocabulary_size: int) -> CharRNN:
     Raises:
         RuntimeError, TypeError: a shape has more elements than 64 bits can count.
     """
-    with torch.device("meta"), _NoValues():
+    with torch.device("meta"), NoValues():
         return CharRNN(params, vocabulary_size)
 
 

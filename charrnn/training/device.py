@@ -4,9 +4,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+import torch.backends.cudnn.rnn
 
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
@@ -17,6 +18,12 @@ from charrnn.wording import counted
 
 # A person who sets one of these has chosen the number of threads; PyTorch reads them when it is imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+# What messages say where memory runs out that PyTorch itself does not allocate: that of oneDNN, the driver, cuBLAS and
+# cuDNN.
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_STATUS_ALLOC_FAILED")
+# Without it, products of cuDNN's recurrent layers may differ in the last bits from one time to the next (PyTorch's
+# documentation of LSTM). cuBLAS reads it at its first use.
+CUBLAS_VARIABLE, CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:2"
 
 
 def choose_device(params: TrainingParams) -> torch.device:
@@ -35,10 +42,13 @@ def choose_device(params: TrainingParams) -> torch.device:
         raise DeviceError("training.precision: tf32 needs a CUDA GPU; use float32 on the CPU")
     if params.precision == "bfloat16" and device.type == "cuda":
         # PyTorch's autocast casts what goes through cuDNN's recurrent layers to float16, whatever it was asked for
-        # (aten/src/ATen/cudnn/AutocastRNN.cpp), and small gradients are lost in that.
+        # (aten/src/ATen/cudnn/AutocastRNN.cpp), and small gradients are lost in that. Layers whose weights are bfloat16
+        # do not go through cuDNN at all (torch.backends.cudnn.is_acceptable).
         raise DeviceError("training.precision: bfloat16 is for the CPU; use tf32 on a GPU")
     if params.precision == "bfloat16" and not computes_bfloat16():
         raise DeviceError("training.precision: bfloat16 needs a processor with AVX512; use auto or float32 on this one")
+    if device.type == "cuda":
+        os.environ.setdefault(CUBLAS_VARIABLE, CUBLAS_WORKSPACE)
     return device
 
 
@@ -130,20 +140,23 @@ def _in_force(params: TrainingParams, number: int | None, remedy: str) -> Iterat
     Where memory runs out, the message ends with `remedy`.
     """
     threads = torch.get_num_threads()
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    # PyTorch refuses to mix these settings with the older `allow_tf32`.
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn.rnn)
+    before = [place.fp32_precision for place in places]
     try:
         if number is not None:
             torch.set_num_threads(number)
-        tf32 = params.precision in ("auto", "tf32")  # a CPU ignores it
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        for place in places:
+            place.fp32_precision = "tf32" if params.precision in ("auto", "tf32") else "ieee"  # a CPU ignores it
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
             raise DeviceError(f"out of memory: {remedy}") from error
         raise
     finally:
         torch.set_num_threads(threads)
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
 
 
 def autocast(params: TrainingParams, device: torch.device) -> AbstractContextManager[object]:

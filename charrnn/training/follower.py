@@ -24,7 +24,7 @@ from charrnn.training.device import check_gpus, choose_device, computing
 from charrnn.training.launched import Launched, launched
 from charrnn.training.ranks import Order, Ranks
 from charrnn.training.session import Session, new_session
-from charrnn.training.step import take_step
+from charrnn.training.step import compute, take_step
 from charrnn.training.store import await_leader, open_store
 
 
@@ -120,7 +120,7 @@ def _follow(place: Launched, on_lost: Callable[[str], None]) -> None:
                     if ordered.threads != torch.get_num_threads():
                         torch.set_num_threads(ordered.threads)
                     state.progress.step = ordered.step
-                    take_step(state, session.streams, training, ordered.rate)
+                    take_step(state, session.streams, training, ordered.rate, compute)
                 case Order.GATHER:
                     state.send_hidden()
                 case Order.TAKE_OVER:

@@ -18,6 +18,7 @@ from charrnn.errors import ParamsError
 from charrnn.evaluation.losses import mean_loss, probe_loss, summed_losses
 from charrnn.training.divergence import check_evaluation
 from charrnn.training.events import CheckpointDue, Evaluation, Pause, ThreadsChanged, TrainEvent
+from charrnn.training.graphs import computation_for
 from charrnn.training.limits import is_too_long, what_is_due
 from charrnn.training.pending import PendingSteps
 from charrnn.training.state import Progress, TrainState
@@ -51,6 +52,7 @@ def train(
     pending: PendingSteps | None = None
     # What evaluations read of the training split is always of epoch 0; a copy shares its ids, not its place in them.
     probed = copy.copy(streams)
+    computation = computation_for(state, streams, params.training)
     resumed_at = time.monotonic() - at.elapsed
     while True:
         due = what_is_due(params, at, streams.num_windows, pending.age if pending else None)
@@ -79,7 +81,7 @@ def train(
             at.elapsed = time.monotonic() - resumed_at
         else:
             pending = pending or PendingSteps()
-            pending.add(*make_step(state, streams, params.training))
+            pending.add(*make_step(state, streams, params.training, computation))
             at.elapsed = time.monotonic() - resumed_at
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from charrnn.config.schema import ModelParams, TrainingParams
 from charrnn.config.types import ThreadCount
@@ -346,9 +346,7 @@ def new_state(
     average = None
     if training.ema_decay is not None:
         average = copy.deepcopy(model).requires_grad_(False)
-        for module in average.modules():
-            if isinstance(module, nn.RNNBase):
-                module.flatten_parameters()  # cuDNN wants the weights in one piece of memory, which a copy is not
+        average.flatten_parameters()
     return TrainState(model, average, make_optimizer(model, training), model.initial_state(batch_size))
 
 

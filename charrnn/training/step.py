@@ -1,24 +1,36 @@
 """One optimizer step on the next window."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.config.schema import TrainingParams
-from charrnn.data.windows import IGNORED, Windows
+from charrnn.data.windows import IGNORED, Windows, put
 from charrnn.model.char_rnn import State
-from charrnn.training.device import autocast
+from charrnn.training.device import autocast, choose_precision
 from charrnn.training.limits import run_progress
 from charrnn.training.ranks import Order, Ordered, Ranks
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import TrainState
 
+Compute = Callable[[TrainState, Tensor, Tensor, State, TrainingParams, int], tuple[Tensor, Tensor, State]]
+"""Computes a step on the device, as `compute` does."""
 
-def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> tuple[Tensor, Tensor, float, int]:
-    """Make one optimizer step on the next window.
+
+def make_step(
+    state: TrainState, streams: Windows, training: TrainingParams, computation: Compute | None = None
+) -> tuple[Tensor, Tensor, float, int]:
+    """Make one optimizer step on the next window, and have the other processes make it, where there are some.
+
+    Args:
+        state: changed in place.
+        streams: the training split.
+        training: the optimisation.
+        computation: what computes the step; None for `compute`.
 
     Returns:
         Its negative log-likelihood (nats per character) and gradient norm, each () float32 and still on the device, its
@@ -34,50 +46,81 @@ def make_step(state: TrainState, streams: Windows, training: TrainingParams) -> 
     )
     if state.ranks is not None:
         state.ranks.order(Ordered(Order.STEP, at.step, rate, torch.get_num_threads()))
-    return take_step(state, streams, training, rate)
+    return take_step(state, streams, training, rate, computation or compute)
 
 
 def take_step(
-    state: TrainState, streams: Windows, training: TrainingParams, rate: float
+    state: TrainState, streams: Windows, training: TrainingParams, rate: float, computation: Compute
 ) -> tuple[Tensor, Tensor, float, int]:
     """Make one optimizer step on the next window at the learning rate `rate`; return what `make_step` returns.
 
-    Where several processes train, each reads the window of its own streams and divides by the characters of all, so
-    that the sum of their gradients is that of one process which reads all streams. Clipping comes after the sum.
+    Where several processes train, each reads the window of its own streams.
     """
-    model, optimizer, at = state.model, state.optimizer, state.progress
+    at = state.progress
     window = streams.window(at.window, at.epoch).of_streams(state.share)
-    with autocast(training, state.device):
-        restarted = _restarted(window.carried(state.hidden), training.restart_probability, state)
-        logits, hidden = model(window.inputs, restarted)
-        logits, targets = logits.flatten(0, 1).float(), window.targets.flatten()
-        mean = _mean(logits, targets, window.characters, training.label_smoothing)
-    loss = mean * len(window.inputs) if training.loss_reduction == "sum" else mean
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    nll = _mean(logits.detach(), targets, window.characters) if training.label_smoothing else mean.detach()
-    if state.ranks is not None:
-        nll = _add_up(state.ranks, [weights for weights in model.parameters() if weights.grad is not None], nll)
-    limit = math.inf if training.grad_clip is None else training.grad_clip
-    grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
+    hidden = _restarted(window.carried(state.hidden), training.restart_probability, state)
+    for group in state.optimizer.param_groups:
+        # A CUDA graph reads the rate as float32, and a step without one is to be the same.
+        group["lr"] = float(np.float32(rate)) if state.device.type == "cuda" else rate
+    nll, grad_norm, state.hidden = computation(
+        state, window.inputs, window.targets, hidden, training, window.characters
+    )
     at.step += 1
     if state.average is not None and training.ema_decay is not None:
         _update_average(state, training.ema_decay)
     at.window += 1
-    state.hidden = tuple(tensor.detach() for tensor in hidden)
     if at.window == streams.num_windows:
         at.epoch, at.window = at.epoch + 1, 0
-        state.hidden = model.initial_state(len(window.offsets))
+        state.hidden = state.model.initial_state(len(window.offsets))
     return nll, grad_norm, rate, window.characters
 
 
-def _mean(logits: Tensor, targets: Tensor, characters: int, label_smoothing: float = 0.0) -> Tensor:
-    """Return the cross-entropy of `logits` summed over this process's targets, over the `characters` of all."""
-    summed = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=label_smoothing, reduction="sum")
-    return summed / characters
+def compute(
+    state: TrainState, inputs: Tensor, targets: Tensor, hidden: State, training: TrainingParams, characters: int
+) -> tuple[Tensor, Tensor, State]:
+    """Compute gradients on a window and move the weights; wait for nothing, so that a CUDA graph can hold it.
+
+    Where several processes train, each divides by the characters of all, so that the sum of their gradients is that of
+    one process which reads all streams. Clipping comes after the sum.
+
+    Args:
+        state: its weights and optimizer change; the learning rate is the optimizer's.
+        inputs: (seq_length, own streams) int64.
+        targets: the same, IGNORED where nothing is to be predicted.
+        hidden: the state before the window.
+        training: the optimisation.
+        characters: predictions that all processes make in this step (count).
+
+    Returns:
+        The negative log-likelihood (nats per character) and the gradient norm, each () float32, and the state after.
+    """
+    model, optimizer = state.model, state.optimizer
+    if choose_precision(training, state.device) != "bfloat16":
+        # That of a checkpoint may be bfloat16, from a processor that multiplies it.
+        hidden = tuple(part.float() for part in hidden)
+    # One process leaves the count to PyTorch: a CUDA graph would keep that of the window it was captured on.
+    of_all = None if state.ranks is None else characters
+    with autocast(training, state.device):
+        logits, hidden = model(inputs, hidden)
+        logits, targets = logits.flatten(0, 1).float(), targets.flatten()
+        mean = _mean(logits, targets, of_all, training.label_smoothing)
+    loss = mean * len(inputs) if training.loss_reduction == "sum" else mean
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    nll = _mean(logits.detach(), targets, of_all) if training.label_smoothing else mean.detach()
+    if state.ranks is not None:
+        nll = _add_up(state.ranks, [weights for weights in model.parameters() if weights.grad is not None], nll)
+    limit = math.inf if training.grad_clip is None else training.grad_clip
+    grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+    optimizer.step()
+    return nll, grad_norm, tuple(tensor.detach() for tensor in hidden)
+
+
+def _mean(logits: Tensor, targets: Tensor, characters: int | None, label_smoothing: float = 0.0) -> Tensor:
+    """Return the cross-entropy of `logits` summed over `targets`, over `characters`, or over theirs where it is None."""
+    reduction = "mean" if characters is None else "sum"
+    loss = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=label_smoothing, reduction=reduction)
+    return loss if characters is None else loss / characters
 
 
 def _add_up(ranks: Ranks, weights: Sequence[Tensor], nll: Tensor) -> Tensor:
@@ -100,7 +143,7 @@ def _restarted(hidden: State, probability: float, state: TrainState) -> State:
         return hidden
     # Drawn on the CPU, whose random state every checkpoint keeps; for the streams of all processes, as in one process.
     restarts = torch.rand(state.streams)[state.share] < probability
-    mask = restarts.to(hidden[0].device)[:, None]
+    mask = put(restarts, hidden[0].device)[:, None]
     return tuple(part.masked_fill(mask, 0.0) for part in hidden)
 
 

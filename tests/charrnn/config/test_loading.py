@@ -696,5 +696,6 @@ def test_what_a_resumed_run_may_not_change_is_told_with_what_it_may() -> None:
         "--resume: a resumed run keeps its parameters, but these differ: model.hidden_size (was 256, now 9), "
         "training.seed (was 1, now 2); only data.sources, data.directory, data.max_megabytes, data.timeout_seconds, "
         "training.epochs, training.max_steps, training.max_minutes, training.device, training.threads, "
+        "training.cuda_graphs, "
         "evaluation.*, checkpoint.*, sampling.*, report.*, tracking.*, tasks.* may change"
     )

@@ -6,11 +6,14 @@ from subprocess import PIPE
 
 import pytest
 import torch
+import torch.backends.cudnn.rnn
 
 from charrnn.config.schema import TrainingParams
 from charrnn.errors import DeviceError
 from charrnn.training import device
 from charrnn.training.device import (
+    CUBLAS_VARIABLE,
+    CUBLAS_WORKSPACE,
     THREAD_VARIABLES,
     autocast,
     choose_device,
@@ -37,15 +40,15 @@ def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings() -> Iterator[None]:
     """Settings unlike any that are asked for, put back whatever the test leaves."""
-    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    threads = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = tf32
 
 
-def in_force() -> tuple[int, bool, bool]:
-    return torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+def in_force() -> tuple[int, str, str]:
+    matmul, rnn = (getattr(place, "fp32_precision") for place in (torch.backends.cuda.matmul, torch.backends.cudnn.rnn))  # noqa: B009
+    return torch.get_num_threads(), matmul, rnn
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -58,8 +61,23 @@ def test_without_a_gpu_auto_is_the_cpu(device: str, precision: str, monkeypatch:
 
 @pytest.mark.usefixtures("a_gpu")
 @pytest.mark.parametrize(("device", "chosen"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
-def test_with_a_gpu_auto_takes_it_and_cpu_does_not(device: str, chosen: str) -> None:
+def test_with_a_gpu_auto_takes_it_and_cpu_does_not(device: str, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CUBLAS_VARIABLE, "what it was")
     assert choose_device(TrainingParams(device=device)).type == chosen
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_products_on_a_gpu_are_the_same_each_time_unless_a_person_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for given, found in ((None, CUBLAS_WORKSPACE), (":16:8", ":16:8")):
+        monkeypatch.setenv(CUBLAS_VARIABLE, given or "")
+        if given is None:
+            monkeypatch.delenv(CUBLAS_VARIABLE)
+        choose_device(TrainingParams(device="cpu"))
+        assert os.environ.get(CUBLAS_VARIABLE) == given
+        choose_device(TrainingParams())
+        assert os.environ[CUBLAS_VARIABLE] == found
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -101,13 +119,30 @@ def test_tf32_is_refused_on_the_cpu_of_a_machine_with_a_gpu() -> None:
 
 @pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(
-    ("precision", "tf32"), [("float32", False), ("tf32", True), ("bfloat16", False), ("auto", True)]
+    ("precision", "products"), [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "ieee"), ("auto", "tf32")]
 )
-def test_settings_hold_while_the_block_runs_and_no_longer(precision: str, tf32: bool) -> None:
+def test_settings_hold_while_the_block_runs_and_no_longer(precision: str, products: str) -> None:
     before = in_force()
     with computing(TrainingParams(threads=1, precision=precision)):
-        assert in_force() == (1, tf32, tf32)
+        assert in_force() == (1, products, products)
     assert in_force() == before
+    # PyTorch raises an error where settings of its two generations contradict each other.
+    assert isinstance(torch.backends.cudnn.allow_tf32, bool)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`", "can't allocate memory"],
+)
+def test_memory_that_runs_out_is_one_line_whoever_could_not_allocate_it(words: str) -> None:
+    with (
+        pytest.raises(DeviceError, match=r"out of memory: lower training\.batch_size") as caught,
+        computing(TrainingParams()),
+    ):
+        raise RuntimeError(f"{words}\nmore lines")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RuntimeError, match="another reason"), computing(TrainingParams()):
+        raise RuntimeError("another reason")
 
 
 @pytest.mark.usefixtures("settings")

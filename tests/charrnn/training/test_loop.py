@@ -538,6 +538,21 @@ def test_in_bfloat16_training_learns_and_going_on_gives_the_same_curve(cell: str
     assert figures(events)[0] == expected
 
 
+@needs_bfloat16
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_training_in_bfloat16_goes_on_where_there_is_only_float32_and_back(cell: str) -> None:
+    half = changed(params_for(cell, "adam", "constant"), "training.precision=bfloat16", "training.patience=null")
+    state, streams, _ = start(half)
+    for precision, until in (("bfloat16", 9), ("float32", 15), ("bfloat16", 21)):
+        here = changed(half, f"training.precision={precision}", f"training.max_steps={until}")
+        resumed = new_state(here.model, here.training, VOCABULARY.size, 4, CPU)
+        resumed.load_dict(state.to_dict())
+        losses, _ = figures(list(train(resumed, streams, None, here)))
+        assert resumed.progress.step == until
+        assert all(map(math.isfinite, losses))
+        state = resumed
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("probability", [0.0, 0.25])
 def test_streams_begin_a_window_from_the_zero_state_with_the_probability_asked_for(
