@@ -117,7 +117,7 @@ def compute(
 
 
 def _mean(logits: Tensor, targets: Tensor, characters: int | None, label_smoothing: float = 0.0) -> Tensor:
-    """Return the cross-entropy of `logits` summed over `targets`, over `characters`, or over theirs where it is None."""
+    """Return the summed cross-entropy of `targets`, over `characters`, or over their own number where it is None."""
     reduction = "mean" if characters is None else "sum"
     loss = F.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=label_smoothing, reduction=reduction)
     return loss if characters is None else loss / characters
