@@ -21,7 +21,7 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.errors import CheckpointError, CorpusError, ParamsError, RankError
+from charrnn.errors import CheckpointError, CorpusError, RankError
 from charrnn.training.device import choose_precision
 from charrnn.training.follower import Assignment, Opened
 from charrnn.training.launched import Launched, check_processes, launched
@@ -36,10 +36,12 @@ _GRACE = 5.0
 
 @contextmanager
 def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]:
-    """Train `session` with the other processes while the block runs, if `params` or a launcher want several.
+    """Train `session` with the other processes while the block runs, if `params` want several.
+
+    There are streams for all of them: `charrnn.data.layout.check_shares`.
 
     Raises:
-        ParamsError: there are more processes than streams, or torchrun has started another number.
+        ParamsError: torchrun has started another number of processes.
         CharrnnError: another process cannot open the text, or has another one.
         RankError: another process has ended or cannot be reached, now or while the block runs.
     """
@@ -49,12 +51,6 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
     if training.processes == 1:
         yield
         return
-    streams = session.streams.batch_size
-    if training.processes > streams:
-        raise ParamsError(
-            f"training.processes: must be at most the streams that this text fills, which are {streams}, "
-            f"got {training.processes}"
-        )
     with _followers(training.processes, place) as (place, store, check):
         ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
         try:

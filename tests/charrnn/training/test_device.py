@@ -13,6 +13,7 @@ from charrnn.training import device
 from charrnn.training.device import (
     THREAD_VARIABLES,
     autocast,
+    check_gpus,
     choose_device,
     choose_precision,
     computing,
@@ -60,6 +61,16 @@ def test_without_a_gpu_auto_is_the_cpu(device: str, precision: str, monkeypatch:
 @pytest.mark.parametrize(("device", "chosen"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
 def test_with_a_gpu_auto_takes_it_and_cpu_does_not(device: str, chosen: str) -> None:
     assert choose_device(TrainingParams(device=device)).type == chosen
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_several_processes_need_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_gpus(TrainingParams(processes=2), torch.device("cuda"))
+    check_gpus(TrainingParams(processes=3), CPU)
+    message = r"training\.processes: 3 processes on a machine with 2 GPUs, and each needs one .* training\.device cpu"
+    with pytest.raises(DeviceError, match=message):
+        check_gpus(TrainingParams(processes=3), torch.device("cuda"))
 
 
 @pytest.mark.usefixtures("no_gpu")
