@@ -41,16 +41,16 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
     There are streams for all of them: `charrnn.data.layout.check_shares`.
 
     Raises:
-        ParamsError: torchrun has started another number of processes.
+        ParamsError: torchrun has started another number of processes, or this one is not rank 0.
         CharrnnError: another process cannot open the text, or has another one.
         RankError: another process has ended or cannot be reached, now or while the block runs.
     """
     training, place = params.training, launched()
-    if place is not None:
-        check_processes(training, place)
     if training.processes == 1:
         yield
         return
+    if place is not None:
+        check_processes(training, place)
     with _followers(training.processes, place) as (place, store, check):
         ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
         try:
