@@ -253,7 +253,5 @@ def test_more_processes_than_streams_are_refused_before_any_starts(text: Path) -
     with pytest.raises(ParamsError, match=r"training.processes must be at most training.batch_size.* 7, got 8"):
         encoded(text, "training.processes=8")
     dataset, params = encoded(text, "training.processes=3", "training.seq_length=4000")
-    with pytest.raises(
-        ParamsError, match=r"training.processes: must be at most 2, the streams .* got 3"
-    ):
+    with pytest.raises(ParamsError, match=r"training.processes: must be at most 2, the streams .* got 3"):
         check_shares(dataset.splits(params.splits), params.training)
