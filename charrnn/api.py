@@ -16,6 +16,7 @@ from charrnn.config.schema import Params
 from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.encodings import guess_warnings
+from charrnn.data.layout import check_shares
 from charrnn.data.splits import check_length
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, DivergedError
@@ -155,6 +156,7 @@ def fit(
         logger.warning("%s characters rarer than data.min_count were dropped", f"{dataset.dropped:,}")
     splits = dataset.splits(params.splits)
     check_length(splits, params.training)
+    check_shares(splits, params.training)
     if warning := compare_with_train(splits, dataset.vocabulary()).warning(params.splits.by):
         logger.warning(warning)
     with computing(params.training):

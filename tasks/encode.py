@@ -10,6 +10,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.encodings import guess_warnings
 from charrnn.data.filters import described
+from charrnn.data.layout import check_shares
 from charrnn.data.records import headers_taken
 from charrnn.data.splits import check_length
 from charrnn.terminal import bar
@@ -20,7 +21,9 @@ logger = logging.getLogger("charrnn")
 
 @task(cache_policy=NO_CACHE)
 def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
-    """Encode the corpus, or find it encoded. Raises as `encode_corpus`, `Dataset.splits` and `check_length`.
+    """Encode the corpus, or find it encoded.
+
+    Raises as `encode_corpus`, `Dataset.splits`, `check_length` and `check_shares`.
 
     Args:
         corpus: the text.
@@ -33,6 +36,7 @@ def encode(corpus: Corpus, params: Params, known: str = "") -> Dataset:
         )
     splits = dataset.splits(params.splits)
     check_length(splits, params.training)
+    check_shares(splits, params.training)
     distinct = dataset.vocabulary().occurring
     state = "prepared earlier" if dataset.cached else "prepared"
     counts = splits.sizes if splits.documents is None else {name: len(one) for name, one in splits.documents.items()}

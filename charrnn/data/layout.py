@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from charrnn.config.schema import EvaluationParams
+from charrnn.config.schema import EvaluationParams, TrainingParams
 from charrnn.data.pieces import Pieces
 from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
 from charrnn.data.windows import Windows
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, ParamsError
 
 # Parts that the spans of a stream are cut into, for each of the streams side by side: the more, the more evenly they
 # are filled, and the more often one begins without context.
@@ -58,6 +58,17 @@ def lay_out(
         raise CorpusError(f"a split needs at least 2 characters in a row, and {name} has none")
     starts, ends = _sample(starts, ends, most)
     return Pieces(splits.text, starts, ends, batch_size, seq_length, device, seed)
+
+
+def check_shares(splits: Splits, training: TrainingParams) -> None:
+    """Check that each of the processes that train together gets a stream. Raises as `lay_out`, and ParamsError."""
+    if training.processes == 1:
+        return
+    streams = lay_out(splits, "train", training.batch_size, training.seq_length, torch.device("cpu")).batch_size
+    if training.processes > streams:
+        raise ParamsError(
+            f"training.processes: must be at most {streams}, the streams that this text fills, got {training.processes}"
+        )
 
 
 def lay_out_evaluation(

@@ -59,7 +59,7 @@ def check_gpus(params: TrainingParams, device: torch.device) -> None:
         DeviceError: there are more processes than GPUs.
     """
     processes = processes_here(params)
-    if device.type == "cuda" and processes > max(1, torch.cuda.device_count()):
+    if device.type == "cuda" and processes > 1 and processes > torch.cuda.device_count():
         raise DeviceError(
             f"training.processes: {processes} processes on a machine with "
             f"{counted(torch.cuda.device_count(), 'GPU')}, and each needs one of its own; lower it, or train with "

@@ -1,6 +1,7 @@
 """A process that trains on its share of the streams as rank 0 orders: it tracks, saves and evaluates nothing.
 
-What it trains, it learns from rank 0. Run as a module, it is the process that `charrnn.training.processes` starts.
+What it trains, it learns from rank 0. Run as a module, it is the process that `charrnn.training.processes` starts, or
+that a person starts on another machine, with the environment that torchrun would give it.
 """
 
 import json
@@ -26,6 +27,9 @@ from charrnn.training.ranks import Order, Ranks
 from charrnn.training.session import Session, new_session
 from charrnn.training.step import compute, take_step
 from charrnn.training.store import await_leader, open_store
+
+QUIET = "--quiet"
+"""Argument of this module as a program: see `follow`."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,8 @@ def _lose(place: Launched, reason: str, quiet: bool) -> NoReturn:
 
 
 def _say(place: Launched, message: str) -> None:
-    print(f"error: rank {place.rank} on {socket.gethostname()}: {message}", file=sys.stderr)
+    line = "".join(character if character.isprintable() else "�" for character in message)
+    print(f"error: rank {place.rank} on {socket.gethostname()}: {line}", file=sys.stderr)
 
 
 def _end(code: int) -> NoReturn:
@@ -162,4 +167,4 @@ def _end(code: int) -> NoReturn:
 if __name__ == "__main__":
     place = launched()
     assert place is not None
-    follow(place, quiet=True)
+    follow(place, quiet=QUIET in sys.argv)

@@ -74,11 +74,16 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
 
 
 def check_processes(training: TrainingParams, place: Launched) -> None:
-    """Check that the launcher has started as many processes as are asked for. Raises ParamsError."""
+    """Check, for rank 0, that the launcher has started as many processes as are asked for. Raises ParamsError."""
     if training.processes != place.size:
         raise ParamsError(
             f"training.processes: must be {place.size}, the processes that the launcher has started, or left out, "
             f"got {training.processes}"
+        )
+    if place.rank:
+        raise ParamsError(
+            f"RANK: must be 0 where a program trains, got {place.rank}; the other ranks are "
+            "python -m charrnn.training.follower"
         )
 
 

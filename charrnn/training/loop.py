@@ -46,6 +46,7 @@ def train(
         DivergedError: see `charrnn.training.divergence`. The steps before it have been yielded; the state is not to be
             saved.
         ParamsError: the training text has no window number `evaluation.probe_window`.
+        RankError: one of several processes that train together has ended; the state is not to be saved.
     """
     _check_probe(params, streams)
     at = state.progress

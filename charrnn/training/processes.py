@@ -21,9 +21,9 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
-from charrnn.errors import CheckpointError, CorpusError, ParamsError, RankError
+from charrnn.errors import CheckpointError, CorpusError, RankError
 from charrnn.training.device import choose_precision
-from charrnn.training.follower import Assignment, Opened
+from charrnn.training.follower import QUIET, Assignment, Opened
 from charrnn.training.launched import Launched, check_processes, launched
 from charrnn.training.ranks import Ranks
 from charrnn.training.session import Session
@@ -36,25 +36,21 @@ _GRACE = 5.0
 
 @contextmanager
 def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]:
-    """Train `session` with the other processes while the block runs, if `params` or a launcher want several.
+    """Train `session` with the other processes while the block runs, if `params` want several.
+
+    There are streams for all of them: `charrnn.data.layout.check_shares`.
 
     Raises:
-        ParamsError: there are more processes than streams, or torchrun has started another number.
+        ParamsError: torchrun has started another number of processes, or this one is not rank 0.
         CharrnnError: another process cannot open the text, or has another one.
         RankError: another process has ended or cannot be reached, now or while the block runs.
     """
     training, place = params.training, launched()
-    if place is not None:
-        check_processes(training, place)
     if training.processes == 1:
         yield
         return
-    streams = session.streams.batch_size
-    if training.processes > streams:
-        raise ParamsError(
-            f"training.processes: must be at most the streams that this text fills, which are {streams}, "
-            f"got {training.processes}"
-        )
+    if place is not None:
+        check_processes(training, place)
     with _followers(training.processes, place) as (place, store, check):
         ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
         try:
@@ -135,7 +131,7 @@ def _start(place: Launched) -> SubprocessContext:
         }
         for rank in range(1, place.size)
     }
-    arguments = dict.fromkeys(envs, ("-P", "-m", "charrnn.training.follower"))
+    arguments = dict.fromkeys(envs, ("-P", "-m", "charrnn.training.follower", QUIET))
     # Its own lines say what this project says in its own.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     with _handlers_kept():

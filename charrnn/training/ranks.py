@@ -87,7 +87,7 @@ class Ranks:
             RankError: they do not come.
         """
         self.rank, self.size = rank, size
-        self._on_lost, self._over, self._in_step = on_lost, threading.Event(), False
+        self._on_lost, self._over, self._midway = on_lost, threading.Event(), False
         self._wait = wait = timedelta(seconds=PATIENCE)
         with self._link(), listening_near(host):
             dist.init_process_group(
@@ -119,7 +119,7 @@ class Ranks:
         values = [ordered.order, ordered.step, ordered.rate, ordered.threads]
         with self._link():
             dist.broadcast(torch.tensor(values, dtype=torch.float64), 0, group=self._group)
-        self._in_step = ordered.order is Order.STEP
+        self._midway = ordered.order not in (Order.BEGIN, Order.END)
 
     def next_order(self) -> Ordered:
         """Wait for the next order; not for rank 0. Raises RankError."""
@@ -133,7 +133,7 @@ class Ranks:
         """Replace `values` with the sum over all ranks, the same to the last bit on each. Raises RankError."""
         with self._link():
             dist.all_reduce(values, group=self._sums)
-        self._in_step = False
+        self._midway = False
 
     def gather(self, parts: Sequence[Tensor], streams: int) -> list[Tensor]:
         """Return, on rank 0 and its CPU, what all ranks have of tensors of (..., streams, size); on others nothing.
@@ -158,6 +158,7 @@ class Ranks:
                     theirs = torch.empty((layers, share.stop - share.start, size), dtype=part.dtype)
                     dist.recv(_as_bytes(theirs), rank, group=self._group)
                     of_ranks.append(theirs)
+        self._midway = False
         return [torch.cat(of_ranks, dim=1) for of_ranks in whole]
 
     def tell(self, content: bytes) -> None:
@@ -165,6 +166,7 @@ class Ranks:
         with self._link():
             dist.broadcast(torch.tensor([len(content)]), 0, group=self._group)
             dist.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8), 0, group=self._group)
+        self._midway = False
 
     def hear(self) -> bytes:
         """Return what rank 0 tells. Raises RankError."""
@@ -196,8 +198,8 @@ class Ranks:
     def close(self) -> None:
         """End the training of all, from rank 0, or take leave of it, from the others."""
         self._over.set()
-        # In the middle of a step the others wait for a sum, and would not hear it; the closed link tells them.
-        if self.rank == 0 and not self._in_step:
+        # In the middle of what was ordered the others would not hear it; the closed link tells them.
+        if self.rank == 0 and not self._midway:
             with suppress(RankError):
                 self.order(Ordered(Order.END))
         if self.rank == 0:

@@ -70,7 +70,7 @@ def train_with_rollback(
 
     Raises:
         DivergedError: more than `training.max_rollbacks` times, or nothing was saved.
-        ParamsError: as `train`.
+        ParamsError, RankError: as `train`.
     """
     while True:
         try:

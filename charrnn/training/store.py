@@ -4,6 +4,7 @@ torchrun keeps its store when it starts the processes again, so that what an ear
 taken for a word of this one.
 """
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -50,9 +51,10 @@ def serve_store(host: str, port: int = 0) -> TCPStore:
             # PyTorch's own would listen on all addresses of the machine.
             found, opened = listener.getsockname()[1], listener.detach()
     except OSError as error:
+        # That of a name that is not known is below 0.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ParamsError(
-            f"MASTER_ADDR {host}, MASTER_PORT {port}: rank 0 cannot listen there: {error.strerror or error}; "
-            "give another port"
+            f"MASTER_ADDR {host}, MASTER_PORT {port}: rank 0 cannot listen there: {reason}; give another port"
         ) from None
     return TCPStore(
         host,

@@ -105,6 +105,11 @@ def files(tmp_path: Path) -> Path:
         ("--set training.max_steps=null", "one of training.epochs, max_steps, max_minutes and patience must be set"),
         ("--set splits.val_fraction=0 --set training.patience=3", "training.patience needs splits.val_fraction > 0"),
         ("--set data.sources=[]", "data.sources: must not be an empty list"),
+        ("--set training.processes=9", "training.processes must be at most training.batch_size, the streams that"),
+        (
+            "--set training.processes=8 --set training.seq_length=12000",
+            ", the streams that this text fills, got 8",
+        ),
         ("--set tracking.registered_model=a/b", "tracking.registered_model: must be a name without / : and @"),
         ("--set training.seed=[1", "--set: training.seed:1: is not valid YAML"),
         ("--params {files}/nowhere.yaml", "{files}/nowhere.yaml: cannot read parameters: No such file or directory"),

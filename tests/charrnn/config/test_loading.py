@@ -74,7 +74,9 @@ def agree(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         splits = {"val_fraction": splits["val_fraction"] / 2.5, "test_fraction": splits["test_fraction"] / 2.5}
     if model["tie_weights"]:
         model = {**model, "embedding_size": model["hidden_size"]}
-    return {**sections, "splits": splits, "model": model}
+    training = {**sections["training"]}
+    training["processes"] = min(training["processes"], training["batch_size"])
+    return {**sections, "splits": splits, "model": model, "training": training}
 
 
 def is_valid(sections: dict[str, Any]) -> bool:
@@ -696,6 +698,6 @@ def test_what_a_resumed_run_may_not_change_is_told_with_what_it_may() -> None:
         "--resume: a resumed run keeps its parameters, but these differ: model.hidden_size (was 256, now 9), "
         "training.seed (was 1, now 2); only data.sources, data.directory, data.max_megabytes, data.timeout_seconds, "
         "training.epochs, training.max_steps, training.max_minutes, training.device, training.threads, "
-        "training.cuda_graphs, "
+        "training.processes, training.cuda_graphs, "
         "evaluation.*, checkpoint.*, sampling.*, report.*, tracking.*, tasks.* may change"
     )

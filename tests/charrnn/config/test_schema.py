@@ -15,7 +15,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 AT_LEAST_ONE = """data.max_length data.min_count data.max_characters data.max_vocabulary model.hidden_size
     model.num_layers
     model.embedding_size training.seq_length training.batch_size training.epochs training.max_steps
-    training.decay_patience training.patience training.log_every evaluation.every_steps
+    training.decay_patience training.patience training.processes training.log_every evaluation.every_steps
     evaluation.max_characters evaluation.batch_size evaluation.probe_window checkpoint.every_steps
     checkpoint.keep_every_steps sampling.length sampling.top_k sampling.num_samples"""
 AT_LEAST_ZERO = """training.warmup_steps training.max_rollbacks evaluation.sample_length tasks.retries tasks.recoveries

@@ -16,6 +16,7 @@ from charrnn.training.device import (
     CUBLAS_WORKSPACE,
     THREAD_VARIABLES,
     autocast,
+    check_gpus,
     choose_device,
     choose_precision,
     computing,
@@ -78,6 +79,16 @@ def test_products_on_a_gpu_are_the_same_each_time_unless_a_person_says_otherwise
         assert os.environ.get(CUBLAS_VARIABLE) == given
         choose_device(TrainingParams())
         assert os.environ[CUBLAS_VARIABLE] == found
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_several_processes_need_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_gpus(TrainingParams(processes=2), torch.device("cuda"))
+    check_gpus(TrainingParams(processes=3), CPU)
+    message = r"training\.processes: 3 processes on a machine with 2 GPUs, and each needs one .* training\.device cpu"
+    with pytest.raises(DeviceError, match=message):
+        check_gpus(TrainingParams(processes=3), torch.device("cuda"))
 
 
 @pytest.mark.usefixtures("no_gpu")

@@ -93,9 +93,12 @@ def hosts() -> Iterator[Hosts]:
     except subprocess.CalledProcessError as error:
         pytest.skip(f"this machine makes no network namespaces: {error.stderr.decode().strip()}")
     finally:
-        for process in (*made.started, *made.keepers):
+        for process in made.started:
             process.kill()
-            process.wait()
+            process.communicate()
+        for keeper in made.keepers:
+            keeper.kill()
+            keeper.communicate()
 
 
 def keep(hosts: Hosts, command: list[str]) -> None:
