@@ -1,0 +1,44 @@
+"""Parameters as the `key=value` overrides that make them of others: how they reach a process on another machine."""
+
+import json
+from typing import Any
+
+import yaml
+
+from charrnn.config.loading import AS_IT_IS
+from charrnn.config.redaction import redact
+from charrnn.config.schema import Params
+from charrnn.errors import ParamsError
+
+
+def as_overrides(params: Params, base: Params) -> list[str]:
+    """Return the overrides with which `load_params` makes `params` of `base`.
+
+    Raises:
+        ParamsError: one of them would show credentials where processes and their arguments are listed.
+    """
+    before, now = base.model_dump(mode="json"), params.model_dump(mode="json")
+    overrides: list[str] = []
+    for section, content in now.items():
+        for name, value in content.items():
+            if value == before[section][name]:
+                continue
+            key = f"{section}.{name}"
+            # A map merges with what is there: its items are given one by one, so that a name may hold anything.
+            items = {f"{key}.{item}": text for item, text in value.items()} if isinstance(value, dict) else {key: value}
+            for path, item in items.items():
+                text = item if isinstance(item, str) and (path in AS_IT_IS or path != key) else _written(item)
+                if redact(text) != text:
+                    raise ParamsError(f"{key}: has credentials, which would be shown where processes are listed")
+                overrides.append(f"{path}={text}")
+    return overrides
+
+
+def _written(value: Any) -> str:
+    """Return `value` as YAML on one line, texts in double quotes: without them, some would be read as other things."""
+    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        return json.dumps(value)
+    text: str = yaml.safe_dump(
+        value, default_style='"', default_flow_style=True, allow_unicode=True, width=float("inf")
+    )
+    return text.strip()
