@@ -79,7 +79,7 @@ def sweep(
     trials: int | None = None,
     workers: int = 1,
     pruner: str = "median",
-    register: bool = False,
+    register_best: bool = False,
     resume: str | None = None,
     storage: str | None = None,
     overlays: list[str] | None = None,
@@ -92,7 +92,7 @@ def sweep(
         trials: how many there are to be in all; 20 where it is not given.
         workers: trials at a time.
         pruner: what ends trials early: median, hyperband or none.
-        register: train with the best values once more, with the full time, and register the model.
+        register_best: train with the best values once more, with the full time, and register the model.
         resume: the id of a sweep's run to go on with, or last.
         storage: the database of the study, where it is not to be in the store of the runs.
         overlays: parameter files merged over params.yaml, in order.
@@ -104,12 +104,12 @@ def sweep(
         check_workers(workers)
         run = None
         if resume is None:
-            plan = read_plan(space, files, changes, trials=trials, pruner=pruner, register=register)
+            plan = read_plan(space, files, changes, trials=trials, pruner=pruner, register=register_best)
         else:
             params = load_params(files, changes)
             run = find_sweep(Experiment(params.tracking, params.data), resume)
             plan = recorded_plan(run, params, files, changes, space, trials)
-            check_plan(plan, register=register)
+            check_plan(plan, register=register_best)
         experiment = Experiment(plan.base.tracking, plan.base.data)
         address = study_address(storage, experiment.store.uri, experiment.data)
         if run is not None:
@@ -122,7 +122,7 @@ def sweep(
             swept = _Sweep(plan, run, experiment, address, workers, stop)
             swept.run_trials()
             best, loss = swept.study.best()
-            registered = swept.register(best) if register and best else None
+            registered = swept.register(best) if register_best and best else None
             noted.raise_if_requested(TerminationSignal)
             ended = swept.study.trials()
             create_markdown_artifact(described(ended), key="sweep", description=f"MLflow run {run.run_id}")

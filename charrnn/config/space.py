@@ -217,10 +217,14 @@ def apply_values(base: Params, values: Mapping[str, Any], words: str) -> Params:
 
 
 def in_words(assignment: Mapping[str, Scalar]) -> str:
-    """Return values as a person types them, such as `model.hidden_size=128 model.cell=gru`."""
-    return " ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in assignment.items()
-    )
+    """Return values for people, such as `model.hidden_size=128 training.learning_rate=0.0049`."""
+    return " ".join(f"{key}={_shown(value)}" for key, value in assignment.items())
+
+
+def _shown(value: Scalar) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
@@ -231,11 +235,10 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 def _check_key(key: str, place: str) -> None:
     """Raise ParamsError unless `key` is a parameter that a trial may choose."""
     section, dot, name = key.partition(".")
-    fields = Params.model_fields
-    if not dot and key in fields:
+    sections = Params().model_dump()
+    if not dot and key in sections:
         raise params_error(f"{place}: is a section; write its parameters as {key}.NAME")
-    kind = fields[section].annotation if section in fields else None
-    if kind is None or name not in kind.model_fields:
+    if name not in sections.get(section, {}):
         raise params_error(f"{place}: unknown parameter{suggestion(key.split('.'))}")
     if section not in SECTIONS:
         allowed = " and ".join(f"{one}.*" for one in SECTIONS)

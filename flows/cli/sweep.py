@@ -84,7 +84,7 @@ def sweep(
             trials=trials,
             workers=workers,
             pruner=pruner,
-            register=register,
+            register_best=register,
             resume=resume,
             storage=storage,
             overlays=[portable(text) for text in overlays],

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,7 +64,10 @@ class Board:
             drawings["importance.png"] = lambda: pictures.plot_param_importances(study)
         with tempfile.TemporaryDirectory() as temporary:
             for name, draw in drawings.items():
-                draw()
+                with warnings.catch_warnings():
+                    # Optuna's: that its pictures may change, that some values have few trials.
+                    warnings.simplefilter("ignore")
+                    draw()
                 path = Path(temporary) / name
                 figure = pyplot.gcf()
                 figure.set_size_inches(9, 5)

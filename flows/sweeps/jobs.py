@@ -7,8 +7,9 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from charrnn.config.space import Scalar
 from charrnn.errors import CharrnnError

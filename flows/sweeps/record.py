@@ -11,7 +11,7 @@ from charrnn.config.schema import Params
 from charrnn.config.space import parse_space, read_space
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.errors import ParamsError, TrackingError
-from flows.sweeps.plan import PRUNERS, Plan
+from flows.sweeps.plan import PRUNERS, Plan, Pruner
 from tasks.tracking.environment import environment_tags
 from tasks.tracking.mlflow import Experiment, download_artifact, run_tag, take_over
 from tasks.tracking.naming import NEWEST
@@ -80,7 +80,7 @@ def recorded_plan(
     """
     planned = run_tag(run, SWEEP_TAG)
     if not planned:
-        raise TrackingError(f"run {run.run_id}: is no sweep; go on with it by charrnn train --resume {run.run_id}")
+        raise TrackingError(f"run {run.run_id}: is no sweep; it goes on by charrnn train --resume {run.run_id}")
     with tempfile.TemporaryDirectory() as temporary:
         files = [download_artifact(run, path, Path(temporary)) for path in (PARAMS_FILE, SPACE_FILE)]
         if files[0] is None or files[1] is None:
@@ -91,7 +91,7 @@ def recorded_plan(
     check_same_sweep(base, load_params(overlays, overrides, base=base))
     if space is not None and (changed := before.differences(read_space(Path(space), base))):
         raise ParamsError(f"--space {space}: is another space than that of sweep {run.run_id}: {', '.join(changed)}")
-    pruner = next((one for one in PRUNERS if one == run_tag(run, PRUNER_TAG)), "none")
+    pruner: Pruner = next((one for one in PRUNERS if one == run_tag(run, PRUNER_TAG)), "none")
     return Plan(base, before, int(planned) if trials is None else trials, pruner)
 
 
