@@ -24,19 +24,17 @@ def as_overrides(params: Params, base: Params) -> list[str]:
             if value == before[section][name]:
                 continue
             key = f"{section}.{name}"
-            # A map merges with what is there: its items are given one by one, so that a name may hold anything.
-            items = {f"{key}.{item}": text for item, text in value.items()} if isinstance(value, dict) else {key: value}
-            for path, item in items.items():
-                text = item if isinstance(item, str) and (path in AS_IT_IS or path != key) else _written(item)
-                if redact(text) != text:
-                    raise ParamsError(f"{key}: has credentials, which would be shown where processes are listed")
-                overrides.append(f"{path}={text}")
+            text = value if isinstance(value, str) and key in AS_IT_IS else _written(value)
+            if redact(text) != text:
+                raise ParamsError(f"{key}: has credentials, which would be shown where processes are listed")
+            overrides.append(f"{key}={text}")
     return overrides
 
 
 def _written(value: Any) -> str:
     """Return `value` as YAML on one line, texts in double quotes: without them, some would be read as other things."""
-    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+    if not items or not all(isinstance(item, str) for item in items):
         return json.dumps(value)
     text: str = yaml.safe_dump(
         value, default_style='"', default_flow_style=True, allow_unicode=True, width=float("inf")

@@ -171,9 +171,7 @@ def parse_space(text: str, where: str, base: Params) -> Space:
     content = parse_yaml(text, where)
     if not isinstance(content, dict) or not content:
         example = "'model.hidden_size: [128, 256]'"
-        raise params_error(
-            f"{where}: must be a map from parameters to what is tried, such as {example}, got {show(content)}"
-        )
+        raise params_error(f"{where}: must be a map of what is tried, such as {example}, got {show(content)}")
     searched: list[Searched] = []
     fixed: dict[str, Any] = {}
     for key, written in content.items():
@@ -242,9 +240,7 @@ def _check_key(key: str, place: str) -> None:
         raise params_error(f"{place}: unknown parameter{suggestion(key.split('.'))}")
     if section not in SECTIONS:
         allowed = " and ".join(f"{one}.*" for one in SECTIONS)
-        raise params_error(
-            f"{place}: cannot be searched; only {allowed} can, others change what val/loss is measured on"
-        )
+        raise params_error(f"{place}: only {allowed} can be searched, others change what val/loss is measured on")
 
 
 def _searched(
@@ -324,9 +320,7 @@ def _condition(written: Any, place: str, before: Mapping[str, Searched]) -> dict
         if other is None or not isinstance(other.candidates, Choices):
             close = difflib.get_close_matches(str(key), before, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise params_error(
-                f"{place}: {key}: must be a parameter with a list of values further up in the space{hint}"
-            )
+            raise params_error(f"{place}: {key}: must be a parameter with a list of values further up{hint}")
         values = tuple(wanted) if isinstance(wanted, list) else (wanted,)
         for value in values:
             if value not in other.candidates.values:

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -54,14 +55,17 @@ class Board:
     def _draw(self, finished: list[FrozenTrial], ended: list[FrozenTrial]) -> None:
         study = create_study(direction="minimize")  # in memory: to draw asks no database
         study.add_trials(ended)
+        named: Any = {"target": lambda one: one.value, "target_name": "val/loss"}
         drawings: dict[str, Callable[[], object]] = {
-            "history.png": lambda: pictures.plot_optimization_history(study),
-            "curves.png": lambda: pictures.plot_intermediate_values(study),
-            "parallel_coordinates.png": lambda: pictures.plot_parallel_coordinate(study),
+            "history.png": lambda: pictures.plot_optimization_history(study, **named),
+            "curves.png": lambda: pictures.plot_intermediate_values(study).set(
+                xlabel="tenths of the run", ylabel="val/loss", title="val/loss of each trial"
+            ),
+            "parallel_coordinates.png": lambda: pictures.plot_parallel_coordinate(study, **named),
         }
         # What differs between two trials can be important; without any difference Optuna has no answer.
         if len({one.value for one in finished}) > 1:
-            drawings["importance.png"] = lambda: pictures.plot_param_importances(study)
+            drawings["importance.png"] = lambda: pictures.plot_param_importances(study, **named)
         with tempfile.TemporaryDirectory() as temporary:
             for name, draw in drawings.items():
                 with warnings.catch_warnings():
