@@ -5,7 +5,6 @@
 
 import logging
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -35,11 +34,14 @@ from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.cores import usable_cores
 from charrnn.undecodable import original
 from flows.ending import ending
+from flows.servers.temporary_server import is_temporary
 from flows.sweeps.board import Board, described, tally
 from flows.sweeps.children import Children
+from flows.sweeps.deployed import DeployedLauncher, Server
 from flows.sweeps.jobs import Job, run_jobs
 from flows.sweeps.launched import Launcher
 from flows.sweeps.local import LocalLauncher
+from flows.sweeps.patience import Stopping
 from flows.sweeps.plan import BEST, Plan, check_plan, check_workers, read_plan, thread_share
 from flows.sweeps.record import find_sweep, record_plan, recorded_plan, recorded_storage, sweep_tags
 from flows.sweeps.storage import study_address
@@ -137,12 +139,13 @@ class _Sweep:
     ) -> None:
         """Open the study, or make it."""
         self._plan, self._run, self._workers, self._stop = plan, run, workers, stop
-        stopping = threading.Event()
+        self._stopping = stopping = Stopping(stop)
         children = Children(experiment, run, stopping)
         self._came_to_a_run = children.any()
         self.study = Study(address, run.run_id, plan, stopping, is_new=not self._came_to_a_run)
         self._board = Board(Tracker(run))
-        self._threads = thread_share(plan, workers, usable_cores())
+        self._threads: int | None = None
+        self._shown_uri: str | None = None
         launcher = self._launcher(experiment)
         self._around = Surroundings(children, launcher, stopping, plan.base.tasks.recoveries)
         self._defaults = load_params()
@@ -192,7 +195,7 @@ class _Sweep:
             return Job(
                 str(number),
                 chosen.values,
-                self._overrides(params),
+                self._overrides(params, self._threads),
                 partial(self.study.report, number),
             )
         return None
@@ -215,19 +218,25 @@ class _Sweep:
         logger.info("trial %-4d %s%s%s", number, outcome.state, shown, reason)
         self._board.write(self.study.trials())
 
-    def _overrides(self, params: Params) -> list[str]:
-        """Return how a trial is given its parameters; the address of the store travels apart, with its credentials."""
-        tracking = params.tracking.model_copy(update={"uri": None})
+    def _overrides(self, params: Params, threads: int | None = None) -> list[str]:
+        """Return how a trial is given its parameters; `threads` in place of its own, None for these."""
+        tracking = params.tracking.model_copy(update={"uri": self._shown_uri})
         training = params.training
-        if self._threads is not None:
-            training = training.model_copy(update={"threads": self._threads})
+        if threads is not None:
+            training = training.model_copy(update={"threads": threads})
         return as_overrides(params.model_copy(update={"tracking": tracking, "training": training}), self._defaults)
 
     def _launcher(self, experiment: Experiment) -> Launcher:
-        """Return what starts trials: processes of this machine."""
+        """Return what starts trials: workers of the Prefect server, or processes of this machine."""
+        uri = experiment.store.uri
+        server = Server(self._stopping)
+        if not is_temporary() and PREFECT_API_URL.value() and server.has_deployment():
+            # Where it has credentials, those of the workers' own environment are taken.
+            self._shown_uri = uri if redact(uri) == uri else None
+            logger.info("sweep     trials are run by the workers of %s", redact(PREFECT_API_URL.value() or ""))
+            return DeployedLauncher(server, self._run.run_id)
+        self._shown_uri, self._threads = None, thread_share(self._plan, self._workers, usable_cores())
         environment = {"MLFLOW_TRACKING_URI": experiment.store.uri}
         if url := PREFECT_API_URL.value():
             environment["PREFECT_API_URL"] = url
-        if self._threads is not None:
-            environment["OMP_NUM_THREADS"] = str(self._threads)
         return LocalLauncher(experiment.data.sweeps / self._run.run_id, environment)

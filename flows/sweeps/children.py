@@ -1,12 +1,11 @@
 """The runs of the trials of one sweep, in the tracking store; waits while that is away."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from charrnn.errors import TrackingError
-from flows.sweeps.patience import AwayError, patiently
+from flows.sweeps.patience import AwayError, Stopping, patiently
 from tasks.tracking.mlflow import Experiment, StoreError, read_curves, run_status, run_tag, tag_run
 from tasks.tracking.runs import SWEEP_RUN_TAG, TRIAL_STATE_TAG, TRIAL_TAG, RunRef
 from tasks.tracking.tracker import send_pending
@@ -27,7 +26,7 @@ class Evaluated:
 class Children:
     """The runs of the trials of the sweep `sweep`."""
 
-    def __init__(self, experiment: Experiment, sweep: RunRef, stopping: threading.Event) -> None:
+    def __init__(self, experiment: Experiment, sweep: RunRef, stopping: Stopping) -> None:
         """No request is made; `stopping` is set when the sweep is to end."""
         self._experiment, self._sweep, self._stopping = experiment, sweep, stopping
 

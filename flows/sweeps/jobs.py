@@ -12,7 +12,6 @@ from prefect.exceptions import TerminationSignal
 from prefect.states import Completed, Failed
 
 from charrnn.config.space import Scalar
-from charrnn.errors import CharrnnError
 from charrnn.stopping import StopRequest
 from flows.sweeps.study import Outcome
 from flows.sweeps.trial import Report, Surroundings, run_trial
@@ -50,27 +49,27 @@ def run_jobs(
 
     Raises:
         KeyboardInterrupt, TerminationSignal: a stop was asked for; what ran was stopped, and can go on.
-        CharrnnError: what a trial or `ended` raised first; what ran was stopped.
+        Exception: what a trial or `ended` raised first; what ran was stopped.
     """
-    done: queue.Queue[tuple[Job, RunRef | None, Outcome | None] | CharrnnError] = queue.Queue()
+    done: queue.Queue[tuple[Job, RunRef | None, Outcome | None] | Exception] = queue.Queue()
 
     @task(name="trial", task_run_name="trial {trial}", cache_policy=NO_CACHE, persist_result=False)
     def run(trial: str, values: dict[str, Any]) -> State[Any]:
         job = jobs[trial]
         try:
             found, outcome = run_trial(around, job.trial, job.overrides, job.report)
-        except CharrnnError as error:
+        except Exception as error:  # of any kind: else nobody would know that the trial is over
             done.put(error)
             return Failed(message=str(error))
         done.put((job, found, outcome))
         return _state(outcome)
 
     jobs: dict[str, Job] = {}
-    problem: CharrnnError | None = None
+    problem: Exception | None = None
     running = 0
     try:
         while True:
-            if stop.signal is not None or problem:
+            if problem:
                 around.stopping.set()
             while not around.stopping.is_set() and running < workers and (job := next_job()):
                 jobs[job.trial] = job
@@ -84,12 +83,12 @@ def run_jobs(
                 continue
             running -= 1
             try:
-                if isinstance(result, CharrnnError):
+                if isinstance(result, Exception):
                     raise result
                 finished, found, outcome = result
                 if outcome is not None:
                     ended(finished, found, outcome)
-            except CharrnnError as error:
+            except Exception as error:
                 problem = problem or error
     finally:
         around.stopping.set()

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from charrnn.config.redaction import one_line, redact
 from charrnn.config.space import Choices, Scalar, Searched
 from charrnn.errors import TrackingError
-from flows.sweeps.patience import AwayError, patiently
+from flows.sweeps.patience import AwayError, Stopping, patiently
 from flows.sweeps.plan import Plan, Pruner
 from flows.sweeps.storage import SQLITE
 
@@ -68,7 +68,7 @@ STATES = {"finished": FINISHED, "pruned": TrialState.PRUNED, "failed": TrialStat
 class Study:
     """The study of one sweep in its database. Its methods may be called from any thread."""
 
-    def __init__(self, address: str, name: str, plan: Plan, stopping: threading.Event, *, is_new: bool) -> None:
+    def __init__(self, address: str, name: str, plan: Plan, stopping: Stopping, *, is_new: bool) -> None:
         """Open the study, or make it.
 
         Args:

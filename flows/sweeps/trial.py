@@ -6,7 +6,6 @@ tracking store, wherever the trial runs.
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from charrnn.errors import TrackingError
 from flows.sweeps.children import Children, Evaluated
 from flows.sweeps.launched import Ended, Launched, Launcher
+from flows.sweeps.patience import Stopping
 from flows.sweeps.study import PARTS, Outcome
 from tasks.tracking.runs import RunRef
 
@@ -39,7 +39,7 @@ class Surroundings:
 
     children: Children
     launcher: Launcher
-    stopping: threading.Event
+    stopping: Stopping
     recoveries: int
 
 
