@@ -83,9 +83,7 @@ def run_params(run: RunRef) -> Params | None:
         path = download_artifact(run, PARAMS_FILE, Path(temporary))
         if path is None:
             if run_tag(run, SWEEP_TAG):
-                raise TrackingError(
-                    f"run {run.run_id}: is a sweep; go on with it by charrnn sweep --resume {run.run_id}"
-                )
+                raise TrackingError(f"run {run.run_id}: is a sweep; it goes on by charrnn sweep --resume {run.run_id}")
             if run_tag(run, PROCESS_TAGS[0]):
                 return None
             raise TrackingError(f"run {run.run_id}: has no {PARAMS_FILE}; it is not a run of this pipeline")

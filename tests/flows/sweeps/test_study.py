@@ -97,14 +97,13 @@ def test_a_study_that_is_elsewhere_is_not_begun_anew(tmp_path: Path) -> None:
         open_study(tmp_path / "elsewhere", is_new=False)
 
 
-def test_the_study_is_beside_the_tables_of_mlflow_and_leaves_them_alone(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    MlflowClient(uri).create_experiment("before")
-    address = study_address(None, uri, DataFolder(tmp_path / "data"))
-    assert address == f"sqlite:///{tmp_path}/sweeps.db"
-    open_study(tmp_path).begin()
-    assert MlflowClient(uri).get_experiment_by_name("before") is not None
-    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+def test_the_study_is_beside_the_tables_of_mlflow_and_leaves_them_alone(store: Params) -> None:
+    uri = str(store.tracking.uri)
+    folder = Path(uri.removeprefix("sqlite:///")).parent
+    assert study_address(None, uri, DataFolder(folder / "data")) == f"sqlite:///{folder}/sweeps.db"
+    open_study(folder).begin()
+    assert MlflowClient(uri).get_experiment_by_name(store.tracking.experiment) is not None
+    with sqlite3.connect(folder / "mlflow.db") as database:
         assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'trials'").fetchall()
 
 
