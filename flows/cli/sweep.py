@@ -1,17 +1,21 @@
 """`charrnn sweep`: search parameters here, or with the workers of a Prefect server."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from charrnn.config.loading import load_params
 from charrnn.config.space import in_words
+from charrnn.data.folder import DataFolder
 from charrnn.undecodable import portable
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from flows.cli.train import prepare
 from flows.servers.temporary_process import start_server
 from flows.sweeps.plan import DEFAULT_TRIALS, PRUNERS, check_workers, read_plan
+from flows.sweeps.storage import study_address
+from tasks.tracking.address import tracking_uri
 
 EXAMPLES = [
     ("--space params/sweep.yaml --trials 40 --workers 2", "two trials at a time"),
@@ -67,6 +71,7 @@ def sweep(
         overrides.append(f"tracking.run_name={name}")
     check_workers(workers)
     params = load_params(overlays, overrides)
+    study_address(storage, tracking_uri(params.tracking), DataFolder(Path(params.data.directory)))
     if resume is None:
         read_plan(space, overlays, overrides, trials=trials, pruner=pruner, register=register)
         with interruptible():
