@@ -162,7 +162,7 @@ class Study:
             except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
                 cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
                 kind = AwayError if isinstance(cause, DBAPIError) else TrackingError
-                why = one_line(str(cause or error))[:300]
+                why = one_line(str(getattr(cause, "orig", None) or cause or error))[:300]
                 raise kind(f"the study in {redact(self.address)}: {why}") from None
 
         return patiently(translated, self._stopping)

@@ -85,6 +85,7 @@ def sweeping(workplace: Workplace, *arguments: str) -> Iterator[subprocess.Popen
         process.communicate()
 
 
+@pytest.mark.timeout(900)
 def test_a_sweep_that_is_stopped_and_killed_goes_on_and_has_each_trial_once(workplace: Workplace, space: str) -> None:
     long = [
         "--set",
