@@ -36,6 +36,7 @@ FILES = {
     "completions": (22,),
     "report": (23,),
     "page": (24,),
+    "sweeps": (25, 26),
 }
 LONG = {3, 19}
 

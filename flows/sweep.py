@@ -93,7 +93,7 @@ def sweep(
         space: the file that says which values are tried, such as params/sweep.yaml.
         trials: how many there are to be in all; 20 where it is not given.
         workers: trials at a time.
-        pruner: what ends trials early: median, hyperband or none.
+        pruner: what ends trials early: median, hyperband, halving or none.
         register_best: train with the best values once more, with the full time, and register the model.
         resume: the id of a sweep's run to go on with, or last.
         storage: the database of the study, where it is not to be in the store of the runs.

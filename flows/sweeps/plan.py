@@ -12,7 +12,7 @@ from charrnn.config.space import Scalar, Space, apply_values, read_space
 from charrnn.errors import ParamsError
 from tasks.tracking.runs import SWEEP_RUN_TAG, TRIAL_TAG
 
-Pruner = Literal["median", "hyperband", "none"]
+Pruner = Literal["median", "hyperband", "halving", "none"]
 PRUNERS: tuple[Pruner, ...] = get_args(Pruner)
 DEFAULT_TRIALS = 20
 BEST = "best"

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import optuna
 from filelock import FileLock
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -184,6 +184,8 @@ def _pruner(name: Pruner) -> BasePruner:
         return MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_PARTS)
     if name == "hyperband":
         return HyperbandPruner(min_resource=1, max_resource=PARTS, reduction_factor=3)
+    if name == "halving":
+        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
     return NopPruner()
 
 

@@ -201,7 +201,7 @@ def one_line(answer: Called) -> str:
     [
         ("--trials 0", "--trials: must be >= 1, got 0"),
         ("--workers 0", "--workers: must be >= 1, got 0"),
-        ("--pruner medium", "--pruner: must be median, hyperband or none, got medium"),
+        ("--pruner medium", "--pruner: must be median, hyperband, halving or none, got medium"),
         ("--set splits.val_fraction=0", "splits.val_fraction: must be > 0, since val/loss compares the trials"),
         ("--register --set tracking.registered_model=null", "--register: needs a name in tracking.registered_model"),
         (

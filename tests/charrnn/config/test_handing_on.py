@@ -1,5 +1,7 @@
 """Parameters that travel as overrides arrive as they were."""
 
+from typing import Any
+
 import pytest
 
 from charrnn.config.handing_on import as_overrides
@@ -7,7 +9,7 @@ from charrnn.config.loading import load_params
 from charrnn.config.schema import Params
 from charrnn.errors import ParamsError
 
-AWKWARD = {
+AWKWARD: dict[str, dict[str, Any]] = {
     "data": {
         "sources": ["/a b/it's.txt", "/tmp/*.txt", '/say "x" \udcef.txt', "https://host/a.txt#sha256=00"],
         "join": "\\n\n",

@@ -78,7 +78,7 @@ def test_a_trial_counts_once_however_it_has_ended(tmp_path: Path) -> None:
     assert table["val/loss"].fillna(0).tolist() == [2.5, 0, 2.9]
 
 
-@pytest.mark.parametrize(("pruner", "early"), [("median", True), ("hyperband", True), ("none", False)])
+@pytest.mark.parametrize(("pruner", "early"), [("median", True), ("halving", True), ("none", False)])
 def test_a_trial_far_behind_the_others_is_ended_early(tmp_path: Path, pruner: Pruner, early: bool) -> None:
     study = open_study(tmp_path, pruner=pruner)
     for _ in range(5):
