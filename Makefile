@@ -67,8 +67,10 @@ server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data i
 
 deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
 	@export PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}"; \
-	"$(BIN)/prefect" work-pool inspect charrnn >/dev/null 2>&1 \
-		|| "$(BIN)/prefect" work-pool create charrnn --type process; \
+	for pool in charrnn charrnn-sweeps; do \
+		"$(BIN)/prefect" work-pool inspect $$pool >/dev/null 2>&1 \
+			|| "$(BIN)/prefect" work-pool create $$pool --type process; \
+	done; \
 	"$(BIN)/prefect" --no-prompt deploy --all && \
 	{ "$(BIN)/prefect" automation inspect silent-runs-have-crashed >/dev/null 2>&1 \
 		|| "$(BIN)/prefect" automation create --from-file deploy/automations.yaml; }
@@ -80,7 +82,7 @@ clean:  ## remove what runs made, nothing else of data/ (asks before mlruns/ goe
 	@if compgen -G 'data/outbox/*/*.json' >/dev/null; then \
 		echo 'data/outbox/ holds what runs could not tell their tracking store yet; send it: $(BIN)/charrnn sync'; exit 1; \
 	fi
-	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox data/sweeps build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	@if [ -d mlruns ]; then \
 		read -r -p 'Remove mlruns/ with every run and model in it? [y/N] ' answer; \

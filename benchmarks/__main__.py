@@ -36,7 +36,8 @@ FILES = {
     "completions": (22,),
     "report": (23,),
     "page": (24,),
-    "processes": (25,),
+    "sweeps": (25, 26),
+    "processes": (27,),
 }
 LONG = {3, 19}
 

@@ -1,4 +1,4 @@
-"""Row 25: two processes of one thread each that train together, against one process with two threads, the same streams.
+"""Row 27: two processes of one thread each that train together, against one process with two threads, the same streams.
 
 Both make the steps of the pipeline's own loop, in turn; the one that is not measured waits.
 """
@@ -43,7 +43,7 @@ def _compare(bench: Bench, layers: int, hidden_size: int, batch_size: int, seq_l
                     lambda: _speed(together, params, 1), lambda: _speed(alone, alone_params, 2), PAIRS
                 )
     return Figure(
-        f"25 ({layers}x{hidden_size})",
+        f"27 ({layers}x{hidden_size})",
         f"training with 2 processes of one thread, {layers}x{hidden_size} B{batch_size} T{seq_length}, against one "
         "process with 2 threads",
         "",

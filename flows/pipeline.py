@@ -7,8 +7,6 @@ import glob
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +34,7 @@ from charrnn.data.dataset import Dataset
 from charrnn.data.encodings import encodings_taken
 from charrnn.data.splits import Splits, divided_by
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, ParamsError, TrackingError
+from charrnn.errors import CheckpointError, ParamsError
 from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import check_gpus, choose_device
@@ -45,7 +43,7 @@ from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
-from flows.naming import sync_command, typed
+from flows.ending import ending
 from flows.retrying import options
 from flows.summary import Summary
 from tasks.download import download
@@ -57,9 +55,9 @@ from tasks.report import report
 from tasks.sample import sample
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
-from tasks.tracking.mlflow import Experiment, reopen_run, run_params, take_over
+from tasks.tracking.mlflow import Experiment, run_params, take_over
 from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, SOURCE_TAG, RunRef
-from tasks.tracking.tracker import STOP_SECONDS, Tracker, send_pending
+from tasks.tracking.tracker import Tracker, send_pending
 from tasks.tracking.trained_models import Origin, TrainedModel, find_model, initial_model
 from tasks.train import train
 
@@ -108,7 +106,7 @@ def _pipeline(
         run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
     if place is not None and place.has_store:
         note_run(place, run.run_id)
-    with _ending(run):
+    with ending(run, "train"):
         stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
@@ -172,34 +170,6 @@ def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
             f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
             f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
         )
-
-
-@contextmanager
-def _ending(run: RunRef) -> Iterator[None]:
-    """End the MLflow run by how the block ends: FINISHED, FAILED with the error, or KILLED."""
-    tracker = Tracker(run)
-    left = 0
-    try:
-        reopen_run(run)
-        yield
-        left = tracker.finish("FINISHED")
-    except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt | TerminationSignal | SystemExit)
-        try:
-            with stop_requests():
-                if stopped:
-                    left = tracker.finish("KILLED", patience=STOP_SECONDS)
-                else:
-                    left = tracker.finish("FAILED", f"{type(error).__name__}: {error}")
-        except TrackingError as problem:
-            logger.warning("warning   the run's end could not be recorded: %s", problem)
-        if stopped:
-            logger.warning("stopped   go on with: %s --resume %s", typed("train"), run.run_id)
-        raise
-    finally:
-        if left:
-            command = sync_command(run.data.path)
-            logger.warning("warning   %d operations wait in %s; send them with: %s", left, run.outbox, command)
 
 
 def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> None:

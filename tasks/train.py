@@ -29,7 +29,7 @@ from charrnn.terminal import Bar, bar
 from charrnn.training.checkpoint import Checkpoint, checkpoint_of
 from charrnn.training.device import choose_device, choose_precision, computing
 from charrnn.training.events import CheckpointDue, Evaluation, RolledBack, Steps, ThreadsChanged, can_stop_at
-from charrnn.training.limits import is_finished
+from charrnn.training.limits import is_finished, run_progress
 from charrnn.training.processes import joined
 from charrnn.training.rollback import train_with_rollback
 from charrnn.training.session import Session, new_session
@@ -46,7 +46,7 @@ logger = logging.getLogger("charrnn")
 PROGRESS_SECONDS = 5.0
 # Most documents in the sample of an evaluation.
 MOST_DOCUMENTS = 20
-ROLLBACKS, THREADS = "train/rollbacks", "train/threads"
+ROLLBACKS, THREADS, PROGRESS = "train/rollbacks", "train/threads", "train/progress"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def train(dataset: Dataset, params: Params, run: RunRef) -> Training:
                         state.computed_on,
                     )
             _introduce(params, streams, state)
-            watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state)
+            watcher = _Watcher(params, vocabulary, dataset, tracker, folder, state, streams.num_windows)
             with (
                 stop_requests(overlooked=True) as stop,
                 bar("train") as progress,
@@ -208,6 +208,7 @@ class _Watcher:
         tracker: Tracker,
         folder: CheckpointFolder,
         state: TrainState,
+        num_windows: int,
     ) -> None:
         self.params = params
         self.vocabulary = vocabulary
@@ -215,6 +216,7 @@ class _Watcher:
         self.tracker = tracker
         self.folder = folder
         self.state = state
+        self.num_windows = num_windows
         self.val_loss = state.progress.best_loss
         self.train_loss: float | None = None
         # Prefect's functions answer a sync caller at once; their type also names the async answer.
@@ -304,6 +306,9 @@ class _Watcher:
             self.val_loss = event.loss
             self.tracker.metric("val/loss", event.loss, event.step)
             self.tracker.metric("val/bits_per_char", bits_per_char(event.loss), event.step)
+            progress = run_progress(self.params.training, self.state.progress, self.num_windows)
+            if progress is not None:
+                self.tracker.metric(PROGRESS, progress, event.step)
         if event.probe_loss is not None:
             self.tracker.metric("probe/loss_sum", event.probe_loss, event.step)
         self._sample(event.step)

@@ -31,6 +31,20 @@ def check_resumable(before: Params, now: Params) -> None:
         )
 
 
+# What may differ when a sweep goes on: where things are. All else would make trials that cannot be compared.
+MAY_CHANGE_IN_SWEEP = ("data.directory", "tracking.uri", "tasks.")
+
+
+def check_same_sweep(before: Params, now: Params) -> None:
+    """Check that `now` changes nothing that makes a sweep's trials comparable.
+
+    Raises:
+        ParamsError: lists what differs.
+    """
+    if changed := _changes(before, now, MAY_CHANGE_IN_SWEEP):
+        raise params_error(f"--resume: a sweep keeps its parameters, but these differ: {', '.join(changed)}")
+
+
 # What may differ from the trained model that a run starts from: it decides neither shapes nor initial weights.
 MAY_CHANGE_IN_MODEL = ("model.input_dropout", "model.dropout")
 

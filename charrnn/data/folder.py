@@ -25,6 +25,11 @@ class DataFolder:
         """Encoded texts, a folder each."""
         return self.path / "encoded"
 
+    @property
+    def sweeps(self) -> Path:
+        """The logs of the trials of sweeps, a folder each; the studies, where MLflow is a server."""
+        return self.path / "sweeps"
+
     def checkpoints(self, run_id: str) -> Path:
         """Return the folder of the checkpoints of the run `run_id`."""
         return self.path / "checkpoints" / run_id

@@ -7,7 +7,22 @@ import typer
 from typer.main import get_command, get_group
 
 from charrnn.errors import CharrnnError
-from flows.cli import compare, export, init, params, promote, prune, report, sample, score, serve, server, sync, train
+from flows.cli import (
+    compare,
+    export,
+    init,
+    params,
+    promote,
+    prune,
+    report,
+    sample,
+    score,
+    serve,
+    server,
+    sweep,
+    sync,
+    train,
+)
 from flows.cli.command import SETTINGS, add_command, answer_usage
 from flows.cli.errors import answer
 from flows.naming import typed
@@ -21,6 +36,7 @@ app = typer.Typer(
 )
 add_command(app, "init", init.init, init.EXAMPLES, init.NOTES)
 add_command(app, "train", train.train, train.EXAMPLES, train.NOTES)
+add_command(app, "sweep", sweep.sweep, sweep.EXAMPLES, sweep.NOTES)
 add_command(app, "sample", sample.sample, sample.EXAMPLES)
 add_command(app, "score", score.score, score.EXAMPLES)
 add_command(app, "report", report.report, report.EXAMPLES)

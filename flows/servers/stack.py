@@ -17,7 +17,7 @@ from charrnn.config.loading import project_folder
 from charrnn.errors import ServerError
 from tasks import SETTINGS
 
-POOL = "charrnn"
+POOL, SWEEPS = "charrnn", "charrnn-sweeps"
 # The command `charrnn serve`, as a script.
 SERVE = Path(__file__).resolve().parents[1] / "serve.py"
 START_SECONDS, STOP_SECONDS = 180.0, 30.0
@@ -94,6 +94,10 @@ class Stack:
                 *(prefect, "worker", "start", "--pool", POOL, "--type", "process"),
                 *("--limit", "1", "--create-pool-if-not-found"),
             ],
+            # Sweeps wait for their trials, which the other worker runs.
+            "sweeps": [
+                *(prefect, "worker", "start", "--pool", SWEEPS, "--type", "process", "--create-pool-if-not-found"),
+            ],
         }
 
 
@@ -114,8 +118,8 @@ def serve(stack: Stack) -> NoReturn:
             running |= {name: started.enter_context(_process(stack, name)) for name in together}
             for name, address in together.items():
                 _wait(stack, name, running[name], address)
-        if stack.worker:
-            running["worker"] = started.enter_context(_process(stack, "worker"))
+        for name in ("worker", "sweeps") if stack.worker else ():
+            running[name] = started.enter_context(_process(stack, name))
         api = f"API      {stack.completions}/v1 ({stack.model})\n" if stack.model else ""
         print(
             f"Prefect  {stack.prefect}\nMLflow   {stack.mlflow}\n{api}logs     {stack.folder}\n"

@@ -21,6 +21,13 @@ from charrnn.config.redaction import redact
 from charrnn.errors import ServerError
 from flows.servers.temporary_process import ServerProcess, start_server
 
+_temporary = False
+
+
+def is_temporary() -> bool:
+    """Return whether the server of this process is a temporary one, which has no workers."""
+    return _temporary
+
 
 @contextmanager
 def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
@@ -38,8 +45,13 @@ def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
         _check(url)
     if not url and PREFECT_SERVER_EPHEMERAL_ENABLED.value() and (process := process or start_server()):
         _wait(process.url)
+        global _temporary
         with temporary_settings({PREFECT_API_URL: process.url}):
-            yield
+            _temporary = True
+            try:
+                yield
+            finally:
+                _temporary = False
     else:
         yield
 

@@ -21,6 +21,10 @@ FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9
 CORPUS_TAG, DATA_TAG = "corpus.sha256", "data.digest"
 # The newest checkpoint among the artifacts, and the bytes of the one that was registered.
 STEP_TAG, SHA256_TAG = "checkpoint.step", "checkpoint.sha256"
+# A sweep's run has the first: the trials that it is to have. The others are of its trials: the sweep, which the UI
+# folds them under; the number, from 0; how it has ended, in the words of the sweep.
+SWEEP_TAG = "charrnn.sweep.trials"
+SWEEP_RUN_TAG, TRIAL_TAG, TRIAL_STATE_TAG = "mlflow.parentRunId", "charrnn.trial", "charrnn.trial.state"
 # Times the run went on by itself after a crash.
 RECOVERIES_TAG = "charrnn.recoveries"
 PARAMS_FILE = "params.yaml"

@@ -232,7 +232,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "a play.txt").write_text(made_up_play(60_000), encoding="utf-8")
     made = Stack(folder)
     try:
-        made.prefect_cli("work-pool", "create", "charrnn", "--type", "process")
+        for pool in ("charrnn", "charrnn-sweeps"):
+            made.prefect_cli("work-pool", "create", pool, "--type", "process")
         made.prefect_cli("deploy", "--all")
         made.start_worker()
         yield made
@@ -278,6 +279,31 @@ def test_wrong_parameters_are_the_states_message_and_make_no_run(stack: Stack) -
     stack.ends(flow_run, "FAILED")
     assert "training.learnin_rate: unknown parameter; did you mean" in stack.state(flow_run)["message"]
     assert stack.run_of(flow_run) is None
+
+
+def test_a_sweep_that_is_killed_finds_the_trials_that_workers_run_meanwhile(stack: Stack) -> None:
+    space = stack.folder / "space.yaml"
+    space.write_text("model.hidden_size: [16, 24, 32]\n", encoding="utf-8")
+    smoke = ["--params", str(PROJECT / "params" / "smoke.yaml"), "--set", f"data.sources=['{stack.folder}/a play.txt']"]
+    where = ["--set", f"data.directory={stack.folder}/data"]
+    script = [sys.executable, str(PROJECT / "flows" / "sweep.py"), *where]
+    environment = {**stack.environment, "MLFLOW_TRACKING_URI": stack.mlflow}
+
+    def asked_for() -> list[dict[str, Any]]:
+        deployment = httpx.get(f"{stack.prefect}/api/deployments/name/pipeline/trial").json()["id"]
+        wanted = {"deployments": {"id": {"any_": [deployment]}}}
+        return list(httpx.post(f"{stack.prefect}/api/flow_runs/filter", json=wanted).raise_for_status().json())
+
+    with subprocess.Popen([*script, *smoke, "--space", str(space), "--trials", "2"], env=environment) as sweep:
+        until(asked_for, 120, "a trial")
+        sweep.kill()
+    done = subprocess.run([*script, "--resume", "last"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "trials      2 trials (2 finished)" in done.stdout
+    assert [run["state"]["type"] for run in asked_for()] == ["COMPLETED"] * 2
+    runs = [run for run in map(stack.run_of, [run["id"] for run in asked_for()]) if run is not None]
+    assert {run.data.tags["charrnn.trial"] for run in runs} == {"0", "1"}
+    assert len({run.data.tags["mlflow.parentRunId"] for run in runs}) == 1
 
 
 @contextlib.contextmanager

@@ -20,21 +20,25 @@ from tasks.tracking.mlflow.runs import (
     artifact_sizes,
     delete_artifact,
     download_artifact,
+    read_curves,
     read_run,
     read_texts,
     reopen_run,
     run_at,
     run_params,
+    run_status,
     run_tag,
+    tag_run,
     take_over,
 )
-from tasks.tracking.mlflow.store import Store, reason
+from tasks.tracking.mlflow.store import Store, StoreError, reason
 from tasks.tracking.mlflow.system import system_figures
 
 __all__ = [
     "Delivery",
     "Experiment",
     "Store",
+    "StoreError",
     "alias_version",
     "aliased_runs",
     "artifact_sizes",
@@ -44,6 +48,7 @@ __all__ = [
     "download_model",
     "find_version",
     "model_versions",
+    "read_curves",
     "read_run",
     "read_texts",
     "reason",
@@ -51,8 +56,10 @@ __all__ = [
     "reopen_run",
     "run_at",
     "run_params",
+    "run_status",
     "run_tag",
     "set_alias",
     "system_figures",
+    "tag_run",
     "take_over",
 ]

@@ -81,6 +81,15 @@ class Experiment:
             raise TrackingError(problem)
         return runs[0]
 
+    def tagged_runs(self, tags: Mapping[str, str], number: int = PAGE) -> list[RunRef]:
+        """Return the newest runs with all `tags`, the newest first; a value may have % for any text.
+
+        Raises:
+            TrackingError: the store does not answer.
+        """
+        where = " and ".join(f"tags.`{key}` LIKE '{value}'" for key, value in tags.items())
+        return self._newest(self.store.experiment_id(self._params.experiment), number, where)
+
     def last_runs(self, number: int) -> list[RunRef]:
         """Return the newest runs, the newest first; none where there is no such experiment. Raises TrackingError."""
         experiment = self.store.find_experiment(self._params.experiment)

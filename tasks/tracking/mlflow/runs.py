@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -15,7 +15,7 @@ from charrnn.data.folder import DataFolder
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.store import Store
 from tasks.tracking.processes import PROCESS_TAGS, is_gone, is_running, process_tags
-from tasks.tracking.runs import PARAMS_FILE, SAMPLES_FILE, RunRecord, RunRef
+from tasks.tracking.runs import PARAMS_FILE, SAMPLES_FILE, SWEEP_TAG, RunRecord, RunRef
 
 
 def run_at(uri: str, run_id: str, data: DataFolder) -> RunRef:
@@ -54,6 +54,25 @@ def run_tag(run: RunRef, key: str) -> str:
     return str(Store(run.uri).ask(MlflowClient.get_run, run.run_id).data.tags.get(key, ""))
 
 
+def run_status(run: RunRef) -> str:
+    """Return RUNNING, FINISHED, FAILED or KILLED. Raises TrackingError."""
+    return str(Store(run.uri).ask(MlflowClient.get_run, run.run_id).info.status)
+
+
+def tag_run(run: RunRef, tags: Mapping[str, str]) -> None:
+    """Set tags of a run that another process reports on. Raises TrackingError."""
+    Store(run.uri).ask(MlflowClient.log_batch, run.run_id, tags=[RunTag(*item) for item in tags.items()])
+
+
+def read_curves(run: RunRef, metrics: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Return metric -> step -> value, as far as it was delivered. Raises TrackingError."""
+    store = Store(run.uri)
+    return {
+        name: {row.step: row.value for row in store.ask(MlflowClient.get_metric_history, run.run_id, name)}
+        for name in metrics
+    }
+
+
 def run_params(run: RunRef) -> Params | None:
     """Return the parameters the run was started with; None when it was killed before they were kept.
 
@@ -63,6 +82,8 @@ def run_params(run: RunRef) -> Params | None:
     with tempfile.TemporaryDirectory() as temporary:
         path = download_artifact(run, PARAMS_FILE, Path(temporary))
         if path is None:
+            if run_tag(run, SWEEP_TAG):
+                raise TrackingError(f"run {run.run_id}: is a sweep; it goes on by charrnn sweep --resume {run.run_id}")
             if run_tag(run, PROCESS_TAGS[0]):
                 return None
             raise TrackingError(f"run {run.run_id}: has no {PARAMS_FILE}; it is not a run of this pipeline")

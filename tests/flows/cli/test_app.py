@@ -20,8 +20,8 @@ from flows.cli.command import Example
 from tests.workplace import captured
 
 COMMANDS = [
-    *("init", "train", "sample", "score", "report", "export", "compare", "sync", "prune", "promote", "serve"),
-    *("server", "params"),
+    *("init", "train", "sweep", "sample", "score", "report", "export", "compare", "sync", "prune", "promote"),
+    *("serve", "server", "params"),
 ]
 SCRIPTS = {name: {"train": "pipeline"}.get(name, name) for name in COMMANDS}
 SLOW = {"torch", "prefect", "mlflow", "pandas"}
@@ -93,7 +93,7 @@ def test_help_describes_every_option(name: str) -> None:
     assert captured(name, "-h") == answer
 
 
-@pytest.mark.parametrize("name", ["init", "train", "sample", "sync", "compare"])
+@pytest.mark.parametrize("name", ["init", "train", "sweep", "sample", "sync", "compare"])
 def test_help_gives_examples_of_options_that_there_are(name: str) -> None:
     text = captured(name, "--help").out.partition("examples:")[2]
     examples = [line for line in text.splitlines() if f"charrnn {name}" in line]
@@ -283,7 +283,7 @@ def completed(words: str) -> list[str]:
     ("words", "completions"),
     [
         ("charrnn tr", ["train"]),
-        ("charrnn s", ["sample", "score", "sync", "serve", "server"]),
+        ("charrnn s", ["sweep", "sample", "score", "sync", "serve", "server"]),
         ("charrnn sample --te", ["--temperature"]),
         ("charrnn sample last --to", ["--top-k", "--top-p"]),
         ("charrnn train --dry-run --qu", ["--quiet"]),

@@ -1,0 +1,248 @@
+"""Sweeps of real runs, in processes of their own: killed and stopped they go on, and count each trial once."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from mlflow.entities import Run
+from prefect.settings import PREFECT_API_URL
+
+from charrnn.config.loading import load_params
+from charrnn.stopping import StopRequest
+from flows.sweeps.children import Children
+from flows.sweeps.local import LocalLauncher
+from flows.sweeps.patience import Stopping
+from flows.sweeps.trial import Surroundings, run_trial
+from tasks.tracking.mlflow import Experiment
+from tasks.tracking.runs import SWEEP_RUN_TAG, SWEEP_TAG, TRIAL_STATE_TAG, TRIAL_TAG, RunRef
+from tests.workplace import SMOKE, Called, Workplace, captured
+
+SPACE = "model.hidden_size: [16, 24, 32]\ntraining.learning_rate: {low: 0.002, high: 0.02, log: true}\n"
+PATIENCE = 120.0
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> str:
+    path = tmp_path / "a space.yaml"
+    path.write_text(SPACE)
+    return str(path)
+
+
+def until(found: Callable[[], Any], what: str) -> Any:
+    """Return what `found` gives once it is true."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.2)
+    pytest.fail(f"not in time: {what}")
+
+
+def all_runs(workplace: Workplace) -> list[Run]:
+    if not workplace.runs():
+        return []
+    found = workplace.client.search_experiments()
+    return list(workplace.client.search_runs([one.experiment_id for one in found]))
+
+
+def trials_of(workplace: Workplace) -> dict[str, Run]:
+    """Return the runs of the trials by number; none has two."""
+    found = [run for run in all_runs(workplace) if TRIAL_TAG in run.data.tags]
+    by_number = {run.data.tags[TRIAL_TAG]: run for run in found}
+    assert len(by_number) == len(found), [run.data.tags for run in found]
+    return by_number
+
+
+def sweeps_of(workplace: Workplace) -> list[Run]:
+    return [run for run in all_runs(workplace) if SWEEP_TAG in run.data.tags]
+
+
+def one_at_work(workplace: Workplace) -> psutil.Process | None:
+    """Return the process of a trial that has trained for some steps and still does."""
+    for run in trials_of(workplace).values():
+        if run.info.status == "RUNNING" and 0 < run.data.metrics.get("train/progress", 0) < 1:
+            with suppress(psutil.NoSuchProcess):  # the tag is that of the process before, for a moment
+                return psutil.Process(int(run.data.tags["charrnn.pid"]))
+    return None
+
+
+@contextmanager
+def sweeping(workplace: Workplace, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `charrnn sweep` as from a terminal of its own while the block runs."""
+    process = workplace.start(*arguments, script="sweep", new_session=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.timeout(900)
+def test_a_sweep_that_is_stopped_and_killed_goes_on_and_has_each_trial_once(workplace: Workplace, space: str) -> None:
+    long = [
+        "--set",
+        "training.max_steps=4000",
+        "--set",
+        "evaluation.every_steps=100",
+        "--set",
+        "checkpoint.every_steps=100",
+    ]
+    begun = [*workplace.options, *long, "--space", space, "--trials", "3", "--workers", "2"]
+    on = ["--resume", "last", *workplace.places[4:6], "--workers", "2"]
+    on += ["--set", f"data.directory={workplace.data_folder}"]
+    with sweeping(workplace, *begun) as process:
+        until(lambda: process.poll() is not None or one_at_work(workplace), "a trial at work")
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130, log
+        (sweep,) = sweeps_of(workplace)
+        assert f"go on with: python flows/sweep.py --resume {sweep.info.run_id}" in log
+        assert "Traceback" not in log
+    assert {run.info.status for run in all_runs(workplace)} == {"KILLED"}
+    with sweeping(workplace, *on) as process:
+        until(lambda: one_at_work(workplace), "a trial at work").kill()  # it goes on by itself
+        until(lambda: one_at_work(workplace), "a trial at work")
+        os.kill(process.pid, signal.SIGKILL)
+    with sweeping(workplace, *on) as process:
+        out, log = process.communicate(timeout=2 * PATIENCE)
+        assert process.returncode == 0, log
+    (sweep,) = sweeps_of(workplace)
+    trials = trials_of(workplace)
+    assert sorted(trials) == ["0", "1", "2"]
+    assert sweep.info.status == "FINISHED"
+    for run in trials.values():
+        assert run.data.tags[SWEEP_RUN_TAG] == sweep.info.run_id
+        assert (run.info.status, run.data.tags[TRIAL_STATE_TAG]) == ("FINISHED", "finished")
+        steps = Counter(row.step for row in workplace.client.get_metric_history(run.info.run_id, "train/loss"))
+        assert steps == Counter(range(1, 4001))  # none is lost, none is there twice
+    losses = [
+        min(row.value for row in workplace.client.get_metric_history(run.info.run_id, "val/loss"))
+        for run in trials.values()
+    ]
+    assert sweep.data.metrics["best/val_loss"] == min(losses)
+    assert "trials      3 trials (3 finished)" in out
+    artifacts = {item.path for item in workplace.client.list_artifacts(sweep.info.run_id)}
+    assert {"trials.json", "pictures", "sweep"} <= artifacts
+    assert not [
+        one for one in psutil.process_iter(["cmdline"]) if "local_program.py" in " ".join(one.info["cmdline"] or [])
+    ]
+
+
+@pytest.fixture
+def around(workplace: Workplace) -> Surroundings:
+    """What a trial of a sweep needs, without the sweep."""
+    params = load_params([SMOKE], workplace.overrides)
+    experiment = Experiment(params.tracking, params.data)
+    sweep = experiment.start_run("a sweep", {SWEEP_TAG: "1"})
+    stopping = Stopping(StopRequest())
+    environment = {"MLFLOW_TRACKING_URI": workplace.uri, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    launcher = LocalLauncher(workplace.folder / "logs", environment)
+    return Surroundings(Children(experiment, sweep, stopping), launcher, stopping, 0)
+
+
+def overrides_of(workplace: Workplace, around: Surroundings, *changes: str) -> list[str]:
+    smoke = ["model.hidden_size=16", "training.batch_size=8", "training.seq_length=25", "training.max_minutes=null"]
+    sweep: RunRef = around.children._sweep
+    tags = [f"tracking.tags.{SWEEP_RUN_TAG}={sweep.run_id}", f"tracking.tags.{TRIAL_TAG}=0"]
+    return [*workplace.overrides, *smoke, *tags, "tracking.registered_model=null", *changes]
+
+
+def test_a_pruned_trial_is_ended_and_keeps_its_curve(workplace: Workplace, around: Surroundings) -> None:
+    told: list[tuple[int, float]] = []
+
+    def report(part: int, loss: float) -> bool:
+        told.append((part, loss))
+        return True
+
+    long = ["training.max_steps=50000", "evaluation.every_steps=500", "evaluation.max_characters=2000"]
+    run, outcome = run_trial(around, "0", overrides_of(workplace, around, *long), report)
+    assert run is not None
+    assert outcome is not None
+    assert outcome.state == "pruned"
+    found = workplace.client.get_run(run.run_id)
+    assert found.info.status == "KILLED"
+    curve = [row.value for row in workplace.client.get_metric_history(run.run_id, "val/loss")]
+    assert told == [(1, curve[0])]
+    assert outcome.loss == min(curve)
+    assert found.data.metrics["train/progress"] < 1
+
+
+def test_a_trial_that_diverges_has_failed_and_says_so(workplace: Workplace, around: Surroundings) -> None:
+    diverging = [
+        "training.max_steps=50",
+        "training.learning_rate=1e30",
+        "training.optimizer=sgd",
+        "training.max_rollbacks=0",
+    ]
+    run, outcome = run_trial(around, "0", overrides_of(workplace, around, *diverging), lambda part, loss: False)
+    assert run is not None
+    assert workplace.client.get_run(run.run_id).info.status == "FAILED"
+    assert outcome is not None
+    assert outcome.state == "failed"
+    assert "diverged" in outcome.reason
+
+
+def one_line(answer: Called) -> str:
+    assert (answer.code, answer.out) == (2, ""), answer.err
+    (line,) = answer.err.splitlines()
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--trials 0", "--trials: must be >= 1, got 0"),
+        ("--workers 0", "--workers: must be >= 1, got 0"),
+        ("--pruner medium", "--pruner: must be median, hyperband, halving or none, got medium"),
+        ("--set splits.val_fraction=0", "splits.val_fraction: must be > 0, since val/loss compares the trials"),
+        ("--register --set tracking.registered_model=null", "--register: needs a name in tracking.registered_model"),
+        (
+            "--storage redis://me:hunter2@host",
+            "--storage: must be a database such as sqlite:///sweeps.db, got redis://***",
+        ),
+        ("--set data.sources=[/nowhere.txt]", "no source of text answers"),
+        ("--set data.sources=[https://me:hunter2@host/a.txt]", "data.sources: has credentials"),
+        ("--set model.hiden_size=1", "--set: model.hiden_size: unknown parameter; did you mean model.hidden_size?"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_starts(
+    workplace: Workplace, space: str, arguments: str, line: str
+) -> None:
+    answer = captured("sweep", *workplace.options, "--space", space, *arguments.split())
+    assert one_line(answer).startswith(line)
+    assert not (workplace.folder / "runs here").exists()
+    assert not workplace.data_folder.exists()
+
+
+def test_a_sweep_needs_a_space_or_a_sweep_to_go_on_with(workplace: Workplace) -> None:
+    assert one_line(captured("sweep", *workplace.options)).startswith("--space: must name the file")
+    assert "is not there yet" in one_line(captured("sweep", *workplace.options, "--resume", "last"))
+
+
+def test_another_space_or_other_parameters_are_refused_and_say_what_differs(workplace: Workplace, space: str) -> None:
+    from flows.sweeps.plan import read_plan
+    from flows.sweeps.record import record_plan, sweep_tags
+    from tasks.tracking.tracker import Tracker
+
+    files, changes = [str(SMOKE)], workplace.overrides
+    plan = read_plan(space, files, changes, trials=2, pruner="median", register=False)
+    run = Experiment(plan.base.tracking, plan.base.data).start_run("a sweep", sweep_tags(plan))
+    record_plan(run, plan, "sqlite:///elsewhere.db")
+    Tracker(run).finish("KILLED")
+    other = workplace.folder / "other.yaml"
+    other.write_text(SPACE.replace("[16, 24, 32]", "[16, 24]"))
+    on = [*workplace.options, "--resume", run.run_id]
+    found = one_line(captured("sweep", *on, "--space", str(other)))
+    assert found.endswith(f"of sweep {run.run_id}: model.hidden_size (was [16, 24, 32], now [16, 24])")
+    found = one_line(captured("sweep", *on, "--set", "training.seed=2"))
+    assert found.endswith("these differ: training.seed (was 1, now 2)")
+    found = one_line(captured("train", *on))
+    assert found == f"run {run.run_id}: is a sweep; it goes on by charrnn sweep --resume {run.run_id}"
