@@ -55,6 +55,7 @@ from tasks.report import report
 from tasks.sample import sample
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
+from tasks.tracking.lineage import record_lineage
 from tasks.tracking.mlflow import Experiment, reopen_run, run_params, take_over
 from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, SOURCE_TAG, RunRef
 from tasks.tracking.tracker import STOP_SECONDS, Tracker, send_pending
@@ -105,12 +106,12 @@ def _pipeline(
         stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
-        _record(run, params, corpus, dataset)
+        _record(run, params, corpus, dataset, origin)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(dataset, params, run)
         card = report.with_options(**again)(dataset, params, run)
-        version = register.with_options(**again)(params, run, card)
+        version = register.with_options(**again)(params, run, _text_name(corpus), card)
         promotion = promote.with_options(**again)(dataset, params, run, version)
         noted.raise_if_requested(TerminationSignal)
         seconds = time.monotonic() - started
@@ -195,7 +196,7 @@ def _ending(run: RunRef) -> Iterator[None]:
             logger.warning("warning   %d operations wait in %s; send them with: %s", left, run.outbox, command)
 
 
-def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> None:
+def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origin: Origin | None) -> None:
     """Log what goes into the run before it starts."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
@@ -210,6 +211,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
+    record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin.run_id if origin else "")
     for name, size in splits.characters.items():
         if size:
             profile = {"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256}

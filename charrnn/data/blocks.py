@@ -1,7 +1,8 @@
 """Blocks of a text that are found again in another text, wherever they stand there. Knows nothing of splits.
 
-Where a block ends, the characters before its end decide (content-defined chunking: Muthitacharoen, Chen & Mazières 2001,
-A Low-bandwidth Network File System, SOSP): text that is added or changed changes the blocks it touches, no others.
+Where a block ends, the characters before its end decide (content-defined chunking: Muthitacharoen, Chen & Mazières
+2001, A Low-bandwidth Network File System, SOSP): text that is added or changed changes the blocks it touches, no
+others.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""What a model was trained on and what was held out from it, as hashes: enough to tell what two models may be compared
-on, without the text. Knows nothing of models.
+"""What a model was trained on and what was held out from it, as hashes. Knows nothing of models.
 
-The hashes are of documents, or of blocks of a stream (`charrnn.data.blocks`).
+Without the texts, they tell what two models may be compared on. The hashes are of documents, or of blocks of a stream
+(`charrnn.data.blocks`).
 """
 
 import hashlib
@@ -92,11 +92,20 @@ class Ground:
         champions: (spans, 2) first id, and past the last, of what was held out from the champion.
         clean: (spans, 2) of what was held out from either and neither was trained on.
         trained_on: share of the ids in `champions` that the challenger was trained on (0 to 1).
+        is_whole: both are all that is held out from the challenger: it has the champion's split.
     """
 
     champions: Positions
     clean: Positions
     trained_on: float
+    is_whole: bool
+
+    @classmethod
+    def whole(cls, splits: Splits) -> "Ground":
+        """Return all that is held out of `splits`, as it stands there: that of two models with the same split."""
+        part = held_out_part(splits)
+        spans = splits.spans[part] if part else np.zeros((0, 2), dtype=np.int64)
+        return cls(spans, spans, 0.0, True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,16 +143,15 @@ def common_ground(
 
     Where both have the same split of the same text, that is all of what is held out, as it stands there.
     """
-    part = held_out_part(splits)
-    if challenger.split == champion.split and part:
-        return Ground(splits.spans[part], splits.spans[part], 0.0)
+    if challenger.split == champion.split:
+        return Ground.whole(splits)
     blocks = _blocks(splits, vocabulary, hashes)
     champions = np.isin(blocks.hashes, champion.held_out)
     trained = np.isin(blocks.hashes, challenger.train)
     clean = (champions | blocks.held_out) & ~trained & ~np.isin(blocks.hashes, champion.train)
     sizes = blocks.spans[:, 1] - blocks.spans[:, 0]
     trained_on = sizes[champions & trained].sum() / max(1, sizes[champions].sum())
-    return Ground(blocks.spans[champions], blocks.spans[clean], float(trained_on))
+    return Ground(blocks.spans[champions], blocks.spans[clean], float(trained_on), False)
 
 
 def _blocks(splits: Splits, vocabulary: Vocabulary, hashes: Hashes) -> _Blocks:

@@ -6,6 +6,7 @@ with the id of a run, so that it works from any thread or process; there is no a
 
 from tasks.tracking.mlflow.delivery import Delivery
 from tasks.tracking.mlflow.experiment import Experiment
+from tasks.tracking.mlflow.lineages import Kinship, read_kinship, read_lineage
 from tasks.tracking.mlflow.registry import (
     alias_version,
     aliased_runs,
@@ -15,6 +16,7 @@ from tasks.tracking.mlflow.registry import (
     model_versions,
     registered_version,
     set_alias,
+    version_run,
 )
 from tasks.tracking.mlflow.runs import (
     artifact_sizes,
@@ -34,6 +36,7 @@ from tasks.tracking.mlflow.system import system_figures
 __all__ = [
     "Delivery",
     "Experiment",
+    "Kinship",
     "Store",
     "alias_version",
     "aliased_runs",
@@ -44,6 +47,8 @@ __all__ = [
     "download_model",
     "find_version",
     "model_versions",
+    "read_kinship",
+    "read_lineage",
     "read_run",
     "read_texts",
     "reason",
@@ -55,4 +60,5 @@ __all__ = [
     "set_alias",
     "system_figures",
     "take_over",
+    "version_run",
 ]

@@ -118,6 +118,7 @@ class Register:
         requirements: pinned, as for pip.
         example: one input row.
         description: of the version, in Markdown.
+        text: where not '', the model is NAME-TEXT if there is a champion of `name` and it is of another text.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Register:
     requirements: tuple[str, ...]
     example: dict[str, str | int | float]
     description: Readable = ""
+    text: Readable = ""
     kind: Literal["register"] = "register"
 
 
