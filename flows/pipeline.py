@@ -25,6 +25,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
+from prefect.states import Completed
 
 from charrnn.config.loading import load_params
 from charrnn.config.redaction import redact
@@ -41,6 +42,7 @@ from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import choose_device
 from charrnn.undecodable import original
+from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
 from flows.naming import sync_command, typed
@@ -74,6 +76,8 @@ def pipeline(
 ) -> Summary:
     """Train a character-level language model on a text and track everything about it.
 
+    A deployed run is suspended where a person is to approve the new champion, and called again with the answer.
+
     Args:
         overlays: parameter files merged over params.yaml, in order, such as params/smoke.yaml.
         overrides: single parameters, such as training.learning_rate=0.002.
@@ -81,10 +85,18 @@ def pipeline(
         init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
             model as NAME, NAME@alias or NAME/VERSION.
     """
+    files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
+    if deployment.id and was_asked(str(flow_run.id)):
+        params = load_params(files, changes)
+        decision = carry_out(Experiment(params.tracking, params.data).find_run(str(flow_run.id)))
+        # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
+        return Completed(message=decision)  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
-        files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
-        return _pipeline(files, changes, resume, init_from and original(init_from), noted)
+        summary = _pipeline(files, changes, resume, init_from and original(init_from), noted)
+    if deployment.id and summary.promotion and summary.promotion.waiting:
+        ask(summary.run, summary.promotion.waiting, _ui(summary.run), summary.params.tracking.approval_hours)
+    return summary
 
 
 def _pipeline(

@@ -19,10 +19,11 @@ from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Losses, Verdict, compare, document_losses, text_losses
 from charrnn.training.checkpoint import Checkpoint
 from charrnn.training.device import reading
+from tasks.tracking.approval import Waiting
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Store, alias_version, describe_version, read_kinship, set_alias, version_run
 from tasks.tracking.naming import CHAMPION
-from tasks.tracking.runs import ModelVersion, RunRef
+from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG, ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import load_registered
 
@@ -31,10 +32,17 @@ logger = logging.getLogger("charrnn")
 
 @dataclass(frozen=True)
 class Promotion:
-    """Whether the new version is the champion now, and why, in one sentence."""
+    """Whether the new version is the champion now, and why, in one sentence.
+
+    Attributes:
+        promoted: whether it is.
+        reason: why.
+        waiting: the version, where it would be but for a person's approval.
+    """
 
     promoted: bool
     reason: str
+    waiting: Waiting | None = None
 
 
 # Held-out characters that are enough to compare on, where they are only a part of what was held out.
@@ -58,6 +66,8 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
         if champion == number:
             return Promotion(True, f"version {number} is the champion already")
         promotion = _contest(dataset, params, run, version, champion) if champion else FIRST
+        if promotion.promoted and params.tracking.promotion == "approval":
+            promotion = _waits(run, Waiting(name, number, champion, promotion.reason.removeprefix("champion: ")))
         describe_version(store, name, number, promotion.reason)
         if promotion.promoted:
             set_alias(store, name, number, CHAMPION)
@@ -65,9 +75,15 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
         # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)
         return None
-    Tracker(run).tags({"promotion": promotion.reason})
+    waiting = promotion.waiting.to_tag() if promotion.waiting else ""
+    Tracker(run).tags({PROMOTION_TAG: promotion.reason, WAITING_TAG: waiting})
     logger.info("promote   %s", promotion.reason)
     return promotion
+
+
+def _waits(run: RunRef, waiting: Waiting) -> Promotion:
+    how = f"charrnn promote --approve {run.run_id}"
+    return Promotion(False, f"waits for approval, {how}: {waiting.figures}", waiting)
 
 
 def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion, champion: str) -> Promotion:

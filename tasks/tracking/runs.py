@@ -22,6 +22,8 @@ FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9
 CORPUS_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "data.digest", "splits.sha256"
 LINEAGE_TAGS = (CORPUS_TAG, DATA_TAG, SPLIT_TAG)
 LINEAGE_FILE = "lineage.safetensors"
+# What was decided of the run's version, and the version that waits for a person's yes.
+PROMOTION_TAG, WAITING_TAG = "promotion", "promotion.waiting"
 # The newest checkpoint among the artifacts, and the bytes of the one that was registered.
 STEP_TAG, SHA256_TAG = "checkpoint.step", "checkpoint.sha256"
 # Times the run went on by itself after a crash.

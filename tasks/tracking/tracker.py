@@ -136,7 +136,7 @@ class Tracker:
         """
         wanted = messages.Register(name, sha256, tuple(requirements), dict(example), description, text)
         self._append(wanted, checkpoint)
-        return ModelVersion("", "") if self.wait(patience=0) else registered_version(self.run, sha256)
+        return ModelVersion("", "") if self.wait(patience=0) else registered_version(self.run, wanted)
 
     def finish(self, status: str, error: str = "", patience: float | None = None) -> int:
         """End the run as FINISHED, FAILED (with `error` as a tag) or KILLED.

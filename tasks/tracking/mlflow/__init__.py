@@ -28,6 +28,7 @@ from tasks.tracking.mlflow.runs import (
     run_at,
     run_params,
     run_tag,
+    set_tags,
     take_over,
 )
 from tasks.tracking.mlflow.store import Store, reason
@@ -58,6 +59,7 @@ __all__ = [
     "run_params",
     "run_tag",
     "set_alias",
+    "set_tags",
     "system_figures",
     "take_over",
     "version_run",

@@ -36,7 +36,7 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
     May be called again after it failed or was interrupted: what is there is not made again. `Model.log` would make
     another model each time.
     """
-    if _find_version(client, run.run_id, wanted.sha256).number:
+    if _find_version(client, run.run_id, wanted).number:
         return
     name = _name(client, run, wanted)
     _create_registered_model(client, name)
@@ -165,9 +165,13 @@ def set_alias(store: Store, name: str, version: str, alias: str) -> None:
     store.ask(MlflowClient.set_registered_model_alias, name, alias, version)
 
 
-def registered_version(run: RunRef, sha256: str) -> ModelVersion:
-    """Return the version that is the checkpoint `sha256` of `run`. Raises TrackingError, also where there is none."""
-    return Store(run.uri).ask(_find_version, run.run_id, sha256)
+def registered_version(run: RunRef, wanted: Register) -> ModelVersion:
+    """Return the version that `run` has registered as `wanted`; one without name and number where there is none.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    return Store(run.uri).ask(_find_version, run.run_id, wanted)
 
 
 def version_run(store: Store, name: str, version: str) -> str:
@@ -175,9 +179,12 @@ def version_run(store: Store, name: str, version: str) -> str:
     return str(store.ask(MlflowClient.get_model_version, name, version).run_id or "")
 
 
-def _find_version(client: MlflowClient, run_id: str, sha256: str) -> ModelVersion:
+def _find_version(client: MlflowClient, run_id: str, wanted: Register) -> ModelVersion:
     versions = client.search_model_versions(f"run_id = '{run_id}'")
-    found = (item for item in versions if item.tags.get(SHA256_TAG) == sha256)
+    named = [
+        item for item in versions if item.name == wanted.name or (wanted.text and item.name.startswith(wanted.name))
+    ]
+    found = (item for item in named if item.tags.get(SHA256_TAG) == wanted.sha256)
     return next((ModelVersion(item.name, str(item.version)) for item in found), ModelVersion("", ""))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -52,6 +52,12 @@ def reopen_run(run: RunRef) -> None:
 def run_tag(run: RunRef, key: str) -> str:
     """Return the run's tag `key`; '' when it has none. Raises TrackingError."""
     return str(Store(run.uri).ask(MlflowClient.get_run, run.run_id).data.tags.get(key, ""))
+
+
+def set_tags(run: RunRef, values: Mapping[str, str]) -> None:
+    """Set tags of a run that has ended: at once, not by its outbox. Raises TrackingError."""
+    tags = [RunTag(key, value) for key, value in values.items()]
+    Store(run.uri).ask(MlflowClient.log_batch, run.run_id, tags=tags)
 
 
 def run_params(run: RunRef) -> Params | None:

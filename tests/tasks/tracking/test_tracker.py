@@ -13,7 +13,7 @@ from charrnn.config.schema import Params
 from charrnn.errors import TrackingError
 from tasks.tracking.outbox.messages import LogTable, SetTags, Terminate
 from tasks.tracking.outbox.queue import Outbox
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker, send_pending
 from tests.recorded import model_outputs
 from tests.workplace import start_run
@@ -104,7 +104,7 @@ def test_the_same_checkpoint_of_a_run_is_one_version_and_the_process_keeps_its_s
     example: dict[str, str | int | float] = {"prime": "a", "length": 3}
     numbers = [tracker.register("once", path, "ab" * 32, ["torch"], example) for _ in range(2)]
     numbers.append(tracker.register("once", path, "cd" * 32, ["torch"], example))
-    assert numbers == ["1", "1", "2"]
+    assert numbers == [ModelVersion("once", number) for number in "112"]
     versions = client.search_model_versions("name = 'once'")
     outputs = model_outputs(client.get_run(run.run_id))
     assert {version.source for version in versions} == {f"models:/{item.model_id}" for item in outputs}

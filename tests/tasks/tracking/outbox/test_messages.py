@@ -28,7 +28,7 @@ EACH_KIND: list[Message] = [
     LogTable("a.json", '{"columns": []}'),
     LogFile("checkpoints/last.ckpt"),
     DrawCurves("curves.png", {"unigram": 3.1}),
-    Register("charrnn", "0123", ("torch==1.0",), {"prime": "a", "length": 3, "temperature": 0.5}),
+    Register("charrnn", "0123", ("torch==1.0",), {"prime": "a", "length": 3, "temperature": 0.5}, text="play"),
     Terminate("FINISHED", 1_700_000_000_123),
 ]
 
