@@ -5,6 +5,7 @@ Prefect starts the flow run again, which then finds the answer.
 """
 
 import logging
+import textwrap
 from itertools import zip_longest
 from uuid import UUID
 
@@ -26,7 +27,8 @@ logger = logging.getLogger("charrnn")
 
 KEY = "approval"
 # Lines of each sample that the form shows, and characters of each line.
-LINES, LINE = 12, 60
+LINES, WIDTH = 10, 26
+_ENDS = str.maketrans("`|", "\N{MODIFIER LETTER GRAVE ACCENT}\N{BROKEN BAR}")
 
 
 class Approval(RunInput):
@@ -52,7 +54,7 @@ def ask(run: RunRef, waiting: Waiting, ui: str, hours: float) -> None:
         ui: address of the MLflow UI.
         hours: how long the person may take. Then Prefect ends the flow run as FAILED, and the champion stays.
     """
-    form = Approval.with_initial_data(description=question(run, waiting, ui), approve=False)
+    form = Approval.with_initial_data(description=question(run, waiting, ui))
     suspend_flow_run(wait_for_input=form, timeout=max(1, int(3600 * hours)), key=KEY)
 
 
@@ -87,29 +89,39 @@ def answer(run: RunRef) -> None:
 
 
 def question(run: RunRef, waiting: Waiting, ui: str) -> str:
-    """Return what the form says, in Markdown: both losses, confidence, samples side by side, the report's address."""
-    ours, theirs = f"version {waiting.version} (new)", f"version {waiting.champion} (champion)"
-    samples = [read_run(run, ()).sample]
+    """Return what the form says, in Markdown: both losses, confidence, samples side by side, the report's address.
+
+    Args:
+        run: the run of the version.
+        waiting: the version.
+        ui: address of the MLflow UI.
+    """
+    heads, runs = [f"version {waiting.version} (new)"], [run]
     if waiting.champion:
         champion = version_run(Store(run.uri), waiting.name, waiting.champion)
-        samples.append(read_run(run_at(run.uri, champion, run.data), ()).sample if champion else "")
-    columns = [[as_line(line[:LINE]) for line in sample.strip("\n").split("\n")[:LINES]] for sample in samples]
-    heads = [ours, theirs][: len(columns)]
+        heads.append(f"version {waiting.champion} (champion)")
+        runs.append(run_at(run.uri, champion, run.data))
+    columns = [_beginning(read_run(one, ()).sample) for one in runs]
     rows = [heads, ["---"] * len(heads)]
-    rows += [[literal(cell) for cell in row] for row in zip_longest(*columns, fillvalue="")]
+    rows += [[code(cell) for cell in row] for row in zip_longest(*columns, fillvalue="")]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    page = f"{ui}{run.ui_path}"
+    report = f"{redact(ui)}{run.ui_path.partition('?')[0]}/artifacts/{REPORT}/report.html"
     return (
-        f"**Shall version {waiting.version} of {literal(waiting.name)} be the champion?**\n\n"
-        f"{literal(waiting.figures)}.\n\n{table}\n\n"
-        f"Report: {redact(page.partition('?')[0])}/artifacts/{REPORT}/report.html\n"
+        f"**Shall version {waiting.version} of {code(waiting.name)} be the champion?**\n\n"
+        f"Losses: {waiting.figures}.\n\n[Report of version {waiting.version}]({report})\n\n{table}\n"
     )
 
 
-def literal(text: str) -> str:
-    """Return `text` for Markdown so that nothing in it is markup: all but letters, digits and spaces as references.
+def _beginning(sample: str) -> list[str]:
+    """Return the first lines of `sample`, cut into what the form has room for."""
+    lines = [as_line(line) for line in sample.strip("\n").split("\n")[:LINES]]
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH, drop_whitespace=False)][:LINES]
 
-    >>> literal("a|b <i>")
-    'a&#124;b &#60;i&#62;'
+
+def code(text: str) -> str:
+    """Return one line for Markdown, in which nothing is markup: as code, without what would end that or a cell.
+
+    >>> code("a|b `c` <i>")
+    '`a¦b ˋcˋ <i>`'
     """
-    return "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in text)
+    return f"`{text.translate(_ENDS)}`" if text.strip() else ""
