@@ -7,7 +7,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from tasks.tracking.runs import LINEAGE_TAGS
 from tests.texts import made_up_play
-from tests.workplace import Workplace, call
+from tests.workplace import Workplace, call, captured
 
 # Smoke runs differ by chance as much as by skill; these differ by skill.
 SHORT, LONG = "training.max_steps=20", "training.max_steps=400"
@@ -84,8 +84,9 @@ def register(place: Workplace, text: str, *changes: str, name: str = "text") -> 
 
 
 def champions(place: Workplace) -> dict[str, str]:
-    """Return the champion of each registered model."""
-    return {model.name: str(model.aliases["champion"]) for model in place.client.search_registered_models()}
+    """Return the champion of each registered model that has one."""
+    models = place.client.search_registered_models()
+    return {model.name: str(model.aliases["champion"]) for model in models if model.aliases}
 
 
 NAMES = "\n".join(
@@ -115,7 +116,13 @@ def test_a_champion_is_contested_by_a_text_that_grew_and_defends_its_own_part_of
     tmp_path: Path, api_url: str
 ) -> None:
     place = Workplace(tmp_path, tmp_path / "text.txt", api_url)
-    register(place, made_up_play(40_000))
+    asked = register(place, made_up_play(40_000), "tracking.promotion=approval")
+    assert str(asked.description).startswith(f"waits for approval, charrnn promote --approve {asked.run_id}: the first")
+    assert champions(place) == {}
+    assert (
+        captured("promote", "--approve", "last", *place.places).out
+        == "charrnn version 1 is the champion (before: none)\n"
+    )
     grown = register(place, made_up_play(60_000), LONG)
     assert (grown.name, champions(place)) == ("charrnn", {"charrnn": "2"})
     assert "held-out characters that neither was trained on, better with confidence 1.000" in str(grown.description)
