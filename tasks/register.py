@@ -57,7 +57,7 @@ def register(params: Params, run: RunRef, text: str, card: str = "") -> ModelVer
         sha256 = save_checkpoint(data, checkpoint)
         description = card and f"{CARD_HEADING}\n\n{card}"
         base = DEFAULT_MODEL if name == AUTO else name
-        found = Tracker(run).register(base, data, sha256, requirements, example, description, suffix)
+        found = Tracker(run).register(base, data, sha256, requirements, example, description, checkpoint.step, suffix)
     logger.info(
         "register  %s", f"{found.name} version {found.number}" if found.number else "when the tracking store is back"
     )

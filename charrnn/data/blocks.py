@@ -15,7 +15,7 @@ WINDOW = 16
 """Characters that decide whether a block ends after them; a power of two."""
 MEAN_SIZE = 128
 """Characters that a block has on average; a power of two."""
-_PIECE = 2**20  # characters that are hashed at once
+_PIECE = 2**17  # characters that are hashed at once
 
 
 def content_blocks(ids: Ids, vocabulary: Vocabulary, piece: int = _PIECE) -> tuple[Positions, Hashes]:

@@ -97,6 +97,11 @@ class Tracker:
         """Copy the file `local`, as it is now, into the artifact `folder`."""
         self._append(messages.LogFile(f"{folder}/{local.name}" if folder else local.name), local)
 
+    def checkpoint(self, path: str, step: int) -> None:
+        """Show the artifact `path`, a checkpoint of optimizer step `step`, as a model with its validation loss."""
+        self.flush()
+        self._append(messages.LogCheckpoint(path, step))
+
     def table(self, frame: pd.DataFrame, path: str) -> None:
         """Write `frame` as the artifact `path` (.json), shown as a table in the UI; replaces what was there."""
         self._append(messages.LogTable(path, frame.to_json(orient="split", index=False)))
@@ -118,6 +123,7 @@ class Tracker:
         requirements: Sequence[str],
         example: Mapping[str, str | int | float],
         description: str = "",
+        step: int = 0,
         text: str = "",
     ) -> ModelVersion:
         """Make the file `checkpoint` a new version of the registered model `name`, once for each run.
@@ -129,12 +135,14 @@ class Tracker:
             requirements: pinned, as for pip.
             example: one input row.
             description: of the version, in Markdown.
+            step: optimizer steps that it was trained for.
             text: name of the text; where not '', the model is NAME-TEXT where `name` is of another text.
 
         Returns:
             The version; without name and number while the store is away, which registers it when it is back.
         """
-        wanted = messages.Register(name, sha256, tuple(requirements), dict(example), description, text)
+        self.flush()
+        wanted = messages.Register(name, sha256, tuple(requirements), dict(example), description, step, text)
         self._append(wanted, checkpoint)
         return ModelVersion("", "") if self.wait(patience=0) else registered_version(self.run, wanted)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, Schema
@@ -19,6 +18,7 @@ import charrnn
 from charrnn.config.redaction import redact
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow.lineages import find_kinship
+from tasks.tracking.mlflow.logged_models import VALIDATION, add_metrics, logged_model
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.naming import CHAMPION
 from tasks.tracking.outbox.messages import Register
@@ -26,6 +26,8 @@ from tasks.tracking.runs import CARD_HEADING, LINEAGE_TAGS, SHA256_TAG, ModelVer
 
 # The code of a registered model that knows MLflow: a module of its own there.
 SERVED = Path(__file__).with_name("charrnn_served.py")
+# Metrics of the best checkpoint on a whole split.
+EVALUATED = ("best/", "test/")
 # Models asked for at once.
 PAGE = 100
 
@@ -41,13 +43,10 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
     name = _name(client, run, wanted)
     _create_registered_model(client, name)
     tags = {SHA256_TAG: wanted.sha256}
-    models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
-    mine = [model for model in models if model.source_run_id == run.run_id]
-    model = mine[0] if mine else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
+    model = logged_model(client, run, "model", SHA256_TAG, tags, wanted.step)
     found = client.get_run(run.run_id)
-    outputs = found.outputs
-    if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
-        client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    evaluated = [key for key in found.data.metrics if key.startswith(EVALUATED)]
+    add_metrics(client, run, model.model_id, [*evaluated, *VALIDATION], wanted.step)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
