@@ -58,7 +58,6 @@ def register(params: Params, run: RunRef, text: str, card: str = "") -> ModelVer
         description = card and f"{CARD_HEADING}\n\n{card}"
         base = DEFAULT_MODEL if name == AUTO else name
         found = Tracker(run).register(base, data, sha256, requirements, example, description, checkpoint.step, suffix)
-    logger.info(
-        "register  %s", f"{found.name} version {found.number}" if found.number else "when the tracking store is back"
-    )
+    line = f"{found.name} version {found.number}" if found.number else "when the tracking store is back"
+    logger.info("register  %s%s", line, f" ({base} is of another text)" if found.name not in ("", base) else "")
     return found

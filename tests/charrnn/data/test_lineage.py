@@ -4,11 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from charrnn.config.schema import SplitParams
-from charrnn.data.blocks import MEAN_SIZE, WINDOW, content_blocks
 from charrnn.data.hashing import hash_documents
 from charrnn.data.lineage import Ground, Lineage, common_ground, trace
 from charrnn.data.positions import Positions
@@ -16,7 +13,7 @@ from charrnn.data.splits import Splits, Units
 from charrnn.data.splits import split as split_units
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from tests.texts import JAPANESE, made_up_play
+from tests.texts import made_up_play
 
 HALVES = SplitParams(val_fraction=0, test_fraction=0.5)
 
@@ -62,23 +59,6 @@ def documents(texts: list[str], params: SplitParams = HALVES) -> Model:
 
 
 OLD, NEW, OTHER = made_up_play(20_000), made_up_play(20_000, seed=1), made_up_play(20_000, seed=2)
-
-
-@given(st.text("ab\né", max_size=3000), st.integers(WINDOW, 3000))
-def test_blocks_do_not_depend_on_how_much_is_read_at_once(text: str, piece: int) -> None:
-    vocabulary = vocabulary_of("ab\né")
-    once, pieces = (content_blocks(vocabulary.encode(text), vocabulary, size) for size in (10_000, piece))
-    assert once[0].tolist() == pieces[0].tolist()
-    assert once[1].tolist() == pieces[1].tolist()
-
-
-def test_a_change_touches_few_blocks_wherever_it_is_and_whatever_ids_the_characters_have() -> None:
-    ends, hashes = content_blocks(vocabulary_of(OLD).encode(OLD), vocabulary_of(OLD))
-    assert 0.7 * len(OLD) / MEAN_SIZE < len(ends) < 1.4 * len(OLD) / MEAN_SIZE
-    for changed in (JAPANESE + OLD, OLD[:9000] + JAPANESE + OLD[9000:], OLD[:9000] + OLD[9001:]):
-        vocabulary = vocabulary_of(changed + JAPANESE)
-        _, found = content_blocks(vocabulary.encode(changed), vocabulary)
-        assert np.isin(hashes, found).sum() >= len(hashes) - 2
 
 
 @pytest.mark.parametrize(
