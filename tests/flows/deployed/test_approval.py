@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.input.run_input import keyset_from_paused_state, read_flow_run_input
+from prefect.input.actions import read_flow_run_input
+from prefect.input.run_input import keyset_from_paused_state
 from prefect.states import Running, Suspended
 
 from charrnn.config.schema import Params
@@ -39,7 +40,7 @@ def suspended(api_url: str) -> UUID:
         assert not was_asked(str(flow_run))
         client.set_flow_run_state(flow_run, Running(), force=True)
         state: State[None] = Suspended(timeout_seconds=600, pause_key=KEY)
-        state.state_details.run_input_keyset = keyset_from_paused_state(state)
+        state.state_details.run_input_keyset = dict[str, str](keyset_from_paused_state(state).items())
         client.set_flow_run_state(flow_run, state)
     Approval.save(keyset_from_paused_state(state), flow_run_id=flow_run)
     assert state_of(flow_run).name == "Suspended"
