@@ -23,6 +23,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
+from prefect.states import Completed
 
 from charrnn.config.loading import load_params
 from charrnn.config.redaction import redact
@@ -41,6 +42,7 @@ from charrnn.training.device import check_gpus, choose_device
 from charrnn.training.launched import launched
 from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
+from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import check_crashed, count_recovery
 from flows.ending import ending
@@ -55,6 +57,7 @@ from tasks.report import report
 from tasks.sample import sample
 from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
+from tasks.tracking.lineage import record_lineage
 from tasks.tracking.mlflow import Experiment, run_params, take_over
 from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, SOURCE_TAG, RunRef
 from tasks.tracking.tracker import Tracker, send_pending
@@ -73,6 +76,8 @@ def pipeline(
 ) -> Summary:
     """Train a character-level language model on a text and track everything about it.
 
+    A deployed run is suspended where a person is to approve the new champion, and called again with the answer.
+
     Args:
         overlays: parameter files merged over params.yaml, in order, such as params/smoke.yaml.
         overrides: single parameters, such as training.learning_rate=0.002.
@@ -80,10 +85,18 @@ def pipeline(
         init_from: a trained model to start a new run from: the id of a run, last, a checkpoint file, or a registered
             model as NAME, NAME@alias or NAME/VERSION.
     """
+    files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
+    if deployment.id and was_asked(str(flow_run.id)):
+        params = load_params(files, changes)
+        decision = carry_out(Experiment(params.tracking, params.data).find_run(str(flow_run.id)))
+        # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
+        return Completed(message=decision)  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
-        files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
-        return _pipeline(files, changes, resume, init_from and original(init_from), noted)
+        summary = _pipeline(files, changes, resume, init_from and original(init_from), noted)
+    if deployment.id and summary.promotion and summary.promotion.waiting:
+        ask(summary.run, summary.promotion.waiting, _ui(summary.run), summary.params.tracking.approval_hours)
+    return summary
 
 
 def _pipeline(
@@ -110,12 +123,12 @@ def _pipeline(
         stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
-        _record(run, params, corpus, dataset)
+        _record(run, params, corpus, dataset, origin)
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(dataset, params, run)
         card = report.with_options(**again)(dataset, params, run)
-        version = register.with_options(**again)(params, run, card)
+        version = register.with_options(**again)(params, run, _text_name(corpus), card)
         promotion = promote.with_options(**again)(dataset, params, run, version)
         noted.raise_if_requested(TerminationSignal)
         seconds = time.monotonic() - started
@@ -172,7 +185,7 @@ def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
         )
 
 
-def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> None:
+def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origin: Origin | None) -> None:
     """Log what goes into the run before it starts."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
@@ -187,6 +200,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset) -> No
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
+    record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin.run_id if origin else "")
     for name, size in splits.characters.items():
         if size:
             profile = {"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256}

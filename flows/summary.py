@@ -15,7 +15,7 @@ from charrnn.evaluation.scores import Scores
 from charrnn.generation.formats import as_line
 from charrnn.wording import counted
 from tasks.promote import Promotion
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import ModelVersion, RunRef
 from tasks.tracking.trained_models import Origin
 from tasks.train import Training
 
@@ -36,9 +36,14 @@ class Summary:
     training: Training
     scores: dict[str, Scores]
     samples: list[list[str]]
-    model_version: str
+    version: ModelVersion | None
     promotion: Promotion | None
     seconds: float
+
+    @property
+    def model_version(self) -> str:
+        """The number of the registered version; '' where there is none, or none yet."""
+        return self.version.number if self.version else ""
 
     def markdown(self, ui: str = "") -> str:
         """Return a list: the text, its splits, the model, its origin, if any, the training, its results, what is kept.
@@ -68,7 +73,7 @@ class Summary:
             ("corpus", f"{self.corpus.label}, {self.corpus.size / 1e6:.2f} MB"),
             *([("init from", self.origin.words())] if self.origin else []),
             *(tuple(result.split(": ", 1)) for result in self._results()),
-            *([("model", f"version {self.model_version}, {self.promotion.reason}")] if self.promotion else []),
+            *self._decided(),
             ("time", f"{self.seconds:.0f} s, of which training {self.training.seconds:.0f} s"),
             ("run", self.run.run_id),
             ("sample", part),
@@ -108,12 +113,17 @@ class Summary:
         return [f"**Started from** the weights of {self.origin.words(link)}, optimizer and schedule anew"]
 
     def _registered(self) -> str:
-        name = self.params.tracking.registered_model
-        if name is None:
+        if self.version is None:
             return "not registered"
-        # Without a version, the tracking store is away and gives one later.
-        number = f" version {self.model_version}" if self.model_version else ""
-        return f"registered as `{name}`{number}" + (f"; {self.promotion.reason}" if self.promotion else "")
+        if not self.model_version:
+            return "registered when the tracking store is back"
+        reason = f"; {self.promotion.reason}" if self.promotion else ""
+        return f"registered as `{self.version.name}` version {self.model_version}{reason}"
+
+    def _decided(self) -> list[tuple[str, str]]:
+        if self.version is None or self.promotion is None:
+            return []
+        return [("model", f"{self.version.name} version {self.model_version}, {self.promotion.reason}")]
 
     def _results(self) -> list[str]:
         results = []

@@ -1,4 +1,7 @@
-"""Task: make the new version of the registered model the champion, the one that is served, if it is better."""
+"""Task: make the new version of the registered model the champion, the one that is served, if it is better.
+
+A champion is contested by models of its own text, or of a text that contains it, and by no others.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -8,16 +11,19 @@ from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
+from charrnn.data.lineage import Ground, common_ground, held_out_part
+from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, TrackingError
-from charrnn.evaluation.bootstrap import Losses, compare, document_losses, text_losses
+from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Losses, Verdict, compare, document_losses, text_losses
 from charrnn.training.checkpoint import Checkpoint
 from charrnn.training.device import reading
+from tasks.tracking.approval import Waiting
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
+from tasks.tracking.mlflow import Store, alias_version, describe_version, read_kinship, set_alias, version_run
 from tasks.tracking.naming import CHAMPION
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG, ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import load_registered
 
@@ -26,72 +32,131 @@ logger = logging.getLogger("charrnn")
 
 @dataclass(frozen=True)
 class Promotion:
-    """Whether the new version is the champion now, and why, in one sentence."""
+    """Whether the new version is the champion now, and why, in one sentence.
+
+    Attributes:
+        promoted: whether it is.
+        reason: why.
+        waiting: the version, where it would be but for a person's approval.
+    """
 
     promoted: bool
     reason: str
+    waiting: Waiting | None = None
 
 
+# Held-out characters that are enough to compare on, where they are only a part of what was held out.
+FEWEST = 2 * BLOCK_CHARACTERS
 FIRST = Promotion(True, "champion: the first one")
 
 
 @task(cache_policy=NO_CACHE)
-def promote(dataset: Dataset, params: Params, run: RunRef, version: str) -> Promotion | None:
-    """Compare the new version with the champion on the same text, and give it the champion's alias if it is better.
-
-    Both are evaluated on this run's test split, or on its validation split where there is no test split.
+def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion | None) -> Promotion | None:
+    """Compare the new version with the champion on held-out text, and give it the champion's alias if it is better.
 
     Returns:
-        What was decided; None where nothing was registered, `tracking.promote` is off, or the tracking store failed.
+        What was decided; None where nothing was registered, `tracking.promotion` is never, or the tracking store
+        failed.
     """
-    name = params.tracking.registered_model
-    if name is None or not version or not params.tracking.promote:
+    if version is None or not version.number or params.tracking.promotion == "never":
         return None
-    store = Store(run.uri)
+    store, name, number = Store(run.uri), version.name, version.number
     try:
         champion = alias_version(store, name, CHAMPION)
-        if champion == version:
-            return Promotion(True, f"version {version} is the champion already")
-        promotion = _compare(dataset, params, run, name, champion) if champion else FIRST
-        describe_version(store, name, version, promotion.reason)
+        if champion == number:
+            return Promotion(True, f"version {number} is the champion already")
+        promotion = _contest(dataset, params, run, version, champion) if champion else FIRST
+        if promotion.promoted and params.tracking.promotion == "approval":
+            promotion = _waits(run, Waiting(name, number, champion, promotion.reason.removeprefix("champion: ")))
+        describe_version(store, name, number, promotion.reason)
         if promotion.promoted:
-            set_alias(store, name, version, CHAMPION)
+            set_alias(store, name, number, CHAMPION)
     except TrackingError as error:
         # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)
         return None
-    Tracker(run).tags({"promotion": promotion.reason})
+    waiting = promotion.waiting.to_tag() if promotion.waiting else ""
+    Tracker(run).tags({PROMOTION_TAG: promotion.reason, WAITING_TAG: waiting})
     logger.info("promote   %s", promotion.reason)
     return promotion
 
 
-def _compare(dataset: Dataset, params: Params, run: RunRef, name: str, champion: str) -> Promotion:
-    """Decide by a paired bootstrap between the run's best checkpoint and version `champion` of the model `name`."""
-    splits = dataset.splits(params.splits)
-    part = next((part for part in ("test", "val") if splits.sizes[part]), None)
+def _waits(run: RunRef, waiting: Waiting) -> Promotion:
+    how = f"charrnn promote --approve {run.run_id}"
+    return Promotion(False, f"waits for approval, {how}: {waiting.figures}", waiting)
+
+
+def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion, champion: str) -> Promotion:
+    """Decide between the run's best checkpoint and version `champion` of the same model."""
+    behind = f"stays behind version {champion}"
+    kinship = read_kinship(run, version_run(Store(run.uri), version.name, champion))
+    if kinship.text == "another":
+        by_hand = f"charrnn promote {version.name} {version.number}"
+        return Promotion(False, f"{behind}, whose text is another one; to make this version the champion: {by_hand}")
+    splits, vocabulary, hashes = dataset.splits(params.splits), dataset.vocabulary(), dataset.hashes()
+    part = held_out_part(splits)
     if part is None:
-        return Promotion(False, f"stays behind version {champion}: there is no test or validation split to compare on")
+        return Promotion(False, f"{behind}: there is no test or validation split to compare on")
+    ground = Ground.whole(splits)
+    if kinship.ours and kinship.theirs:
+        ground = common_ground(splits, vocabulary, hashes, kinship.ours, kinship.theirs)
+    elif kinship.text == "unknown":
+        logger.warning("warning   what version %s was trained on is not known: it may have seen this text", champion)
+    size = _size(ground.clean)
+    if size < FEWEST and not ground.is_whole:
+        return Promotion(False, f"{behind}: {size} held-out characters that neither was trained on are too few")
     try:
-        theirs = load_registered(Store(run.uri), f"{name}/{champion}")
+        theirs = load_registered(Store(run.uri), f"{version.name}/{champion}")
     except CheckpointError as error:
-        return Promotion(False, f"stays behind version {champion}, which cannot be compared with: {error}")
+        return Promotion(False, f"{behind}, which cannot be compared with: {error}")
     ours = load_from_run(run)
+
+    def verdict(spans: Positions) -> Verdict:
+        challenger, current = (_losses(one, vocabulary, splits, spans) for one in (ours, theirs))
+        return compare(challenger, current)
+
     with reading(params.training, ours.threads):
-        challenger, current = (_split_losses(one, dataset.vocabulary(), splits, part) for one in (ours, theirs))
-        verdict = compare(challenger, current)
+        clean = verdict(ground.clean)
+        own = verdict(ground.champions) if not ground.is_whole and _size(ground.champions) >= 2 else None
+    where = f"the same {part} text" if ground.is_whole else f"{size:,} held-out characters that neither was trained on"
+    return _decide(params.tracking.promotion_confidence, champion, clean, own, where, ground.trained_on)
+
+
+def _decide(
+    wanted: float, champion: str, clean: Verdict, own: Verdict | None, where: str, trained_on: float
+) -> Promotion:
+    """Decide: better on `clean` with the confidence that is wanted, and on the champion's `own` text not worse.
+
+    Args:
+        wanted: the confidence.
+        champion: the version.
+        clean: on text that neither model was trained on.
+        own: on the text that was held out from the champion; None where `clean` is that, or there is none.
+        where: what `clean` is on, in words.
+        trained_on: share of that text that the challenger was trained on.
+    """
     figures = (
-        f"{verdict.challenger:.4f} against {verdict.champion:.4f} nats of version {champion} on the same {part} text, "
-        f"better with confidence {verdict.confidence:.3f}"
+        f"{clean.challenger:.4f} against {clean.champion:.4f} nats of version {champion} on {where}, better with "
+        f"confidence {clean.confidence:.3f}"
     )
-    wanted = params.tracking.promotion_confidence
-    if verdict.confidence >= wanted:
-        return Promotion(True, f"champion: {figures} (at least {wanted:g} is asked for)")
-    return Promotion(False, f"stays behind version {champion}: {figures} ({wanted:g} is asked for)")
+    own_text = ""
+    if own:
+        seen = f" ({trained_on:.0%} of it in this model's training text)" if trained_on else ""
+        own_text = f"; {own.challenger:.4f} against {own.champion:.4f} on the champion's held-out text{seen}"
+    if clean.confidence < wanted:
+        return Promotion(False, f"stays behind version {champion}: {figures} ({wanted:g} is asked for){own_text}")
+    if own and own.challenger > own.champion:
+        return Promotion(False, f"stays behind version {champion}: worse on its own ground: {figures}{own_text}")
+    return Promotion(True, f"champion: {figures} (at least {wanted:g} is asked for){own_text}")
 
 
-def _split_losses(checkpoint: Checkpoint, vocabulary: Vocabulary, splits: Splits, part: str) -> Losses:
-    """Return the losses of the model in `checkpoint` on the split `part`, whose ids are of `vocabulary`."""
+def _size(spans: Positions) -> int:
+    return int((spans[:, 1] - spans[:, 0]).sum())
+
+
+def _losses(checkpoint: Checkpoint, vocabulary: Vocabulary, splits: Splits, spans: Positions) -> Losses:
+    """Return the losses of the model in `checkpoint` on `spans` of the text, whose ids are of `vocabulary`."""
+    texts = [vocabulary.decode(splits.text[start:end]) for start, end in spans.tolist()]
     if splits.documents is None:
-        return text_losses(checkpoint.model(), checkpoint.vocabulary, vocabulary.decode(splits.ids(part)[:]))
-    documents = [vocabulary.decode(splits.text[start:end]) for start, end in splits.spans[part].tolist()]
-    return document_losses(checkpoint.model(), checkpoint.vocabulary, documents)
+        return text_losses(checkpoint.model(), checkpoint.vocabulary, "".join(texts))
+    return document_losses(checkpoint.model(), checkpoint.vocabulary, texts)

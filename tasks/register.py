@@ -1,6 +1,7 @@
 """Task: a new version of the registered model, from the best checkpoint."""
 
 import logging
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -9,29 +10,39 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from charrnn.config.sampling_options import SamplingOptions
-from charrnn.config.schema import Params
+from charrnn.config.schema import AUTO, DEFAULT_MODEL, Params
 from charrnn.generation.writer import Writer
 from charrnn.training.checkpoint import save_checkpoint
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.runs import BEST, CARD_HEADING, RunRef
+from tasks.tracking.runs import BEST, CARD_HEADING, ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
 
 # What `charrnn.serving` imports; the model pins these, not the whole pipeline.
 REQUIREMENTS = ("torch", "safetensors", "numpy", "pandas", "psutil", "pydantic", "pyyaml")
+# Characters of a text's name in that of a model.
+LONGEST = 50
 
 
 @task(cache_policy=NO_CACHE)
-def register(params: Params, run: RunRef, card: str = "") -> str:
+def register(params: Params, run: RunRef, text: str, card: str = "") -> ModelVersion | None:
     """Register the best checkpoint under `tracking.registered_model`, with its model card as the description.
 
+    Args:
+        params: of the run.
+        run: in whose store it is registered.
+        text: what the text is called; where the parameters leave the model's name open, it may become a part of it.
+        card: the model card.
+
     Returns:
-        The version; '' when none is wanted, or when the tracking store is away and gives it later.
+        The version, without name and number when the tracking store is away and gives them later; None when none is
+        wanted.
     """
     name = params.tracking.registered_model
     if name is None:
-        return ""
+        return None
+    suffix = re.sub(r"[^\w-]+", "-", text)[:LONGEST].strip("-") or "text" if name == AUTO else ""
     checkpoint = load_from_run(run)
     writer = Writer(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data)
     first = "" if writer.data.has_documents else "\n"
@@ -44,6 +55,9 @@ def register(params: Params, run: RunRef, card: str = "") -> str:
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / BEST
         sha256 = save_checkpoint(data, checkpoint)
-        number = Tracker(run).register(name, data, sha256, requirements, example, card and f"{CARD_HEADING}\n\n{card}")
-    logger.info("register  %s %s", name, f"version {number}" if number else "when the tracking store is back")
-    return number
+        description = card and f"{CARD_HEADING}\n\n{card}"
+        base = DEFAULT_MODEL if name == AUTO else name
+        found = Tracker(run).register(base, data, sha256, requirements, example, description, checkpoint.step, suffix)
+    line = f"{found.name} version {found.number}" if found.number else "when the tracking store is back"
+    logger.info("register  %s%s", line, f" ({base} is of another text)" if found.name not in ("", base) else "")
+    return found

@@ -34,6 +34,8 @@ LISTS = ("[", "- ", '"', "'")
 AS_IT_IS = ("sampling.prime", "tracking.run_name", "tracking.experiment")
 """Texts that are taken with quotes around them, as the options --prime, --name and --experiment take them."""
 
+_PROMOTE = "promote"  # until 0.2: true for automatic, false for never
+
 SEPARATORS = ("data.join", "data.documents", "data.template", "sampling.stop")
 """Texts in which a line end is meant by \\n."""
 
@@ -71,6 +73,7 @@ def load_params(files: Sequence[str | Path] = (), overrides: Iterable[str] = (),
     first = [BASE_FILE] if BASE_FILE.exists() and base is None else []
     layers = [_Layer(str(file), _read_yaml(file), _folder(file)) for file in map(Path, [*first, *files])]
     layers += [_Layer("--set", _parse_override(text), Path.cwd()) for text in overrides]
+    layers = [layer._replace(values=_renamed(layer.values)) for layer in layers]
     places: _Layer | None = None
     for layer in layers:
         merged = merge(merged, _absolute_paths(layer.values, layer.folder))
@@ -95,7 +98,7 @@ def validate_params(values: Mapping[str, Any], origins: Mapping[str, str] | None
         ParamsError: names the key, what was found and what is allowed.
     """
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(_renamed(values))
     except ValidationError as error:
         first = error.errors()[0]
         key = dotted(first["loc"])
@@ -108,6 +111,16 @@ def _origin(key: str, origins: Mapping[str, str]) -> str:
     parts = [origin for path, origin in origins.items() if path == key or path.startswith(key + ".")]
     wholes = [origin for path, origin in origins.items() if key.startswith(path + ".")]
     return (parts or wholes or [""])[-1]
+
+
+def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with the key that older files and checkpoints have, tracking.promote, under its present name."""
+    tracking = values.get("tracking")
+    promote = tracking.get(_PROMOTE) if isinstance(tracking, Mapping) else None
+    if not isinstance(tracking, Mapping) or not isinstance(promote, bool) or "promotion" in tracking:
+        return dict(values)
+    kept = {key: value for key, value in tracking.items() if key != _PROMOTE}
+    return {**values, "tracking": {**kept, "promotion": "automatic" if promote else "never"}}
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from charrnn.config.types import (
     Count,
     Float,
     Fraction,
+    Hours,
     NonNegativeFloat,
     OpenFraction,
     PathText,
@@ -35,6 +36,8 @@ NEED_VALIDATION: frozenset[ScheduleName] = frozenset({"plateau"})
 """Schedules that follow val/loss."""
 DOCUMENT_SAMPLES = 100
 """Texts for each temperature where the model writes documents, unless sampling.num_samples says another number."""
+DEFAULT_MODEL, AUTO = "charrnn", "auto"
+"""The registered model that the first text has, and the value of tracking.registered_model that finds a name."""
 NO_DOCUMENTS = "none"
 """Value of data.documents for a text that is one stream."""
 
@@ -331,12 +334,16 @@ class TrackingParams(Section):
     """Name of the run; null makes one from the corpus and the model. --name sets it too."""
     tags: dict[str, str] = Field(default_factory=dict)
     """Tags for the run, name: value."""
-    registered_model: str | None = "charrnn"
-    """Name under which the best model is registered; null registers none."""
-    promote: bool = True
-    """Make a new version the model's champion (the alias that is served) if it is better than the one there is."""
+    registered_model: str | None = AUTO
+    """Name under which the best model is registered; null registers none. auto: charrnn, or, where the champion of that
+    is of another text, charrnn-TEXT."""
+    promotion: Literal["automatic", "approval", "never"] = "automatic"
+    """Whether a new version that is better than the model's champion (the alias that is served) replaces it: by itself,
+    once a person approves, or never."""
     promotion_confidence: PositiveShare = 0.95
-    """Confidence asked for: the share of bootstrap resamples of the test text in which the new version is better."""
+    """Confidence asked for: the share of bootstrap resamples of held-out text in which the new version is better."""
+    approval_hours: Hours = 72.0
+    """How long a deployed run waits for a person's approval (hours, a year at most); then the champion stays."""
     upload_checkpoints: Literal["all", "best", "none"] = "all"
     """Which checkpoints go to the run's artifacts: all as they are saved, only the best at the end, or none."""
     system_metrics: bool = True
@@ -355,7 +362,7 @@ class TrackingParams(Section):
     def _names_one_model(cls, value: str | None) -> str | None:
         # NAME/VERSION and NAME@alias are how one of a model's versions is asked for.
         if value is not None and (not value.strip() or set(value) & set("/:@")):
-            raise ValueError("must be a name without / : and @, or null")
+            raise ValueError("must be a name without / : and @, or auto, or null")
         return value
 
 

@@ -55,6 +55,7 @@ NonNegativeFloat = Annotated[float, Field(ge=0), _Number]
 Fraction = Annotated[float, Field(ge=0, lt=1), _Number]
 OpenFraction = Annotated[float, Field(gt=0, lt=1), _Number]
 PositiveShare = Annotated[float, Field(gt=0, le=1), _Number]
+Hours = Annotated[float, Field(gt=0, le=8760), _Number]
 Seed = Annotated[int, Field(ge=0, lt=2**63), _Number]
 # No operating system takes NUL in a name.
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]

@@ -1,6 +1,6 @@
 """What `charrnn train --dry-run` prints: the resolved parameters, and what a run with them would do."""
 
-from charrnn.config.schema import Params
+from charrnn.config.schema import AUTO, DEFAULT_MODEL, Params
 from charrnn.config.writing import to_yaml
 from charrnn.wording import counted
 
@@ -29,6 +29,10 @@ def _plan(params: Params, resume: str | None, init_from: str | None) -> list[str
     ends = ", or ".join(counted(value, noun) for noun, value in limits.items() if value is not None)
     ends += " without improvement" if training.patience is not None else ""
     registered = params.tracking.registered_model
+    if registered == AUTO:
+        registered = (
+            f"{DEFAULT_MODEL}, or as {DEFAULT_MODEL}-TEXT if the champion of {DEFAULT_MODEL} is of another text"
+        )
     shape = f"{model.cell} {model.num_layers}x{model.hidden_size}"
     if init_from is not None:
         shape = f"the weights and model parameters of {init_from}, instead of those above,"

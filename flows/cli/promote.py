@@ -1,31 +1,49 @@
-"""`charrnn promote`: make a version the champion by hand, to go back to an older one or to overrule the test."""
+"""`charrnn promote`: make a version the champion by hand, an older one, to overrule the test, to approve."""
 
 from typing import Annotated
 
 import typer
 
 from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
 from charrnn.errors import ParamsError
 from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import CHAMPION
 
-EXAMPLES = [("charrnn 3", "version 3 of the registered model charrnn"), ("charrnn/3", "the same")]
+EXAMPLES = [
+    ("charrnn 3", "version 3 of the registered model charrnn"),
+    ("charrnn/3", "the same"),
+    ("--approve last", "the version of the newest run, which waits for a yes (tracking.promotion: approval)"),
+]
 
 
 def promote(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The registered model; or NAME/VERSION.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The registered model; or NAME/VERSION.", show_default=False)
+    ] = None,
     version: Annotated[
         str | None, typer.Argument(metavar="VERSION", help="The version that is to be the champion.")
+    ] = None,
+    approve: Annotated[
+        str | None,
+        typer.Option(metavar="RUN_ID|last", help="Say yes to the version of this run, which waits for approval."),
     ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Kept with the version.")] = "by hand",
     overlays: Overlays,
     overrides: Overrides,
 ) -> int:
     """Make a version of a registered model the champion."""
-    name, reason = escaped(name), escaped(reason)
+    reason = escaped(reason)
+    if approve is not None:
+        if name is not None:
+            raise ParamsError(f"--approve: names the run of the version, so that no NAME is given, got {escaped(name)}")
+        return _approve(load_params(overlays, overrides), approve, reason)
+    if name is None:
+        raise ParamsError("NAME: must be given, as NAME VERSION or NAME/VERSION, or else --approve RUN_ID")
+    name = escaped(name)
     model, _, own = name.partition("/")
     if own and version is not None:
         raise ParamsError(f"VERSION: is given twice, in {name} and as {version}")
@@ -40,5 +58,25 @@ def promote(
     before = alias_version(store, model, CHAMPION)
     describe_version(store, model, chosen, f"champion: {reason}")
     set_alias(store, model, chosen, CHAMPION)
-    print(f"{model} version {chosen} is the champion (before: {before or 'none'})")
+    print(_done(model, chosen, before))
     return 0
+
+
+def _approve(params: Params, wanted: str, reason: str) -> int:
+    with interruptible():
+        from flows.deployed.approval import answer
+        from tasks.tracking.approval import settle, waiting_version
+        from tasks.tracking.mlflow import Experiment
+
+    run = Experiment(params.tracking, params.data).find_run(wanted)
+    waiting = waiting_version(run)
+    if waiting is None:
+        raise ParamsError(f"--approve: no version of run {run.run_id} waits for approval")
+    settle(run, waiting, approved=True, reason=f"approved {reason}")
+    print(_done(waiting.name, waiting.version, waiting.champion))
+    answer(run)
+    return 0
+
+
+def _done(model: str, version: str, before: str) -> str:
+    return f"{model} version {version} is the champion (before: {before or 'none'})"

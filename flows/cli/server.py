@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from charrnn.config.loading import load_params, project_folder
+from charrnn.config.schema import AUTO, DEFAULT_MODEL
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import CHAMPION
 
@@ -41,5 +42,5 @@ def server(
 
     folder = project_folder() / "server" if directory is None else directory
     name = load_params().tracking.registered_model
-    model = None if name is None else f"{name}@{CHAMPION}"
+    model = None if name is None else f"{DEFAULT_MODEL if name == AUTO else name}@{CHAMPION}"
     serve(Stack(folder.resolve(), host, prefect_port, mlflow_port, completions_port, model, store, worker))

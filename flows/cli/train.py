@@ -51,7 +51,7 @@ def train(
     ] = None,
     no_promote: Annotated[
         bool,
-        typer.Option("--no-promote", help="Leave the registered model's champion as it is (tracking.promote)."),
+        typer.Option("--no-promote", help="Leave the registered model's champion as it is (tracking.promotion)."),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -70,7 +70,7 @@ def train(
     if name is not None:
         overrides.append(f"tracking.run_name={name}")
     if no_promote:
-        overrides.append("tracking.promote=false")
+        overrides.append("tracking.promotion=never")
     params = load_params(overlays, overrides)
     if place is not None:
         if params.training.processes != 1:

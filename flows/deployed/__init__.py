@@ -1,1 +1,1 @@
-"""What only runs of a deployment need: late ones, crashed ones."""
+"""What only runs of a deployment need: a person's approval, late ones, crashed ones."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from charrnn.errors import TrackingError
 from flows.sweeps.patience import AwayError, Stopping, patiently
-from tasks.tracking.mlflow import Experiment, StoreError, read_curves, run_status, run_tag, tag_run
+from tasks.tracking.mlflow import Experiment, StoreError, read_curves, run_status, run_tag, set_tags
 from tasks.tracking.runs import SWEEP_RUN_TAG, TRIAL_STATE_TAG, TRIAL_TAG, RunRef
 from tasks.tracking.tracker import send_pending
 
@@ -61,7 +61,7 @@ class Children:
 
     def mark(self, run: RunRef, state: str) -> None:
         """Say on the run's page how the trial has ended. Raises TrackingError."""
-        self._ask(lambda: tag_run(run, {TRIAL_STATE_TAG: state}))
+        self._ask(lambda: set_tags(run, {TRIAL_STATE_TAG: state}))
 
     def _ask(self, request: Callable[[], T]) -> T:
         def translated() -> T:

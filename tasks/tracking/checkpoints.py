@@ -53,8 +53,11 @@ class CheckpointFolder:
         self._save(checkpoint, BEST)
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Write `checkpoint` under the name of its step; it is not replaced."""
-        self._save(checkpoint, f"step-{checkpoint.step:08d}.ckpt")
+        """Write `checkpoint` under the name of its step; it is not replaced, and the store shows it as a model."""
+        name = f"step-{checkpoint.step:08d}.ckpt"
+        self._save(checkpoint, name)
+        if self._upload == "all":
+            self._tracker.checkpoint(f"{CHECKPOINTS}/{name}", checkpoint.step)
 
     def upload_at_end(self, step: int) -> None:
         """Upload what the run, which ends at `step`, should have among its artifacts and does not have yet.

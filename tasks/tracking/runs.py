@@ -18,7 +18,12 @@ INITIAL = "initial.ckpt"
 # Not `mlflow.parentRunId`: the UI would fold the run away under its parent, as if it were a part of it.
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CORPUS_TAG, DATA_TAG = "corpus.sha256", "data.digest"
+# Digests of the text as it was fetched, of its ids and vocabulary, and of how they were divided.
+CORPUS_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "data.digest", "splits.sha256"
+LINEAGE_TAGS = (CORPUS_TAG, DATA_TAG, SPLIT_TAG)
+LINEAGE_FILE = "lineage.safetensors"
+# What was decided of the run's version, and the version that waits for a person's yes.
+PROMOTION_TAG, WAITING_TAG = "promotion", "promotion.waiting"
 # The newest checkpoint among the artifacts, and the bytes of the one that was registered.
 STEP_TAG, SHA256_TAG = "checkpoint.step", "checkpoint.sha256"
 # A sweep's run has the first: the trials that it is to have. The others are of its trials: the sweep, which the UI
@@ -68,6 +73,14 @@ class RunRef:
     def ui_path(self) -> str:
         """The run's page in the MLflow UI, in its view for trained models, from the server's address on."""
         return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of a registered model; both are '' where the tracking store is away and gives them later."""
+
+    name: str
+    number: str
 
 
 @dataclass(frozen=True)

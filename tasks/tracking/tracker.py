@@ -22,7 +22,7 @@ from tasks.tracking.outbox import messages
 from tasks.tracking.outbox.messages import Message
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.outbox.sender import Sender
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import ModelVersion, RunRef
 
 # How long a run waits at its end for a store that is away (s): a server that restarts is back within a minute. Then the
 # run ends, and flows/sync.py sends the rest.
@@ -97,6 +97,11 @@ class Tracker:
         """Copy the file `local`, as it is now, into the artifact `folder`."""
         self._append(messages.LogFile(f"{folder}/{local.name}" if folder else local.name), local)
 
+    def checkpoint(self, path: str, step: int) -> None:
+        """Show the artifact `path`, a checkpoint of optimizer step `step`, as a model with its validation loss."""
+        self.flush()
+        self._append(messages.LogCheckpoint(path, step))
+
     def table(self, frame: pd.DataFrame, path: str) -> None:
         """Write `frame` as the artifact `path` (.json), shown as a table in the UI; replaces what was there."""
         self._append(messages.LogTable(path, frame.to_json(orient="split", index=False)))
@@ -118,7 +123,9 @@ class Tracker:
         requirements: Sequence[str],
         example: Mapping[str, str | int | float],
         description: str = "",
-    ) -> str:
+        step: int = 0,
+        text: str = "",
+    ) -> ModelVersion:
         """Make the file `checkpoint` a new version of the registered model `name`, once for each run.
 
         Args:
@@ -128,13 +135,16 @@ class Tracker:
             requirements: pinned, as for pip.
             example: one input row.
             description: of the version, in Markdown.
+            step: optimizer steps that it was trained for.
+            text: name of the text; where not '', the model is NAME-TEXT where `name` is of another text.
 
         Returns:
-            The version; '' while the store is away, which registers it when it is back.
+            The version; without name and number while the store is away, which registers it when it is back.
         """
-        wanted = messages.Register(name, sha256, tuple(requirements), dict(example), description)
+        self.flush()
+        wanted = messages.Register(name, sha256, tuple(requirements), dict(example), description, step, text)
         self._append(wanted, checkpoint)
-        return "" if self.wait(patience=0) else registered_version(self.run, name, sha256)
+        return ModelVersion("", "") if self.wait(patience=0) else registered_version(self.run, wanted)
 
     def finish(self, status: str, error: str = "", patience: float | None = None) -> int:
         """End the run as FINISHED, FAILED (with `error` as a tag) or KILLED.

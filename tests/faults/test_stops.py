@@ -394,8 +394,8 @@ def test_a_killed_run_stays_running_only_until_it_is_resumed(workplace: Workplac
 
 def test_the_same_checkpoint_is_registered_once(finished: Finished) -> None:
     """A kill between the registration and the end of the run must not register it again when the run goes on."""
-    version = register.fn(finished.summary.params, finished.summary.run)
-    assert version == finished.summary.model_version
+    version = register.fn(finished.summary.params, finished.summary.run, "a play")
+    assert version == finished.summary.version
     assert len(finished.workplace.client.search_model_versions(f"run_id = '{finished.run_id}'")) == 1
 
 

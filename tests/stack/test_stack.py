@@ -378,14 +378,28 @@ def test_a_run_whose_process_dies_goes_on_from_its_checkpoint(stack: Stack) -> N
     assert stack.client.get_run(run_id).data.tags["charrnn.recoveries"] == "1"
 
 
-def test_a_run_outlives_a_restart_of_both_servers(stack: Stack) -> None:
-    flow_run = stack.start(*LONG)
+def test_a_run_and_a_question_to_a_person_outlive_a_restart_of_both_servers(stack: Stack) -> None:
+    asks = stack.start("tracking.promotion=approval", "tracking.registered_model=asked", "training.max_steps=20")
+    until(lambda: stack.state(asks)["name"] == "Suspended", 180, "the question")
+    flow_run = stack.start(*LONG)  # no worker waits with the one that asks
     run_id = stack.trains(flow_run)
     stack.stop_servers()
     stack.start_servers()
     stack.ends(flow_run, "COMPLETED", 300)
     assert stack.client.get_run(run_id).info.status == "FINISHED"
     check_whole(stack, run_id)
+
+    stack.stop_workers()
+    stack.start_worker()
+    assert not stack.client.get_registered_model("asked").aliases
+    answer = {"approve": True, "reason": "it rhymes"}
+    httpx.post(f"{stack.prefect}/api/flow_runs/{asks}/resume", json={"run_input": answer}).raise_for_status()
+    stack.ends(asks, "COMPLETED")
+    champion = stack.client.get_model_version_by_alias("asked", "champion")
+    assert champion.description == "champion: approved in Prefect: it rhymes; the first one"
+    run = stack.run_of(asks)
+    assert run is not None
+    assert (run.info.run_id, run.info.status) == (champion.run_id, "FINISHED")
 
 
 def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:

@@ -1,9 +1,13 @@
 """Champions and challengers: real runs, one after the other, in one store."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from mlflow.entities.model_registry import ModelVersion
+
+from tasks.tracking.runs import LINEAGE_TAGS
 from tests.texts import made_up_play
-from tests.workplace import Workplace, call
+from tests.workplace import Workplace, call, captured
 
 # Smoke runs differ by chance as much as by skill; these differ by skill.
 SHORT, LONG = "training.max_steps=20", "training.max_steps=400"
@@ -65,3 +69,66 @@ def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> N
     version = train(place, "--set", LONG, "--set", "splits.val_fraction=0", "--set", "splits.test_fraction=0")
     assert champion(place) == before
     assert "no test or validation split" in description(place, version)
+
+
+def register(place: Workplace, text: str, *changes: str, name: str = "text") -> ModelVersion:
+    """Train on `text`, in a file `name`, with the defaults of promotion; return what was registered."""
+    path = place.folder / f"{name}.txt"
+    path.write_text(text, encoding="utf-8")
+    fast = [SHORT, "evaluation.adaptive_seconds=0", "evaluation.sample_length=0", "sampling.length=20"]
+    settings = [f"data.sources=['{path}']", "data.max_characters=null", *fast, *changes]
+    answer = call(*place.options, "--quiet", *(part for text in settings for part in ("--set", text)))
+    assert answer.code == 0, answer.err
+    (found,) = place.client.search_model_versions(f"run_id = '{answer.out.strip()}'")
+    return place.client.get_model_version(found.name, found.version)
+
+
+def champions(place: Workplace) -> dict[str, str]:
+    """Return the champion of each registered model that has one."""
+    models = place.client.search_registered_models()
+    return {model.name: str(model.aliases["champion"]) for model in models if model.aliases}
+
+
+NAMES = "\n".join(
+    sorted({f"{a}{b}{c}" for a in "JKLMN" for b in "aeio" for c in ("sha", "nn", "rik", "la", "mes")}) * 40
+)
+SOURCE = "".join(f"static int f{n}(int a) {{\n\treturn a * {n % 7} + {n % 5};\n}}\n\n" for n in range(600))
+DICTIONARY = "".join(f"word{n % 97}, n. a thing of the kind {n % 13}\n" for n in range(800))
+
+
+def test_each_text_that_is_trained_on_with_the_defaults_keeps_its_own_champion(tmp_path: Path, api_url: str) -> None:
+    place = Workplace(tmp_path, tmp_path / "names.txt", api_url)
+    for name, text in {"names": NAMES, "source": SOURCE, "a dictionary": DICTIONARY}.items():
+        assert set(LINEAGE_TAGS) < set(register(place, text, name=name).tags)
+    first = {"charrnn": "1", "charrnn-source": "1", "charrnn-a-dictionary": "1"}
+    assert champions(place) == first
+
+    # Another text of the same name, and a name that was given: neither takes what is another's.
+    register(place, made_up_play(30_000), name="source")
+    assert champions(place) == first | {"charrnn-source-2": "1"}
+    stands = register(place, made_up_play(30_000), "tracking.registered_model=charrnn", name="play")
+    assert (stands.name, champions(place)["charrnn"]) == ("charrnn", "1")
+    by_hand = f"to make this version the champion: charrnn promote charrnn {stands.version}"
+    assert stands.description == f"stays behind version 1, whose text is another one; {by_hand}"
+
+
+def test_a_champion_is_contested_by_a_text_that_grew_and_defends_its_own_part_of_one(
+    tmp_path: Path, api_url: str
+) -> None:
+    place = Workplace(tmp_path, tmp_path / "text.txt", api_url)
+    asked = register(place, made_up_play(40_000), "tracking.promotion=approval")
+    assert str(asked.description).startswith(f"waits for approval, charrnn promote --approve {asked.run_id}: the first")
+    assert champions(place) == {}
+    assert (
+        captured("promote", "--approve", "last", *place.places).out
+        == "charrnn version 1 is the champion (before: none)\n"
+    )
+    grown = register(place, made_up_play(60_000), LONG)
+    assert (grown.name, champions(place)) == ("charrnn", {"charrnn": "2"})
+    assert "held-out characters that neither was trained on, better with confidence 1.000" in str(grown.description)
+    assert "on the champion's held-out text (100% of it in this model's training text)" in str(grown.description)
+
+    # All that is held out from this one is source code, of which the champion knows nothing.
+    mixed = register(place, made_up_play(60_000) + SOURCE + SOURCE[::-1])
+    assert (mixed.name, champions(place)) == ("charrnn", {"charrnn": "2"})
+    assert str(mixed.description).startswith("stays behind version 2: worse on its own ground: ")

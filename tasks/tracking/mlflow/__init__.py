@@ -6,6 +6,7 @@ with the id of a run, so that it works from any thread or process; there is no a
 
 from tasks.tracking.mlflow.delivery import Delivery
 from tasks.tracking.mlflow.experiment import Experiment
+from tasks.tracking.mlflow.lineages import Kinship, read_kinship, read_lineage
 from tasks.tracking.mlflow.registry import (
     alias_version,
     aliased_runs,
@@ -15,6 +16,7 @@ from tasks.tracking.mlflow.registry import (
     model_versions,
     registered_version,
     set_alias,
+    version_run,
 )
 from tasks.tracking.mlflow.runs import (
     artifact_sizes,
@@ -28,7 +30,7 @@ from tasks.tracking.mlflow.runs import (
     run_params,
     run_status,
     run_tag,
-    tag_run,
+    set_tags,
     take_over,
 )
 from tasks.tracking.mlflow.store import Store, StoreError, reason
@@ -37,6 +39,7 @@ from tasks.tracking.mlflow.system import system_figures
 __all__ = [
     "Delivery",
     "Experiment",
+    "Kinship",
     "Store",
     "StoreError",
     "alias_version",
@@ -49,6 +52,8 @@ __all__ = [
     "find_version",
     "model_versions",
     "read_curves",
+    "read_kinship",
+    "read_lineage",
     "read_run",
     "read_texts",
     "reason",
@@ -59,7 +64,8 @@ __all__ = [
     "run_status",
     "run_tag",
     "set_alias",
+    "set_tags",
     "system_figures",
-    "tag_run",
     "take_over",
+    "version_run",
 ]

@@ -9,6 +9,7 @@ from typing import assert_never
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from tasks.tracking.mlflow.logged_models import log_checkpoint
 from tasks.tracking.mlflow.registry import register_model
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.outbox import messages
@@ -64,6 +65,8 @@ class Delivery:
                 self._list_table(client, path)
             case messages.LogFile(path):
                 client.log_artifact(run_id, str(attachment), path.rpartition("/")[0] or None)
+            case messages.LogCheckpoint():
+                log_checkpoint(client, self.run, message)
             case messages.DrawCurves():
                 self._draw_curves(client, message)
             case messages.Register():

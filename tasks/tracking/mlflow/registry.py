@@ -3,12 +3,12 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, Schema
@@ -17,12 +17,17 @@ from mlflow.utils import get_results_from_paginated_fn
 import charrnn
 from charrnn.config.redaction import redact
 from charrnn.errors import TrackingError
+from tasks.tracking.mlflow.lineages import find_kinship
+from tasks.tracking.mlflow.logged_models import VALIDATION, add_metrics, logged_model
 from tasks.tracking.mlflow.store import Store, StoreError
+from tasks.tracking.naming import CHAMPION
 from tasks.tracking.outbox.messages import Register
-from tasks.tracking.runs import CARD_HEADING, SHA256_TAG, RunRef
+from tasks.tracking.runs import CARD_HEADING, LINEAGE_TAGS, SHA256_TAG, ModelVersion, RunRef
 
 # The code of a registered model that knows MLflow: a module of its own there.
 SERVED = Path(__file__).with_name("charrnn_served.py")
+# Metrics of the best checkpoint on a whole split.
+EVALUATED = ("best/", "test/")
 # Models asked for at once.
 PAGE = 100
 
@@ -33,16 +38,15 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
     May be called again after it failed or was interrupted: what is there is not made again. `Model.log` would make
     another model each time.
     """
-    _create_registered_model(client, wanted.name)
-    if _find_version(client, run.run_id, wanted.name, wanted.sha256):
+    if _find_version(client, run.run_id, wanted).number:
         return
+    name = _name(client, run, wanted)
+    _create_registered_model(client, name)
     tags = {SHA256_TAG: wanted.sha256}
-    models = client.search_logged_models([run.experiment_id], f"tags.`{SHA256_TAG}` = '{wanted.sha256}'")
-    mine = [model for model in models if model.source_run_id == run.run_id]
-    model = mine[0] if mine else client.create_logged_model(run.experiment_id, "model", run.run_id, tags)
-    outputs = client.get_run(run.run_id).outputs
-    if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
-        client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    model = logged_model(client, run, "model", SHA256_TAG, tags, wanted.step)
+    found = client.get_run(run.run_id)
+    evaluated = [key for key in found.data.metrics if key.startswith(EVALUATED)]
+    add_metrics(client, run, model.model_id, [*evaluated, *VALIDATION], wanted.step)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         mlflow.pyfunc.save_model(
@@ -65,10 +69,10 @@ def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoi
     source = f"models:/{model.model_id}"
     with _set_process_wide(run.uri):
         client.create_model_version(
-            wanted.name,
+            name,
             source,
             run_id=run.run_id,
-            tags=tags,
+            tags={**tags, **{key: found.data.tags[key] for key in LINEAGE_TAGS if key in found.data.tags}},
             description=wanted.description or None,
             model_id=model.model_id,
         )
@@ -160,19 +164,55 @@ def set_alias(store: Store, name: str, version: str, alias: str) -> None:
     store.ask(MlflowClient.set_registered_model_alias, name, alias, version)
 
 
-def registered_version(run: RunRef, name: str, sha256: str) -> str:
-    """Return the version of model `name` that is the checkpoint `sha256` of `run`; '' if there is none.
+def registered_version(run: RunRef, wanted: Register) -> ModelVersion:
+    """Return the version that `run` has registered as `wanted`; one without name and number where there is none.
 
     Raises:
         TrackingError: the store does not answer.
     """
-    return Store(run.uri).ask(_find_version, run.run_id, name, sha256)
+    return Store(run.uri).ask(_find_version, run.run_id, wanted)
 
 
-def _find_version(client: MlflowClient, run_id: str, name: str, sha256: str) -> str:
+def version_run(store: Store, name: str, version: str) -> str:
+    """Return the id of the run that a version of model `name` is of; '' where it is of none. Raises TrackingError."""
+    return str(store.ask(MlflowClient.get_model_version, name, version).run_id or "")
+
+
+def _find_version(client: MlflowClient, run_id: str, wanted: Register) -> ModelVersion:
     versions = client.search_model_versions(f"run_id = '{run_id}'")
-    found = (item for item in versions if item.name == name and item.tags.get(SHA256_TAG) == sha256)
-    return next((str(version.version) for version in found), "")
+    named = [
+        item for item in versions if item.name == wanted.name or (wanted.text and item.name.startswith(wanted.name))
+    ]
+    found = (item for item in named if item.tags.get(SHA256_TAG) == wanted.sha256)
+    return next((ModelVersion(item.name, str(item.version)) for item in found), ModelVersion("", ""))
+
+
+def _name(client: MlflowClient, run: RunRef, wanted: Register) -> str:
+    """Return the model that a version is to be of.
+
+    Where the parameters leave it open, that is the first of NAME, NAME-TEXT, NAME-TEXT-2, ... that is not of another
+    text. A model is of the text of its champion, or else of that of its newest version.
+    """
+    if not wanted.text:
+        return wanted.name
+    named = f"{wanted.name}-{wanted.text}"
+    names = chain([wanted.name, named], (f"{named}-{number}" for number in count(2)))
+    return next(name for name in names if not _is_of_another_text(client, run, name))
+
+
+def _is_of_another_text(client: MlflowClient, run: RunRef, name: str) -> bool:
+    versions = client.search_model_versions(f"name = '{name}'")
+    if not versions:
+        # Where a run of another text is the first to register one meanwhile, this run's version stands without the
+        # alias, and the next run of its text finds another name.
+        return False
+    try:
+        defender = client.get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        if error.get_http_status_code() >= 500:
+            raise
+        defender = max(versions, key=lambda item: int(item.version))
+    return find_kinship(client, run, defender.run_id or "").text == "another"
 
 
 def _create_registered_model(client: MlflowClient, name: str) -> None:

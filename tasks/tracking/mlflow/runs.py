@@ -59,11 +59,6 @@ def run_status(run: RunRef) -> str:
     return str(Store(run.uri).ask(MlflowClient.get_run, run.run_id).info.status)
 
 
-def tag_run(run: RunRef, tags: Mapping[str, str]) -> None:
-    """Set tags of a run that another process reports on. Raises TrackingError."""
-    Store(run.uri).ask(MlflowClient.log_batch, run.run_id, tags=[RunTag(*item) for item in tags.items()])
-
-
 def read_curves(run: RunRef, metrics: Sequence[str]) -> dict[str, dict[int, float]]:
     """Return metric -> step -> value, as far as it was delivered. Raises TrackingError."""
     store = Store(run.uri)
@@ -71,6 +66,12 @@ def read_curves(run: RunRef, metrics: Sequence[str]) -> dict[str, dict[int, floa
         name: {row.step: row.value for row in store.ask(MlflowClient.get_metric_history, run.run_id, name)}
         for name in metrics
     }
+
+
+def set_tags(run: RunRef, values: Mapping[str, str]) -> None:
+    """Set tags of a run that no outbox of this process reports on: at once. Raises TrackingError."""
+    tags = [RunTag(key, value) for key, value in values.items()]
+    Store(run.uri).ask(MlflowClient.log_batch, run.run_id, tags=tags)
 
 
 def run_params(run: RunRef) -> Params | None:

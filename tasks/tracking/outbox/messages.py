@@ -95,6 +95,15 @@ class LogFile:
 
 
 @dataclass(frozen=True)
+class LogCheckpoint:
+    """A checkpoint that is kept, the artifact `path` of optimizer step `step`, as a model that can be compared."""
+
+    path: str
+    step: int
+    kind: Literal["checkpoint"] = "checkpoint"
+
+
+@dataclass(frozen=True)
 class DrawCurves:
     """A picture of the loss curves as the artifact `path`, drawn from the metrics in the store when this is sent.
 
@@ -118,6 +127,8 @@ class Register:
         requirements: pinned, as for pip.
         example: one input row.
         description: of the version, in Markdown.
+        step: optimizer steps that it was trained for.
+        text: where not '', the model is NAME-TEXT if there is a champion of `name` and it is of another text.
     """
 
     name: str
@@ -125,6 +136,8 @@ class Register:
     requirements: tuple[str, ...]
     example: dict[str, str | int | float]
     description: Readable = ""
+    step: int = 0
+    text: Readable = ""
     kind: Literal["register"] = "register"
 
 
@@ -146,6 +159,7 @@ Message = (
     | LogText
     | LogTable
     | LogFile
+    | LogCheckpoint
     | DrawCurves
     | Register
     | Terminate

@@ -701,3 +701,17 @@ def test_what_a_resumed_run_may_not_change_is_told_with_what_it_may() -> None:
         "training.processes, training.cuda_graphs, "
         "evaluation.*, checkpoint.*, sampling.*, report.*, tracking.*, tasks.* may change"
     )
+
+
+@pytest.mark.parametrize(("before", "now"), [("true", "automatic"), ("false", "never")])
+def test_the_key_that_older_files_and_checkpoints_have_is_read_under_its_present_name(
+    tmp_path: Path, before: str, now: str
+) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text(f"tracking: {{promote: {before}}}\n")
+    assert load_params([old]).tracking.promotion == now
+    assert load_params([], [f"tracking.promote={before}"]).tracking.promotion == now
+    assert load_params([old], ["tracking.promotion=approval"]).tracking.promotion == "approval"
+    assert validate_params({"tracking": {"promote": before == "true"}}).tracking.promotion == now
+    with pytest.raises(ParamsError, match=r"tracking.promote: unknown parameter; did you mean tracking.promotion\?"):
+        load_params([], ["tracking.promote=perhaps"])

@@ -45,6 +45,7 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     ("training.decay_factor training.ema_decay", [5e-324, math.nextafter(1, 0)], [0, 1]),
     ("sampling.top_p sampling.min_p", [5e-324, 1], [0, math.nextafter(1, 2)]),
     ("tracking.promotion_confidence evaluation.max_share", [5e-324, 1], [0, math.nextafter(1, 2)]),
+    ("tracking.approval_hours", [5e-324, 8760], [0, math.nextafter(8760, 9000)]),
     ("training.seed sampling.seed splits.seed", [0, 2**63 - 1], [-1, 2**63]),
     ("model.forget_bias", [-1e300, 1e300], []),
 ]

@@ -171,7 +171,7 @@ def test_help_is_answered_by_the_script_from_any_folder_before_anything_slow(
         (["sample", "last", "--prime", "a", "--prime-file", "b"], "--prime-file: not allowed with --prime"),
         (["compare", "--last", "1.5"], '--last: must be a whole number, got "1.5"'),
         (["prune", "--older-than", "-5"], "--older-than: must be a number of days >= 0, got -5"),
-        (["promote"], "missing argument 'NAME'"),
+        (["promote"], "NAME: must be given, as NAME VERSION or NAME/VERSION, or else --approve RUN_ID"),
         (["params", "training.sed"], "training.sed: unknown parameter; did you mean training.seed?"),
     ],
 )

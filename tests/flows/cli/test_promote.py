@@ -4,6 +4,8 @@ import pytest
 from mlflow import MlflowClient
 
 from charrnn.config.schema import Params
+from tasks.tracking.approval import Waiting
+from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG
 from tests.workplace import Called, captured, start_run
 
 
@@ -49,9 +51,47 @@ def test_a_version_may_be_named_with_its_model(store: Params, client: MlflowClie
     assert client.get_model_version(model, "1").description == "champion: by hand"
 
 
+def waits(store: Params, client: MlflowClient, model: str, version: str, champion: str) -> str:
+    """Let a version of the model wait for a yes; return the id of its run."""
+    run = start_run(store, "a run that asks", {})
+    waiting = Waiting(model, version, champion, "1.2 against 1.3 nats")
+    client.set_tag(run.run_id, WAITING_TAG, waiting.to_tag())
+    return run.run_id
+
+
+def test_a_version_that_waits_is_approved_by_its_run_once(store: Params, client: MlflowClient, model: str) -> None:
+    run_id = waits(store, client, model, "1", champion="2")
+    answer = promoted(store, "--approve", run_id, "--reason", "of Ada")
+    assert (answer.code, answer.out) == (0, f"{model} version 1 is the champion (before: 2)\n")
+    assert champion(client, model) == "1"
+    decision = "champion: approved of Ada; 1.2 against 1.3 nats"
+    assert client.get_model_version(model, "1").description == decision
+    assert client.get_run(run_id).data.tags[PROMOTION_TAG] == decision
+    again = promoted(store, "--approve", run_id)
+    assert (again.code, again.err) == (2, f"error: --approve: no version of run {run_id} waits for approval\n")
+
+
+def test_what_was_compared_with_another_champion_is_not_approved(
+    store: Params, client: MlflowClient, model: str
+) -> None:
+    run_id = waits(store, client, model, "1", champion="")
+    answer = promoted(store, "--approve", run_id)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        f"error: {model} version 1: was compared with no version, but version 2 is the champion now; to make it the "
+        f"champion all the same: charrnn promote {model} 1\n"
+    )
+    assert champion(client, model) == "2"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "NAME: must be given, as NAME VERSION or NAME/VERSION, or else --approve RUN_ID"),
+        (
+            ["charrnn", "--approve", "last"],
+            "--approve: names the run of the version, so that no NAME is given, got charrnn",
+        ),
         (["charrnn"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got charrnn"),
         (["charrnn/"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got charrnn/"),
         (["/3"], "VERSION: must be given, as NAME VERSION or NAME/VERSION, got /3"),

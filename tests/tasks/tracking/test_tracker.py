@@ -13,7 +13,7 @@ from charrnn.config.schema import Params
 from charrnn.errors import TrackingError
 from tasks.tracking.outbox.messages import LogTable, SetTags, Terminate
 from tasks.tracking.outbox.queue import Outbox
-from tasks.tracking.runs import RunRef
+from tasks.tracking.runs import ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker, send_pending
 from tests.recorded import model_outputs
 from tests.workplace import start_run
@@ -96,6 +96,30 @@ def test_a_parameter_that_the_store_refuses_fails_the_run_which_ends_all_the_sam
     assert list(run.outbox.glob("*.refused"))
 
 
+def test_checkpoints_are_models_with_their_step_and_metrics_and_the_run_has_each_metric_once(
+    tracker: Tracker, client: MlflowClient, run: RunRef, tmp_path: Path
+) -> None:
+    for step in (10, 20, 30):
+        tracker.metric("val/loss", 100.0 - step, step)
+    for step in (15, 20, 15):  # as a run that goes on keeps one again
+        tracker.checkpoint(f"checkpoints/step-{step:08d}.ckpt", step)
+    tracker.metric("best/loss", 80.5, 20)
+    path = tmp_path / "best.ckpt"
+    path.write_bytes(b"weights")
+    tracker.register("with metrics", path, "ab" * 32, ["torch"], {"prime": "a"}, step=20)
+    assert not tracker.wait()
+    found = [client.get_logged_model(item.model_id) for item in model_outputs(client.get_run(run.run_id))]
+    metrics = {model.name: {metric.key: metric.value for metric in model.metrics or []} for model in found}
+    assert metrics == {
+        "step-00000015": {"val/loss": 90.0},
+        "step-00000020": {"val/loss": 80.0},
+        "model": {"val/loss": 80.0, "best/loss": 80.5},
+    }
+    assert sorted(item.step for item in model_outputs(client.get_run(run.run_id))) == [15, 20, 20]
+    assert [row.step for row in client.get_metric_history(run.run_id, "val/loss")] == [10, 20, 30]
+    assert len(client.get_metric_history(run.run_id, "best/loss")) == 1
+
+
 def test_the_same_checkpoint_of_a_run_is_one_version_and_the_process_keeps_its_store(
     tracker: Tracker, client: MlflowClient, run: RunRef, tmp_path: Path
 ) -> None:
@@ -104,7 +128,7 @@ def test_the_same_checkpoint_of_a_run_is_one_version_and_the_process_keeps_its_s
     example: dict[str, str | int | float] = {"prime": "a", "length": 3}
     numbers = [tracker.register("once", path, "ab" * 32, ["torch"], example) for _ in range(2)]
     numbers.append(tracker.register("once", path, "cd" * 32, ["torch"], example))
-    assert numbers == ["1", "1", "2"]
+    assert numbers == [ModelVersion("once", number) for number in "112"]
     versions = client.search_model_versions("name = 'once'")
     outputs = model_outputs(client.get_run(run.run_id))
     assert {version.source for version in versions} == {f"models:/{item.model_id}" for item in outputs}

@@ -3,6 +3,7 @@ import pytest
 from tasks.tracking.outbox.messages import (
     MESSAGE,
     DrawCurves,
+    LogCheckpoint,
     LogDataset,
     LogFile,
     LogParams,
@@ -27,8 +28,9 @@ EACH_KIND: list[Message] = [
     LogText("samples/a.txt", "To be,\nor not"),
     LogTable("a.json", '{"columns": []}'),
     LogFile("checkpoints/last.ckpt"),
+    LogCheckpoint("checkpoints/step-00000020.ckpt", 20),
     DrawCurves("curves.png", {"unigram": 3.1}),
-    Register("charrnn", "0123", ("torch==1.0",), {"prime": "a", "length": 3, "temperature": 0.5}),
+    Register("charrnn", "0123", ("torch==1.0",), {"prime": "a", "length": 3, "temperature": 0.5}, step=20, text="play"),
     Terminate("FINISHED", 1_700_000_000_123),
 ]
 

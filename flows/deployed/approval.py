@@ -1,0 +1,127 @@
+"""A person's approval of a new champion, asked for in Prefect's UI while no process waits.
+
+The flow run is suspended with a form: its process ends, and its worker is free for other runs. When the form is sent,
+Prefect starts the flow run again, which then finds the answer.
+"""
+
+import logging
+import textwrap
+from itertools import zip_longest
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import FlowPauseTimeout, NotPausedError, ObjectNotFound, PrefectHTTPStatusError
+from prefect.flow_runs import resume_flow_run, suspend_flow_run
+from prefect.input import RunInput
+from prefect.settings import PREFECT_API_URL
+from pydantic import Field
+
+from charrnn.config.redaction import one_line, redact
+from charrnn.generation.formats import as_line
+from tasks.tracking.approval import Waiting, settle, waiting_version
+from tasks.tracking.mlflow import Store, read_run, run_at, run_tag, version_run
+from tasks.tracking.runs import FLOW_RUN_TAG, REPORT, RunRef
+
+logger = logging.getLogger("charrnn")
+
+KEY = "approval"
+# Lines of each sample that the form shows, and characters of each line.
+LINES, WIDTH = 10, 26
+_ENDS = str.maketrans("`|", "\N{MODIFIER LETTER GRAVE ACCENT}\N{BROKEN BAR}")
+
+
+class Approval(RunInput):
+    """The form."""
+
+    approve: bool = Field(False, description="Make this version the champion, which is served.")
+    reason: str = Field("", description="Kept with the version.")
+
+
+def was_asked(flow_run_id: str) -> bool:
+    """Whether this flow run was suspended for a person's approval, who has answered."""
+    with get_client(sync_client=True) as client:
+        policy = client.read_flow_run(UUID(flow_run_id)).empirical_policy
+    return KEY in (policy.pause_keys or ())
+
+
+def ask(run: RunRef, waiting: Waiting, ui: str, hours: float) -> None:
+    """Suspend this flow run until a person answers; does not return.
+
+    Args:
+        run: the run of the version.
+        waiting: the version.
+        ui: address of the MLflow UI.
+        hours: how long the person may take. Then Prefect ends the flow run as FAILED, and the champion stays.
+    """
+    form = Approval.with_initial_data(description=question(run, waiting, ui))
+    suspend_flow_run(wait_for_input=form, timeout=max(1, int(3600 * hours)), key=KEY)
+
+
+def carry_out(run: RunRef) -> str:
+    """Do what the person has answered; return it in one sentence. Raises TrackingError as `settle`."""
+    # This flow run was suspended with this key before, so that the call returns the answer.
+    answer = suspend_flow_run(wait_for_input=Approval, key=KEY)
+    waiting = waiting_version(run)
+    if waiting is None:
+        return "was decided already"
+    said = "approved in Prefect" if answer.approve else "declined in Prefect"
+    reason = f"{said}: {as_line(answer.reason)}" if answer.reason else said
+    decision = settle(run, waiting, answer.approve, reason)
+    logger.info("promote   %s", decision)
+    return decision
+
+
+def answer(run: RunRef) -> None:
+    """End the suspended flow run of `run`, if there is one, after its version was approved elsewhere.
+
+    Where no Prefect server is named or it does not answer, the flow run ends by itself when its time is over.
+    """
+    flow_run_id = run_tag(run, FLOW_RUN_TAG)
+    if not PREFECT_API_URL.value() or not flow_run_id:
+        return
+    try:
+        resume_flow_run(UUID(flow_run_id), {"approve": True})
+    except (ObjectNotFound, NotPausedError, FlowPauseTimeout):
+        return  # it was not suspended, or is over
+    except (RuntimeError, PrefectHTTPStatusError, httpx.HTTPError) as error:
+        logger.warning("warning   flow run %s still waits for an answer: %s", flow_run_id, one_line(str(error)))
+
+
+def question(run: RunRef, waiting: Waiting, ui: str) -> str:
+    """Return what the form says, in Markdown: both losses, confidence, samples side by side, the report's address.
+
+    Args:
+        run: the run of the version.
+        waiting: the version.
+        ui: address of the MLflow UI.
+    """
+    heads, runs = [f"version {waiting.version} (new)"], [run]
+    if waiting.champion:
+        champion = version_run(Store(run.uri), waiting.name, waiting.champion)
+        heads.append(f"version {waiting.champion} (champion)")
+        runs.append(run_at(run.uri, champion, run.data))
+    columns = [_beginning(read_run(one, ()).sample) for one in runs]
+    rows = [heads, ["---"] * len(heads)]
+    rows += [[code(cell) for cell in row] for row in zip_longest(*columns, fillvalue="")]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    report = f"{redact(ui)}{run.ui_path.partition('?')[0]}/artifacts/{REPORT}/report.html"
+    return (
+        f"**Shall version {waiting.version} of {code(waiting.name)} be the champion?**\n\n"
+        f"Losses: {waiting.figures}.\n\n[Report of version {waiting.version}]({report})\n\n{table}\n"
+    )
+
+
+def _beginning(sample: str) -> list[str]:
+    """Return the first lines of `sample`, cut into what the form has room for."""
+    lines = [as_line(line) for line in sample.strip("\n").split("\n")[:LINES]]
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH, drop_whitespace=False)][:LINES]
+
+
+def code(text: str) -> str:
+    """Return one line for Markdown, in which nothing is markup: as code, without what would end that or a cell.
+
+    >>> code("a|b `c` <i>")
+    '`a¦b ˋcˋ <i>`'
+    """
+    return f"`{text.translate(_ENDS)}`" if text.strip() else ""

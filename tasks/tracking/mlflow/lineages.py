@@ -1,0 +1,96 @@
+"""The lineages of runs in the store: read, and whether the texts of two runs are one."""
+
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from charrnn.config.loading import load_params
+from charrnn.config.schema import Params
+from charrnn.data.dataset import find_encoded
+from charrnn.data.folder import DataFolder
+from charrnn.data.lineage import Lineage, trace
+from charrnn.errors import CharrnnError
+from tasks.tracking.mlflow.store import Store
+from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, LINEAGE_FILE, PARAMS_FILE, RunRef
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """How the text of a run relates to that of a run before it.
+
+    Attributes:
+        text: `one` where it is the same or contains the other, `another` where not, `unknown` where nothing is kept
+            that would tell.
+        ours: lineage of the run; None as below.
+        theirs: lineage of the run before it; None where digests alone have told, or nothing has.
+    """
+
+    text: Literal["one", "another", "unknown"]
+    ours: Lineage | None = None
+    theirs: Lineage | None = None
+
+
+def read_lineage(run: RunRef, run_id: str) -> Lineage | None:
+    """Return the lineage of run `run_id` of the store of `run`; None where it is not known.
+
+    A run of an earlier version has kept none; its encoded text tells, if that is still in the data folder of `run`.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    return Store(run.uri).ask(_find, run_id, run.data)
+
+
+def read_kinship(run: RunRef, before: str) -> Kinship:
+    """Return how the text of `run` relates to that of run `before`. Raises TrackingError."""
+    return Store(run.uri).ask(find_kinship, run, before)
+
+
+def find_kinship(client: MlflowClient, run: RunRef, before: str) -> Kinship:
+    """Return what `read_kinship` does."""
+    ours, theirs = (_find(client, run_id, run.data) for run_id in (run.run_id, before))
+    if ours and theirs:
+        return Kinship("one" if ours.contains(theirs) else "another", ours, theirs)
+    tags = [found.data.tags if (found := _run(client, run_id)) else {} for run_id in (run.run_id, before)]
+    pairs = [(tags[0][key], tags[1][key]) for key in (DATA_TAG, CORPUS_TAG) if all(key in one for one in tags)]
+    if not pairs:
+        return Kinship("unknown")
+    return Kinship("one" if any(one == other for one, other in pairs) else "another")
+
+
+def _find(client: MlflowClient, run_id: str, data: DataFolder) -> Lineage | None:
+    found = _run(client, run_id)
+    if found is None:
+        return None
+    with tempfile.TemporaryDirectory() as temporary, suppress(CharrnnError):
+        if path := _download(client, run_id, LINEAGE_FILE, temporary):
+            return Lineage.from_bytes(path.read_bytes())
+        dataset = find_encoded(data, found.data.tags.get(DATA_TAG, ""))
+        if dataset and (path := _download(client, run_id, PARAMS_FILE, temporary)):
+            splits = dataset.splits(load_params([path], base=Params()).splits)
+            return trace(splits, dataset.vocabulary(), dataset.hashes())
+    return None
+
+
+def _run(client: MlflowClient, run_id: str) -> Run | None:
+    """Return the run; None where it was deleted for good, or where `run_id` is none."""
+    if not run_id:
+        return None
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _download(client: MlflowClient, run_id: str, path: str, folder: str) -> Path | None:
+    if path not in {item.path for item in client.list_artifacts(run_id)}:
+        return None
+    return Path(client.download_artifacts(run_id, path, folder))
