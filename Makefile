@@ -53,6 +53,7 @@ server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data i
 
 deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
 	@export PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}"; \
+	export no_proxy="$${no_proxy:-$$NO_PROXY},127.0.0.1,localhost"; \
 	"$(BIN)/prefect" work-pool inspect charrnn >/dev/null 2>&1 \
 		|| "$(BIN)/prefect" work-pool create charrnn --type process; \
 	"$(BIN)/prefect" --no-prompt deploy --all && \

@@ -15,7 +15,7 @@ import httpx
 
 from charrnn.config.loading import project_folder
 from charrnn.errors import ServerError
-from tasks import SETTINGS
+from tasks import SETTINGS, without_proxy
 
 POOL = "charrnn"
 # The command `charrnn serve`, as a script.
@@ -68,6 +68,7 @@ class Stack:
         return {
             **os.environ,
             **SETTINGS,
+            **without_proxy(os.environ, self.host),
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect}/api",
             "MLFLOW_TRACKING_URI": self.mlflow,
@@ -163,7 +164,7 @@ def _wait(stack: Stack, name: str, process: subprocess.Popen[bytes], address: st
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(address, timeout=5).is_success:
+            if httpx.get(address, timeout=5, trust_env=False).is_success:  # no proxy leads to this machine
                 return
         time.sleep(0.3)
     raise ServerError(f"{name} does not start; see {_log(stack, name)}")
