@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-run
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TEAM := $(VENV)/.installed-team
-TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
+# Relative: the path of this folder may have characters that an address has to escape.
+TRACKING ?= sqlite:///mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows benchmarks tests
 PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
@@ -67,7 +68,7 @@ clean:  ## remove what runs made, nothing else of data/ (asks before mlruns/ goe
 	@if compgen -G 'data/outbox/*/*.json' >/dev/null; then \
 		echo 'data/outbox/ holds what runs could not tell their tracking store yet; send it: $(BIN)/charrnn sync'; exit 1; \
 	fi
-	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox data/prefect build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	@if [ -d mlruns ]; then \
 		read -r -p 'Remove mlruns/ with every run and model in it? [y/N] ' answer; \

@@ -1,6 +1,6 @@
 """The settings that `tasks` makes before Prefect and MLflow are imported: what never goes through a proxy."""
 
-from urllib.request import proxy_bypass_environment
+from urllib.request import proxy_bypass
 
 import httpx
 import pytest
@@ -48,4 +48,4 @@ def test_the_clients_of_prefect_and_mlflow_understand_them(monkeypatch: pytest.M
         assert other is not client._transport
     assert should_bypass_proxies(f"http://{host}:1", None)
     assert not should_bypass_proxies("http://text.example:1", None)
-    assert host == "[::1]" or proxy_bypass_environment(f"{host}:1")  # as websockets asks
+    assert host == "[::1]" or proxy_bypass(f"{host}:1")  # as websockets asks
