@@ -17,6 +17,7 @@ from tasks.tracking.mlflow.registry import (
     set_alias,
 )
 from tasks.tracking.mlflow.runs import (
+    RunGoneError,
     artifact_sizes,
     delete_artifact,
     download_artifact,
@@ -34,6 +35,7 @@ from tasks.tracking.mlflow.system import system_figures
 __all__ = [
     "Delivery",
     "Experiment",
+    "RunGoneError",
     "Store",
     "alias_version",
     "aliased_runs",
