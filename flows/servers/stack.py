@@ -14,6 +14,7 @@ from typing import NoReturn
 import httpx
 
 from charrnn.config.loading import project_folder
+from charrnn.config.sqlite_address import sqlite_address
 from charrnn.errors import ServerError
 from tasks import SETTINGS, without_proxy
 
@@ -66,6 +67,8 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """The environment of the processes."""
         return {
+            # The one of PREFECT_HOME, whose path an address may have to escape; another one that is named comes before.
+            "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_address(self.folder / "prefect" / "prefect.db", "aiosqlite"),
             **os.environ,
             **SETTINGS,
             **without_proxy(os.environ, self.host),
@@ -84,7 +87,7 @@ class Stack:
             "prefect": [prefect, "server", "start", "--host", self.host, "--port", self.prefect_port],
             "mlflow": [
                 *(mlflow, "server", "--host", self.host, "--port", self.mlflow_port, "--workers", "1"),
-                *("--backend-store-uri", self.store or f"sqlite:///{self.folder}/mlflow.db"),
+                *("--backend-store-uri", self.store or sqlite_address(self.folder / "mlflow.db")),
                 *("--artifacts-destination", str(self.folder / "artifacts"), "--serve-artifacts"),
             ],
             "completions": [
