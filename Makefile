@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+NEWEST := .venv-newest
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-run
 INSTALLED_DEV := $(VENV)/.installed-dev
@@ -12,7 +13,7 @@ PORT ?= 5000
 PACKAGES := charrnn tasks flows benchmarks tests
 PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help run lint check test test-stack faults bench bench-long ui server deploy docs clean
+.PHONY: help run lint check test test-stack newest faults bench bench-long ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,15 @@ check: lint  ## lint, and the tests of the library: a minute or so, before a com
 
 test: lint  ## lint, and all tests: what CI checks, beside test-stack
 	$(PYTEST) --ignore tests/stack/test_stack.py $(ARGS)
+
+newest:  ## the smoke pipeline and tests/tasks with the newest versions, which constraints-newest.txt then lists
+	@"$(PYTHON)" -m venv --clear "$(NEWEST)"
+	@"$(NEWEST)/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && "$(NEWEST)/bin/charrnn" train --params params/smoke.yaml \
+		--set "data.directory=$$folder/data" --set "tracking.uri=sqlite:///$$folder/mlflow.db"
+	@"$(NEWEST)/bin/python" -m pytest tests/tasks $(ARGS)
+	@{ echo '# The newest versions that were tried: make newest writes them when its checks pass.'; \
+		"$(NEWEST)/bin/python" -m pip freeze --exclude-editable; } > constraints-newest.txt
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
