@@ -1,16 +1,21 @@
 # The image of the team's MLflow server, Prefect server and worker: this project and its locked dependencies.
-FROM python:3.12.11-slim-bookworm AS build
+
+# Any other image of a Debian with Python 3.11 to 3.13 as `python` does, too.
+ARG BASE=python:3.12.11-slim-bookworm
+
+FROM ${BASE} AS build
 WORKDIR /charrnn
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY charrnn charrnn
 COPY tasks tasks
 COPY flows flows
-# The CPU build of torch: a tenth of the size. For GPUs, leave out --index-url and its companion.
-RUN /venv/bin/pip install --no-cache-dir --constraint constraints.txt \
-      --index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple '.[team]'
+# Where pip looks. The CPU build of torch is a tenth of the size: for GPUs, https://pypi.org/simple in place of the first.
+ARG PIP_INDEX_URL=https://download.pytorch.org/whl/cpu
+ARG PIP_EXTRA_INDEX_URL=https://pypi.org/simple
+RUN /venv/bin/pip install --no-cache-dir --constraint constraints.txt '.[team]'
 
-FROM python:3.12.11-slim-bookworm
+FROM ${BASE}
 RUN useradd --create-home --uid 10001 charrnn
 COPY --from=build /venv /venv
 WORKDIR /charrnn

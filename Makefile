@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+NEWEST := .venv-newest
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-run
 INSTALLED_DEV := $(VENV)/.installed-dev
@@ -9,12 +10,13 @@ INSTALLED_TEAM := $(VENV)/.installed-team
 # The Python that `make bench-gpu-packages` is for, and the file that `make bench-gpu` writes.
 BARE_PYTHON ?= 3.12
 FIGURES ?= build/bench-gpu.json
-TRACKING ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
+# Relative: the path of this folder may have characters that an address has to escape.
+TRACKING ?= sqlite:///mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows benchmarks tests
 PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help run lint check test test-stack faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
+.PHONY: help run lint check test test-stack newest faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,15 @@ check: lint  ## lint, and the tests of the library: a minute or so, before a com
 
 test: lint  ## lint, and all tests: what CI checks, beside test-stack
 	$(PYTEST) --ignore tests/stack/test_stack.py $(ARGS)
+
+newest:  ## the smoke pipeline and tests/tasks with the newest versions, which constraints-newest.txt then lists
+	@"$(PYTHON)" -m venv --clear "$(NEWEST)"
+	@"$(NEWEST)/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && "$(NEWEST)/bin/charrnn" train --params params/smoke.yaml \
+		--set "data.directory=$$folder/data" --set "tracking.uri=sqlite:///$$folder/mlflow.db"
+	@"$(NEWEST)/bin/python" -m pytest tests/tasks $(ARGS)
+	@{ echo '# The newest versions that were tried: make newest writes them when its checks pass.'; \
+		"$(NEWEST)/bin/python" -m pip freeze --exclude-editable; } > constraints-newest.txt
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
@@ -67,6 +78,7 @@ server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data i
 
 deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
 	@export PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}"; \
+	export no_proxy="$${no_proxy:-$$NO_PROXY},127.0.0.1,localhost"; \
 	for pool in charrnn charrnn-sweeps; do \
 		"$(BIN)/prefect" work-pool inspect $$pool >/dev/null 2>&1 \
 			|| "$(BIN)/prefect" work-pool create $$pool --type process; \
@@ -82,7 +94,7 @@ clean:  ## remove what runs made, nothing else of data/ (asks before mlruns/ goe
 	@if compgen -G 'data/outbox/*/*.json' >/dev/null; then \
 		echo 'data/outbox/ holds what runs could not tell their tracking store yet; send it: $(BIN)/charrnn sync'; exit 1; \
 	fi
-	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox data/sweeps build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf data/downloads data/corpora data/encoded data/checkpoints data/outbox data/prefect data/sweeps build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	@if [ -d mlruns ]; then \
 		read -r -p 'Remove mlruns/ with every run and model in it? [y/N] ' answer; \

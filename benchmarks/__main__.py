@@ -12,6 +12,8 @@ from pathlib import Path
 
 import tasks  # noqa: F401  # the settings that Prefect and MLflow read when they are imported
 from benchmarks.runner import Bench, Figure, NotMeasuredError, keep, need_quiet
+from charrnn.config.loading import load_params
+from charrnn.data.folder import DataFolder
 from charrnn.errors import CharrnnError
 from flows.servers.temporary_server import temporary_server
 
@@ -72,7 +74,7 @@ def main() -> int:
         return 2
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     logging.getLogger("charrnn").setLevel(logging.ERROR)
-    with temporary_server():
+    with temporary_server(DataFolder(Path(load_params().data.directory))):
         _measure_all(arguments, digest, wanted)
     return 0
 

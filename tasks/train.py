@@ -318,6 +318,8 @@ class _Watcher:
         figures = [f"{split} loss {shown:.4f}"] if shown is not None else []
         figures += [f"probe {event.probe_loss:.1f}"] if event.probe_loss is not None else []
         best = " (best)" if event.improved and event.loss is not None else ""
+        if not figures:  # a run that was stopped just before its evaluation has gone on: it has made no step yet
+            return
         logger.info("  step %6d  %5.0f s  %s%s", event.step, event.elapsed, "  ".join(figures), best)
 
     def _sample(self, step: int) -> None:

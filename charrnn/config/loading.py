@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from charrnn.config.messages import dotted, explain, params_error, show
 from charrnn.config.schema import Params
 from charrnn.config.schemes import split_scheme
+from charrnn.config.sqlite_address import sqlite_address
 from charrnn.config.typed_text import typed_text
 from charrnn.config.types import PathText
 from charrnn.config.yaml_text import parse_yaml
@@ -202,8 +203,10 @@ def _absolute_paths(layer: dict[str, Any], base: Path) -> dict[str, Any]:
             fixed["sources"] = [s if _has_scheme(str(s), base) else absolute(s) for s in sources]
         changes["data"] = fixed
     if isinstance(tracking, dict) and isinstance(uri := tracking.get("uri"), str):
-        if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
-            uri = "sqlite:///" + absolute(uri.removeprefix("sqlite:///"))
+        if uri.startswith("sqlite:///") and not uri.startswith(("sqlite:////", "sqlite:///file:")):
+            file, mark, options = uri.removeprefix("sqlite:///").partition("?")
+            uri = sqlite_address(absolute(file))
+            uri += ("&" if mark and "?" in uri else mark) + options
         elif "://" not in uri and not uri.startswith("databricks"):
             uri = absolute(uri.removeprefix("file:"))
         changes["tracking"] = {**tracking, "uri": uri}

@@ -39,6 +39,11 @@ class DataFolder:
         """The outboxes of all runs; absolute, since another process may send what waits there."""
         return self.path.absolute() / "outbox"
 
+    @property
+    def prefect(self) -> Path:
+        """What the Prefect servers of single runs keep: their database and their log; absolute."""
+        return self.path.absolute() / "prefect"
+
     def outbox(self, run_id: str) -> Path:
         """Return the folder of what the run `run_id` has yet to send to the tracking store; absolute."""
         return self.outboxes / run_id

@@ -71,18 +71,19 @@ def sweep(
         overrides.append(f"tracking.run_name={name}")
     check_workers(workers)
     params = load_params(overlays, overrides)
-    study_address(storage, tracking_uri(params.tracking), DataFolder(Path(params.data.directory)))
+    data = DataFolder(Path(params.data.directory))
+    study_address(storage, tracking_uri(params.tracking), data)
     if resume is None:
         read_plan(space, overlays, overrides, trials=trials, pruner=pruner, register=register)
         with interruptible():
             from charrnn.data.corpus import check_local_sources
         check_local_sources(params.data)
     prepare(quiet=quiet)
-    server = start_server()  # it starts while the imports run, which take as long
+    server = start_server(data)  # it starts while the imports run, which take as long
     with interruptible():
         from flows.servers.temporary_server import temporary_server
         from flows.sweep import sweep as flow
-    with temporary_server(server):
+    with temporary_server(data, server):
         # Prefect records what a flow is given as JSON.
         swept = flow(
             space=space and portable(space),

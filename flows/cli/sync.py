@@ -10,16 +10,19 @@ from charrnn.config.loading import load_params
 from charrnn.config.redaction import redact
 from charrnn.config.schema import TrackingParams
 from charrnn.data.folder import DataFolder
-from charrnn.errors import TrackingError
+from charrnn.errors import ParamsError, TrackingError
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
+from flows.naming import sync_command
 from tasks.tracking.address import tracking_uri
+from tasks.tracking.outbox.messages import in_words
 from tasks.tracking.outbox.queue import Outbox, outboxes
 
 EXAMPLES = [
     ("", "everything that waits under the data folder"),
     ("RUN_ID", "what one run recorded"),
     ("--set tracking.uri=http://other:5000", "to a server that has moved"),
+    ("--discard RUN_ID", "of a run that was deleted in MLflow: sends nothing"),
 ]
 NOTES = "Exit code 0: nothing waits any more. 1: the store does not answer, or refuses something."
 
@@ -30,12 +33,25 @@ def sync(
         list[str],
         typer.Argument(metavar="RUN_ID", default_factory=list, show_default=False, help="Only these runs; else all."),
     ],
+    discard: Annotated[
+        list[str],
+        typer.Option(
+            metavar="RUN_ID",
+            default_factory=list,
+            show_default=False,
+            help="Throw away what this run recorded, for good, and say what that was; may be given several times.",
+        ),
+    ],
     overlays: Overlays,
     overrides: Overrides,
 ) -> int:
     """Send to the tracking store what runs recorded while it was away."""
+    if run_ids and discard:
+        raise ParamsError("--discard: not allowed with RUN_ID, which is sent")
     params = load_params(overlays, overrides)
     data = DataFolder(Path(params.data.directory))
+    if discard:
+        return _discard(discard, data)
     found = [box for box in outboxes(data) if not run_ids or box.folder.name in run_ids]
     for box in found:
         box.restore()
@@ -45,16 +61,36 @@ def sync(
     return max([_sync(box, data, params.tracking) for box in waiting], default=0)
 
 
+def _discard(run_ids: list[str], data: DataFolder) -> int:
+    """Throw away what waits for `run_ids`, and print a line for each. Raises ParamsError, before any, or FileError."""
+    boxes = {box.folder.name: box for box in outboxes(data)}
+    for run_id in run_ids:
+        if run_id not in boxes:
+            raise ParamsError(f"--discard {run_id}: no run of that id has anything in {data.outboxes}")
+    for run_id in dict.fromkeys(run_ids):
+        box = boxes[run_id]
+        box.restore()
+        number, what = len(box.pending()), in_words(box.messages())
+        box.throw_away()
+        print(f"{run_id}  {number} operations thrown away: {what}")
+    return 0
+
+
 def _sync(box: Outbox, data: DataFolder, params: TrackingParams) -> int:
     """Send what waits in `box` and print a line; return 1 when something still waits."""
     with interruptible():
-        from tasks.tracking.mlflow import run_at
+        from tasks.tracking.mlflow import RunGoneError, run_at
         from tasks.tracking.tracker import send_pending
 
     run_id = box.folder.name
     try:
         uri = _address(box, params)
         sent = send_pending(run_at(uri, run_id, data))
+    except RunGoneError as error:
+        kept = f"{box.kept()} operations are kept in {box.folder}"
+        command = f"{sync_command(data.path)} --discard {run_id}"
+        print(f"error: run {run_id}: {error}; {kept}; throw them away with: {command}", file=sys.stderr)
+        return 1
     except TrackingError as error:
         print(f"error: run {run_id}: {error}; {box.kept()} operations are kept in {box.folder}", file=sys.stderr)
         return 1

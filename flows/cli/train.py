@@ -2,11 +2,13 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from charrnn.config.loading import load_params
+from charrnn.data.folder import DataFolder
 from charrnn.errors import ParamsError, TimeLimitError
 from charrnn.terminal import configure_logging
 from charrnn.training.launched import Launched, check_processes, launched
@@ -85,14 +87,15 @@ def train(
         print(planned(params, resume, init_from), end="")
         return 0
     prepare(quiet=quiet)
-    server = start_server()  # it starts while the imports run, which take as long
+    data = DataFolder(Path(params.data.directory))
+    server = start_server(data)  # it starts while the imports run, which take as long
     with interruptible():
         from prefect.task_engine import TaskRunTimeoutError
 
         from flows.pipeline import pipeline
         from flows.servers.temporary_server import temporary_server
     try:
-        with temporary_server(server):
+        with temporary_server(data, server):
             # Prefect records what a flow is given as JSON.
             summary = pipeline(
                 overlays=[portable(text) for text in overlays],

@@ -14,8 +14,9 @@ from typing import NoReturn
 import httpx
 
 from charrnn.config.loading import project_folder
+from charrnn.config.sqlite_address import sqlite_address
 from charrnn.errors import ServerError
-from tasks import SETTINGS
+from tasks import SETTINGS, without_proxy
 
 POOL, SWEEPS = "charrnn", "charrnn-sweeps"
 # The command `charrnn serve`, as a script.
@@ -66,8 +67,11 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """The environment of the processes."""
         return {
+            # The one of PREFECT_HOME, whose path an address may have to escape; another one that is named comes before.
+            "PREFECT_API_DATABASE_CONNECTION_URL": sqlite_address(self.folder / "prefect" / "prefect.db", "aiosqlite"),
             **os.environ,
             **SETTINGS,
+            **without_proxy(os.environ, self.host),
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect}/api",
             "MLFLOW_TRACKING_URI": self.mlflow,
@@ -83,7 +87,7 @@ class Stack:
             "prefect": [prefect, "server", "start", "--host", self.host, "--port", self.prefect_port],
             "mlflow": [
                 *(mlflow, "server", "--host", self.host, "--port", self.mlflow_port, "--workers", "1"),
-                *("--backend-store-uri", self.store or f"sqlite:///{self.folder}/mlflow.db"),
+                *("--backend-store-uri", self.store or sqlite_address(self.folder / "mlflow.db")),
                 *("--artifacts-destination", str(self.folder / "artifacts"), "--serve-artifacts"),
             ],
             "completions": [
@@ -167,7 +171,7 @@ def _wait(stack: Stack, name: str, process: subprocess.Popen[bytes], address: st
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(address, timeout=5).is_success:
+            if httpx.get(address, timeout=5, trust_env=False).is_success:  # no proxy leads to this machine
                 return
         time.sleep(0.3)
     raise ServerError(f"{name} does not start; see {_log(stack, name)}")

@@ -7,9 +7,6 @@ minutes for it. It also outlives a process that is killed.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_SERVER_EPHEMERAL_ENABLED,
@@ -17,8 +14,10 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from charrnn.config.redaction import redact
+from charrnn.config.redaction import one_line
+from charrnn.data.folder import DataFolder
 from charrnn.errors import ServerError
+from flows.servers.named_server import check_named
 from flows.servers.temporary_process import ServerProcess, start_server
 
 _temporary = False
@@ -30,22 +29,24 @@ def is_temporary() -> bool:
 
 
 @contextmanager
-def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
+def temporary_server(data: DataFolder, process: ServerProcess | None = None) -> Iterator[None]:
     """Have a server while the block runs, unless the settings name one or forbid it.
 
     It stays until the interpreter ends, so that Prefect can send its last events and log lines.
 
     Args:
+        data: keeps the database of a server that is started.
         process: a server that was started before; None starts one.
 
     Raises:
         ServerError: it does not start, or the one that the settings name does not answer.
+        FileError: the data folder cannot be written.
     """
     if url := PREFECT_API_URL.value():
-        _check(url)
-    if not url and PREFECT_SERVER_EPHEMERAL_ENABLED.value() and (process := process or start_server()):
-        _wait(process.url)
+        check_named(url)
+    if not url and PREFECT_SERVER_EPHEMERAL_ENABLED.value() and (process := process or start_server(data)):
         global _temporary
+        _wait(process)
         with temporary_settings({PREFECT_API_URL: process.url}):
             _temporary = True
             try:
@@ -56,23 +57,12 @@ def temporary_server(process: ServerProcess | None = None) -> Iterator[None]:
         yield
 
 
-def _check(url: str) -> None:
-    with get_client(sync_client=True) as client:
-        try:
-            client.api_version()  # the health check would succeed without the password, too
-        except PrefectHTTPStatusError as error:
-            status = error.response.status_code
-            wanted = "; it wants PREFECT_API_AUTH_STRING=USER:PASSWORD" if status == 401 else ""
-            raise ServerError(f"PREFECT_API_URL {redact(url)}: the Prefect server answers {status}{wanted}") from None
-        except httpx.HTTPError as error:
-            raise ServerError(
-                f"PREFECT_API_URL {redact(url)}: the Prefect server does not answer: {redact(str(error))}"
-            ) from None
-
-
-def _wait(url: str) -> None:
-    """Wait until the server at `url` answers."""
-    try:
-        httpx.get(f"{url}/health", timeout=PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()).raise_for_status()
-    except httpx.HTTPError as error:
-        raise ServerError(f"the temporary Prefect server does not start: {error or type(error).__name__}") from None
+def _wait(process: ServerProcess) -> None:
+    """Wait until the server has started."""
+    seconds = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+    if reason := process.wait(seconds):
+        home = process.home
+        raise ServerError(
+            f"the temporary Prefect server does not start: {one_line(reason)}; its log and its database are in {home}, "
+            "which may be removed"
+        )

@@ -346,7 +346,8 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_then_its_server(workplace: Workpl
         finally:
             process.kill()
         (run_id,) = alone.runs()
-        arguments = ["--set", f"tracking.uri={alone.uri}", "--resume", run_id]
+        places = [f"tracking.uri={alone.uri}", f"data.directory={alone.data_folder}"]
+        arguments = [*(part for text in places for part in ("--set", text)), "--resume", run_id]
     assert process.returncode == 130
     assert log.splitlines()[-1] == f"stopped   go on with: python flows/pipeline.py --resume {run_id}"
     assert not re.search("Traceback|Error", log), log

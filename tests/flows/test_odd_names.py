@@ -1,4 +1,7 @@
-r"""Names with bytes that are no UTF-8, through the whole pipeline: files are found again, people read `\xef`."""
+r"""Odd names through the whole pipeline: bytes that are no UTF-8, and what an address has to escape.
+
+Files are found again, people read `\xef`.
+"""
 
 import re
 import shutil
@@ -13,6 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.logging.handlers import APILogHandler
 
+from charrnn.config.sqlite_address import sqlite_address
 from charrnn.undecodable import original
 from tasks.tracking.runs import FLOW_RUN_TAG, INIT_FROM_TAG, PARAMS_FILE
 from tests.texts import made_up_play
@@ -48,7 +52,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[Place]:
-    above = tmp_path_factory.mktemp("odd names")
+    above = tmp_path_factory.mktemp("odd? #names %41")
     folder = above / f"f{ODD}"
     try:
         folder.mkdir()
@@ -56,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Iterator[Pl
         pytest.skip("the file system takes no such names")
     (folder / f"zy{ODD}.txt").write_text(made_up_play(10_000), encoding="utf-8")
     (folder / f"zz{ODD} д.txt").write_text(made_up_play(10_000), encoding="utf-8")
-    place = Place(folder, f"sqlite:///{above}/runs/mlflow.db")
+    place = Place(folder, sqlite_address(above / "runs" / "mlflow.db"))
     place.overlay.write_text("data: {sources: [z*.txt], directory: here}\ntasks: {retries: 0}\n", encoding="utf-8")
     yield place
     shutil.rmtree(folder)  # pytest cannot print what it does not remove
@@ -133,7 +137,7 @@ def test_a_bad_file_of_such_a_name_is_one_line(place: Place, content: bytes) -> 
     bad = place.folder / f"bad{ODD}.txt"
     bad.write_bytes(content)
     # Beside the good ones.
-    texts = ["--set", f"data.sources=[{place.folder}/*.txt]"]
+    texts = ["--set", f"data.sources=['{place.folder}/*.txt']"]
     answer = call("--params", str(SMOKE), *place.options, *texts, "--quiet")
     assert (answer.code, answer.out) == (2, "")
     (line,) = answer.err.splitlines()

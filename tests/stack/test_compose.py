@@ -62,7 +62,8 @@ def test_every_secret_comes_from_the_environment_file() -> None:
 
 def test_the_image_is_built_from_fixed_versions_and_does_not_run_as_root() -> None:
     lines = (PROJECT / "Dockerfile").read_text().splitlines()
-    bases = [line.split()[1] for line in lines if line.startswith("FROM")]
-    assert all(re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base) for base in bases)
+    (base,) = (line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base)
+    assert {line.split()[1] for line in lines if line.startswith("FROM")} == {"${BASE}"}
     assert [line for line in lines if line.startswith("USER")] == ["USER charrnn"]
     assert "--constraint constraints.txt" in (PROJECT / "Dockerfile").read_text()

@@ -3,7 +3,9 @@
 import importlib
 import re
 import shutil
+import signal
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import pytest
 import torch
 
 from charrnn.evaluation.scores import evaluate as evaluate_model
+from charrnn.stopping import StopRequest
 from charrnn.training import device, threads
 from charrnn.training.device import THREAD_VARIABLES
+from charrnn.training.events import Steps, TrainEvent
+from charrnn.training.rollback import train_with_rollback
 from tests.processor import needs_bfloat16
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call
@@ -139,6 +144,33 @@ def test_an_evaluation_is_told_with_a_loss_also_without_a_validation_split(
     assert answer.code == 0, answer.err
     (line,) = (message for message in caplog.messages if message.startswith("  step "))
     assert re.fullmatch(rf"  step +20 +\d+ s  {split} loss \d\.\d{{4}}( \(best\))?", line)
+
+
+def test_a_run_that_was_stopped_before_an_evaluation_goes_on_without_a_line_that_says_nothing(
+    place: Workplace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = StopRequest()
+
+    @contextmanager
+    def requests(**_: bool) -> Iterator[StopRequest]:
+        yield request
+
+    def stopping(*arguments: Any) -> Iterator[TrainEvent]:
+        for event in train_with_rollback(*arguments):
+            if isinstance(event, Steps) and event.last_step == 20:
+                request.signal = signal.SIGINT
+            yield event
+
+    options = [f"splits.{split}_fraction=0" for split in ("val", "test")]
+    with monkeypatch.context() as stop:
+        stop.setattr("tasks.train.stop_requests", requests)
+        stop.setattr("tasks.train.train_with_rollback", stopping)
+        assert call(*place.options, *[part for option in options for part in ("--set", option)]).code == 130
+    with caplog.at_level("INFO", logger="charrnn"):
+        go_on(place, place.runs()[0], 40)
+    assert "train     goes on from step 20" in caplog.messages
+    (line,) = (message for message in caplog.messages if message.startswith("  step "))
+    assert re.fullmatch(r"  step +40 +\d+ s  train loss \d\.\d{4}", line)
 
 
 def test_without_the_folder_a_run_goes_on_from_its_artifacts(

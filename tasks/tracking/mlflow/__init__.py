@@ -19,6 +19,7 @@ from tasks.tracking.mlflow.registry import (
     version_run,
 )
 from tasks.tracking.mlflow.runs import (
+    RunGoneError,
     artifact_sizes,
     delete_artifact,
     download_artifact,
@@ -40,6 +41,7 @@ __all__ = [
     "Delivery",
     "Experiment",
     "Kinship",
+    "RunGoneError",
     "Store",
     "StoreError",
     "alias_version",

@@ -10,17 +10,34 @@ from mlflow.entities import RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from charrnn.config.loading import load_params
+from charrnn.config.redaction import redact
 from charrnn.config.schema import Params
 from charrnn.data.folder import DataFolder
 from charrnn.errors import TrackingError
-from tasks.tracking.mlflow.store import Store
+from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.processes import PROCESS_TAGS, is_gone, is_running, process_tags
 from tasks.tracking.runs import PARAMS_FILE, SAMPLES_FILE, SWEEP_TAG, RunRecord, RunRef
 
 
+class RunGoneError(TrackingError):
+    """The store answers that a run was deleted, or that it has none of that id, as after `mlflow gc`."""
+
+
 def run_at(uri: str, run_id: str, data: DataFolder) -> RunRef:
-    """Return the run `run_id` of the store `uri`, whose outbox is in `data`. Raises TrackingError."""
-    info = Store(uri).ask(MlflowClient.get_run, run_id).info
+    """Return the run `run_id` of the store `uri`, whose outbox is in `data`.
+
+    Raises:
+        RunGoneError: the run is not there any more.
+        TrackingError: the store does not answer.
+    """
+    try:
+        info = Store(uri).ask(MlflowClient.get_run, run_id).info
+    except StoreError as error:
+        if not error.missing:
+            raise
+        raise RunGoneError(f"there is no such run in {redact(uri)}") from None
+    if info.lifecycle_stage != "active":
+        raise RunGoneError(f"was deleted in {redact(uri)}, where it can be restored until mlflow gc")
     return RunRef(uri, run_id, info.experiment_id, info.start_time, data)
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from filelock import FileLock
 from mlflow import MlflowClient
 
+from charrnn.config.sqlite_address import sqlite_address, sqlite_file
 from charrnn.errors import FileError
 from charrnn.files import atomic_file, sweep
-
-PREFIX = "sqlite:///"
 
 
 def sqlite_folder(uri: str) -> Path | None:
     """Return the folder of a SQLite store; None for another kind of store."""
-    return Path(uri.removeprefix(PREFIX)).resolve().parent if uri.startswith(PREFIX) else None
+    file = sqlite_file(uri)
+    return None if file is None else file.resolve().parent
 
 
 def one_at_a_time(uri: str) -> AbstractContextManager[object]:
@@ -26,7 +26,8 @@ def one_at_a_time(uri: str) -> AbstractContextManager[object]:
 
 def is_missing(uri: str) -> bool:
     """Whether `uri` is a SQLite store whose file is not there."""
-    return uri.startswith(PREFIX) and not _file(uri).exists()
+    file = sqlite_file(uri)
+    return file is not None and not file.exists()
 
 
 def make_if_missing(uri: str) -> None:
@@ -38,20 +39,15 @@ def make_if_missing(uri: str) -> None:
     Raises:
         FileError: the folder cannot be made or written.
     """
-    folder = sqlite_folder(uri)
-    if folder is None:
+    path = sqlite_file(uri)
+    if path is None:
         return
-    _check_writable(folder)
-    path = _file(uri)
+    _check_writable(path.resolve().parent)
     with one_at_a_time(uri):
         if not path.exists():
             sweep(path.parent)
             with atomic_file(path) as temporary:
-                MlflowClient(tracking_uri=f"{PREFIX}{temporary}")
-
-
-def _file(uri: str) -> Path:
-    return Path(uri.removeprefix(PREFIX).partition("?")[0])
+                MlflowClient(tracking_uri=sqlite_address(temporary))
 
 
 def _check_writable(folder: Path) -> None:

@@ -36,12 +36,14 @@ class StoreError(TrackingError):
     Attributes:
         reason: why, in one line that does not name the store.
         refused: whether the store has answered no, and would again.
+        missing: whether it has answered that it has no such thing.
     """
 
-    def __init__(self, message: str, reason: str = "", *, refused: bool = False) -> None:
+    def __init__(self, message: str, reason: str = "", *, refused: bool = False, missing: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.refused = refused
+        self.missing = missing
 
 
 class Store:
@@ -104,7 +106,8 @@ class Store:
         except (MlflowException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
             why = reason(error)
             message = f"tracking.uri {redact(self.uri)}: {why}"
-            raise StoreError(message, why, refused=_is_refusal(error)) from None
+            missing = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+            raise StoreError(message, why, refused=_is_refusal(error), missing=missing) from None
 
     def find_experiment(self, name: str) -> entities.Experiment | None:
         """Return the experiment `name`, which may have been deleted; None where there is none. Raises StoreError."""

@@ -3,6 +3,8 @@
 Knows neither MLflow nor files.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -10,6 +12,7 @@ from pydantic import Discriminator, PlainSerializer, TypeAdapter
 
 from charrnn.errors import CharrnnError
 from charrnn.undecodable import escaped
+from charrnn.wording import counted
 
 Readable = Annotated[str, PlainSerializer(escaped)]
 """Text that people read in the store: bytes of names that are no UTF-8 are written as escapes."""
@@ -170,6 +173,30 @@ MESSAGE: TypeAdapter[Any] = TypeAdapter(Annotated[Message, Discriminator("kind")
 def artifact_path(message: Message) -> str | None:
     """Return the artifact that the message writes; None for a message that no later one replaces."""
     return message.path if isinstance(message, LogText | LogTable | LogFile | DrawCurves) else None
+
+
+def in_words(messages: Iterable[Message]) -> str:
+    """Return in one line what the store would get: how much of each kind, and the paths of the artifacts."""
+    counts: Counter[str] = Counter()
+    for message in messages:
+        match message:
+            case Metrics(rows):
+                counts["metric value"] += len(rows)
+            case LogParams(values):
+                counts["parameter"] += len(values)
+            case SetTags(values):
+                counts["tag"] += len(values)
+            case Rename():
+                counts["name"] += 1
+            case LogDataset():
+                counts["dataset"] += 1
+            case Register():
+                counts["model version"] += 1
+            case Terminate(status):
+                counts[f"end as {status}"] += 1
+            case _:
+                counts[f"artifact {message.path}"] += 1
+    return ", ".join(counted(number, noun) for noun, number in counts.items())
 
 
 class RefusedError(CharrnnError):

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from charrnn.data.folder import DataFolder
+from charrnn.errors import FileError
 from charrnn.files import explain, keep_as, write_bytes, write_text
 from charrnn.stopping import signals_wait
 from tasks.tracking.outbox.messages import MESSAGE, Message, RefusedError, artifact_path
@@ -121,6 +122,18 @@ class Outbox:
         with self._writing():
             if not self.kept():
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    def throw_away(self) -> None:
+        """Remove the folder with every message in it, for good.
+
+        Raises:
+            FileError: another process is sending them, or the folder cannot be removed.
+        """
+        try:
+            with FileLock(self.folder / ".sending", timeout=0), self._writing():
+                shutil.rmtree(self.folder)
+        except Timeout:
+            raise FileError(f"{self.folder}: another process is sending what waits there; end that first") from None
 
     def _send(self, entry: Path, send: Send) -> None:
         attachments = list((self.folder / _number(entry)).glob("[!.]*"))

@@ -14,6 +14,7 @@ from charrnn.config.loading import PROJECT, load_params, merge, validate_params
 from charrnn.config.redaction import redact
 from charrnn.config.resume_rules import MAY_CHANGE, check_resumable
 from charrnn.config.schema import Params
+from charrnn.config.sqlite_address import sqlite_file
 from charrnn.config.writing import flatten, readable_values, redacted_values, to_yaml
 from charrnn.errors import ParamsError
 from tests.source_fixtures import one_line
@@ -286,7 +287,9 @@ def test_a_relative_folder_is_from_its_file_and_in_an_override_from_here(
         ("file:runs", "{base}/runs"),
         ("~/runs", "{home}/runs"),
         ("sqlite:///a b/mlflow.db", "sqlite:///{base}/a b/mlflow.db"),
+        ("sqlite:///mlflow.db?timeout=9", "sqlite:///{base}/mlflow.db?timeout=9"),
         ("sqlite:////a/mlflow.db", "sqlite:////a/mlflow.db"),
+        ("sqlite:///file:/a%3F/mlflow.db?uri=true", "sqlite:///file:/a%3F/mlflow.db?uri=true"),
         ("file:///a", "file:///a"),
         ("http://host:5000/x", "http://host:5000/x"),
         ("databricks", "databricks"),
@@ -299,6 +302,18 @@ def test_a_relative_store_is_from_its_file_and_in_an_override_from_here(
     assert load_params([overlay]).tracking.uri == meant.format(base=overlay.parent, home=os.environ["HOME"])
     found = load_params([], [f"tracking.uri={uri}"]).tracking.uri
     assert found == meant.format(base=elsewhere, home=os.environ["HOME"])
+
+
+def test_a_relative_store_is_found_in_a_folder_that_an_address_has_to_escape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "what? #%41"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    address = load_params([], ["tracking.uri=sqlite:///mlflow.db"]).tracking.uri
+    assert address is not None
+    assert sqlite_file(address) == folder / "mlflow.db"
+    assert load_params([], ["tracking.uri=sqlite:///mlflow.db?timeout=9"]).tracking.uri == f"{address}&timeout=9"
 
 
 def test_paths_of_the_overlays_stay_when_an_override_changes_another(elsewhere: Path, overlay: Path) -> None:

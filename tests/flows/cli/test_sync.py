@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from charrnn.config.loading import PROJECT, load_params
@@ -12,7 +13,7 @@ from charrnn.config.schema import Params
 from tasks.tracking.outbox.messages import LogText, Message, SetTags, Terminate
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
-from tests.workplace import call_sync, start_run
+from tests.workplace import Called, call_sync, start_run
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,56 @@ def test_a_run_that_the_store_does_not_know_is_told(params: Params, uri: str, at
     box.append(SetTags({"a": "b"}), uri)
     answer = call_sync(*at)
     assert answer.code == 1
-    assert "not found" in answer.err
+    assert f"run {'0' * 32}: there is no such run in {uri}; " in answer.err
     assert len(box.pending()) == 1
+
+
+def in_line_of(answer: Called, run: RunRef, what: str) -> None:
+    """Check that sync has answered that `run` is gone, and named the command."""
+    assert (answer.code, answer.out) == (1, "")
+    (line,) = answer.err.splitlines()
+    data = run.data.path
+    assert line.startswith(f"error: run {run.run_id}: {what}")
+    command = f"charrnn sync --set data.directory={data} --discard {run.run_id}"
+    assert line.endswith(f"; 3 operations are kept in {run.outbox}; throw them away with: {command}")
+
+
+def test_what_a_deleted_run_has_left_goes_when_a_person_asks_for_it_also_after_gc(
+    params: Params, uri: str, at: list[str], client: MlflowClient
+) -> None:
+    deleted, other = start_run(params, "one", {}), start_run(params, "two", {})
+    leave(deleted, uri)
+    client.delete_run(deleted.run_id)  # as the MLflow UI does
+    in_line_of(call_sync(*at), deleted, f"was deleted in {uri}, where it can be restored until mlflow gc")
+    gc = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri]
+    subprocess.run([*gc, "--run-ids", deleted.run_id], check=True, capture_output=True)
+    in_line_of(call_sync(*at), deleted, f"there is no such run in {uri}")
+    leave(other, uri)
+
+    answer = call_sync(*at, "--discard", deleted.run_id)
+    assert (answer.code, answer.err) == (0, "")
+    what = "1 tag, 1 artifact a.txt, 1 end as FINISHED"
+    assert answer.out == f"{deleted.run_id}  3 operations thrown away: {what}\n"
+    assert not deleted.outbox.exists()
+    assert call_sync(*at).out == f"{other.run_id}  3 operations sent to {uri}\n"
+
+
+def test_nothing_is_thrown_away_by_a_mistake(params: Params, uri: str, at: list[str]) -> None:
+    run = start_run(params, "one", {})
+    leave(run, uri)
+    for arguments, message in (
+        (["--discard", run.run_id, "--discard", "0" * 32], f"--discard {'0' * 32}: no run of that id has anything in "),
+        (["--discard", f"../outbox/{run.run_id}"], f"--discard ../outbox/{run.run_id}: no run of that id has "),
+        ([run.run_id, "--discard", run.run_id], "--discard: not allowed with RUN_ID, which is sent"),
+    ):
+        answer = call_sync(*at, *arguments)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith(f"error: {message}")
+    with FileLock(run.outbox / ".sending"):
+        answer = call_sync(*at, "--discard", run.run_id)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"error: {run.outbox}: another process is sending what waits there")
+    assert len(Outbox(run.outbox).pending()) == 3
 
 
 def test_what_is_refused_is_kept_and_tried_again_the_next_time(
