@@ -20,7 +20,7 @@ from torch._C._distributed_c10d import Store
 from charrnn.errors import RankError
 from charrnn.training.interface import listening_near
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """How long a process waits for another one that has stopped to answer (s). One that has died is noticed at once."""
 START_PATIENCE = 300.0
 """How long processes that were started together wait for each other's first word (s)."""
