@@ -228,4 +228,4 @@ def test_runs_that_log_a_new_text_in_the_same_moment_all_have_it(store: Params, 
 
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(log, runs))
-    assert [len(client.get_run(run.run_id).inputs.dataset_inputs) for run in runs] == [rounds] * len(runs)
+    assert [len(dataset_inputs(client.get_run(run.run_id))) for run in runs] == [rounds] * len(runs)
