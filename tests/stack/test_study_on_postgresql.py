@@ -1,6 +1,7 @@
 """The study of a sweep in MLflow's own PostgreSQL database, which goes away and comes back."""
 
 import logging
+import shutil
 import threading
 
 import pytest
@@ -17,9 +18,13 @@ from tests.stack.test_stack import POSTGRES, Database
 
 
 @pytest.mark.skipif(not (POSTGRES / "initdb").exists(), reason="has no PostgreSQL")
-def test_a_database_that_restarts_is_waited_for_and_mlflow_shares_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_restarts_is_waited_for_and_mlflow_shares_it(
+    caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
     pytest.importorskip("psycopg2")
     database = Database()
+    request.addfinalizer(lambda: shutil.rmtree(database.data, ignore_errors=True))
+    request.addfinalizer(database.stop)
     uri = database.address("mlflow", "psycopg2")
     plan = Plan(load_params(), parse_space("model.hidden_size: [8, 16]", "space", Params()), 3, "median")
     study = Study(uri, "a sweep", plan, Stopping(StopRequest()), is_new=True)
@@ -40,4 +45,3 @@ def test_a_database_that_restarts_is_waited_for_and_mlflow_shares_it(caplog: pyt
     away, back = [record.getMessage() for record in caplog.records if record.name == "charrnn"]
     assert away.startswith("warning   the study in postgresql+psycopg2://***@127.0.0.1")
     assert back == "sweep     the store answers again"
-    database.stop()

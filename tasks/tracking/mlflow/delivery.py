@@ -8,6 +8,7 @@ from typing import assert_never
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from tasks.tracking.mlflow.logged_models import log_checkpoint
 from tasks.tracking.mlflow.registry import register_model
@@ -84,7 +85,13 @@ class Delivery:
         source = json.dumps({"source": data.source})
         dataset = Dataset(data.name, data.digest, "code", source, schema=None, profile=data.profile)
         tags = [InputTag("mlflow.data.context", data.context)]
-        client.log_inputs(self.run.run_id, [DatasetInput(dataset, tags)])
+        try:
+            client.log_inputs(self.run.run_id, [DatasetInput(dataset, tags)])
+        except MlflowException as error:
+            if "unique" not in str(error).lower():
+                raise
+            # In the same moment, another run has logged the same text for the first time: now it is there.
+            client.log_inputs(self.run.run_id, [DatasetInput(dataset, tags)])
 
     def _list_table(self, client: MlflowClient, path: str) -> None:
         """List the artifact `path` among the run's tables, which the UI shows.

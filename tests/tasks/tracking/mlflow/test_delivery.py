@@ -1,8 +1,10 @@
 """What a run reports, as it is in a real SQLite store in the end; no step of a metric is there twice."""
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from charrnn.config.schema import Params
 from tasks.tracking.mlflow import download_artifact
-from tasks.tracking.mlflow.delivery import NewRows
-from tasks.tracking.outbox.messages import Row
+from tasks.tracking.mlflow.delivery import Delivery, NewRows
+from tasks.tracking.outbox.messages import LogDataset, Row
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker
 from tests.recorded import dataset_inputs, profile
+from tests.workplace import start_run
 
 Read = Callable[[], Run]
 
@@ -209,3 +213,19 @@ def test_the_store_is_asked_once_for_a_metric_that_goes_on() -> None:
         store.send([Row("train/loss", 1.0, 0, start), Row("train/loss", 1.0, 0, start + 1)], "arrives")
     assert store.asked == {"train/loss": 1}
     assert [row.step for row in store.rows] == list(range(1, 50))
+
+
+def test_runs_that_log_a_new_text_in_the_same_moment_all_have_it(store: Params, client: MlflowClient) -> None:
+    runs = [start_run(store, f"peer {number}", {}) for number in range(4)]
+    deliver = {run: Delivery(run) for run in runs}
+    together = threading.Barrier(len(runs))
+    rounds = 5
+
+    def log(run: RunRef) -> None:
+        for number in range(rounds):
+            together.wait(60)
+            deliver[run](LogDataset("a text", f"digest {number}", "somewhere", "{}", "train"), None)
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(log, runs))
+    assert [len(dataset_inputs(client.get_run(run.run_id))) for run in runs] == [rounds] * len(runs)
