@@ -118,16 +118,16 @@ def sweep(
             address = recorded_storage(run, address, given=storage is not None)
         with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
             run = run or experiment.start_run(plan.base.tracking.run_name or "sweep", sweep_tags(plan))
-        with ending(run, "sweep"), stop_requests(overlooked=True) as stop:
-            stop.raise_if_requested(TerminationSignal)
-            record_plan(run, plan, redact(address))
-            swept = _Sweep(plan, run, experiment, address, workers, stop)
-            swept.run_trials()
-            best, loss = swept.study.best()
-            registered = swept.register(best) if register_best and best else None
-            noted.raise_if_requested(TerminationSignal)
-            ended = swept.study.trials()
-            create_markdown_artifact(described(ended), key="sweep", description=f"MLflow run {run.run_id}")
+            with ending(run, "sweep"):
+                stop.raise_if_requested(TerminationSignal)
+                record_plan(run, plan, redact(address))
+                swept = _Sweep(plan, run, experiment, address, workers, stop)
+                swept.run_trials()
+                best, loss = swept.study.best()
+                registered = swept.register(best) if register_best and best else None
+                noted.raise_if_requested(TerminationSignal)
+                ended = swept.study.trials()
+                create_markdown_artifact(described(ended), key="sweep", description=f"MLflow run {run.run_id}")
     return Swept(run, tally(ended), best, loss, registered, time.monotonic() - started)
 
 

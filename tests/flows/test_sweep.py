@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL
 
 from charrnn.config.loading import load_params
 from charrnn.stopping import StopRequest
+from flows.sweep import sweep
 from flows.sweeps.children import Children
 from flows.sweeps.local import LocalLauncher
 from flows.sweeps.patience import Stopping
@@ -134,6 +135,22 @@ def test_a_sweep_that_is_stopped_and_killed_goes_on_and_has_each_trial_once(work
     assert not [
         one for one in psutil.process_iter(["cmdline"]) if "local_program.py" in " ".join(one.info["cmdline"] or [])
     ]
+
+
+def test_a_stop_while_the_run_is_started_stops_the_sweep(
+    workplace: Workplace, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Experiment.start_run
+
+    def stopped_meanwhile(*arguments: Any) -> RunRef:
+        signal.raise_signal(signal.SIGINT)
+        return start(*arguments)
+
+    monkeypatch.setattr(Experiment, "start_run", stopped_meanwhile)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(space=space, trials=1, overlays=[str(SMOKE)], overrides=workplace.overrides)
+    (run,) = all_runs(workplace)
+    assert run.info.status == "KILLED"
 
 
 @pytest.fixture
