@@ -42,7 +42,7 @@ from flows.sweeps.jobs import Job, run_jobs
 from flows.sweeps.launched import Launcher
 from flows.sweeps.local import LocalLauncher
 from flows.sweeps.patience import Stopping
-from flows.sweeps.plan import BEST, Plan, check_plan, check_workers, read_plan, thread_share
+from flows.sweeps.plan import Plan, best_of, check_plan, check_workers, read_plan, thread_share
 from flows.sweeps.record import find_sweep, record_plan, recorded_plan, recorded_storage, sweep_tags
 from flows.sweeps.storage import study_address
 from flows.sweeps.study import Chosen, Outcome, Study
@@ -169,8 +169,8 @@ class _Sweep:
             TrackingError: the run failed, or a store was away for long.
         """
         logger.info("best      trial %d once more, with the full time: %s", best.number, in_words(best.values))
-        params = self._plan.best_params(best.values, self._run.run_id)
-        jobs = [Job(BEST, best.values, self._overrides(params), lambda part, loss: False)]
+        params = self._plan.best_params(best.values, self._run.run_id, best.number)
+        jobs = [Job(best_of(best.number), best.values, self._overrides(params), lambda part, loss: False)]
         runs: list[RunRef] = []
 
         def ended(job: Job, run: RunRef | None, outcome: Outcome) -> None:

@@ -26,7 +26,7 @@ class Job:
     """A trial that is to be run.
 
     Attributes:
-        trial: its number, or `best`.
+        trial: its number, or `best-` and that of the best trial.
         values: what was chosen for it, which Prefect's page shows.
         overrides: its parameters.
         report: is told each evaluation.

@@ -35,7 +35,7 @@ class Launcher(Protocol):
         """Start a trial.
 
         Args:
-            trial: its number, or `best`.
+            trial: its number, or `best-` and that of the best trial.
             overrides: its parameters.
             resume: the run that goes on; None for a new one.
         """

@@ -15,14 +15,20 @@ from tasks.tracking.runs import SWEEP_RUN_TAG, TRIAL_TAG
 Pruner = Literal["median", "hyperband", "halving", "none"]
 PRUNERS: tuple[Pruner, ...] = get_args(Pruner)
 DEFAULT_TRIALS = 20
-BEST = "best"
-"""The trial of a sweep that is registered: the best one's values with the full time."""
 # Of a trial: what no trial needs, since one of all is registered in the end.
 OF_TRIALS: dict[str, Any] = {
     "tracking.registered_model": None,
     "report.seconds": 0,
     "evaluation.adaptive_seconds": 0,
 }
+
+
+def best_of(number: int) -> str:
+    """Return the name of what is registered: the values of trial `number` with the full time.
+
+    It names the trial, since a sweep that is made longer may find a better one.
+    """
+    return f"best-{number}"
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,10 @@ class Plan:
         """
         return self._tagged(self.space.apply(self.base, values), OF_TRIALS, sweep, str(number), f"trial {number}")
 
-    def best_params(self, values: dict[str, Scalar], sweep: str) -> Params:
+    def best_params(self, values: dict[str, Scalar], sweep: str, number: int) -> Params:
         """Return the parameters with which the best trial, which chose `values`, is trained once more."""
         params = apply_values(self.base, values, "the best values")
-        return self._tagged(params, {}, sweep, BEST, "the best of the sweep")
+        return self._tagged(params, {}, sweep, best_of(number), f"the best of the sweep, trial {number}")
 
     def _tagged(self, params: Params, changes: dict[str, Any], sweep: str, trial: str, name: str) -> Params:
         tags = {SWEEP_RUN_TAG: sweep, TRIAL_TAG: trial}

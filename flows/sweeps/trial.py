@@ -50,7 +50,7 @@ def run_trial(
 
     Args:
         around: what it shares with others.
-        trial: its number, or `best`.
+        trial: its number, or `best-` and that of the best trial.
         overrides: its parameters.
         report: is told each evaluation.
 
