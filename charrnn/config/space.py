@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -30,6 +31,8 @@ SECTIONS = ("model", "training")
 CHOICES, RANGE, WHEN = "values", ("low", "high", "log", "step"), "when"
 # Combinations of values that are checked before anything starts; of more there are, so many are drawn.
 MOST_COMBINATIONS = 2000
+# Values of a grid; a finer one is a mistake.
+MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -302,7 +305,21 @@ def _range(key: str, content: Mapping[str, Any], place: str, base: Params) -> Ra
         raise params_error(f"{place}: has both log and step; give one of them")
     if step is not None and not 0 < step <= high - low:
         raise params_error(f"{place}: step: must be > 0 and at most high - low = {high - low:g}, got {show(step)}")
+    if step is not None:
+        _check_grid(low, high, step, place)
     return Range(low, high, log, step, whole)
+
+
+def _check_grid(low: float, high: float, step: float, place: str) -> None:
+    """Raise ParamsError unless steps, as they are written in decimal, lead from `low` to `high`."""
+    width, each = Decimal(str(high)) - Decimal(str(low)), Decimal(str(step))
+    steps = int(width / each)
+    if steps > MOST_STEPS:
+        finest = (high - low) / MOST_STEPS
+        raise params_error(f"{place}: step: must be at least {finest:g}, got {show(step)}; leave it out for no grid")
+    if steps * each != width:
+        nearest = Decimal(str(low)) + steps * each
+        raise params_error(f"{place}: high: must be low plus a multiple of step, such as {nearest}, got {show(high)}")
 
 
 def _number(value: Any, place: str) -> float:

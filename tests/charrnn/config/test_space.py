@@ -100,6 +100,14 @@ def test_what_differs_between_two_spaces_is_named() -> None:
             "model.hidden_size: {low: 8, high: 16, step: 0.5}",
             "model.hidden_size: step: must be a whole number, got 0.5",
         ),
+        (
+            "model.hidden_size: {low: 10, high: 65, step: 8}",
+            "model.hidden_size: high: must be low plus a multiple of step, such as 58, got 65",
+        ),
+        (
+            "training.learning_rate: {low: 0.001, high: 0.02, step: 1.0e-30}",
+            "training.learning_rate: step: must be at least 1.9e-08, got 1e-30; leave it out for no grid",
+        ),
         ("model.hidden_size: {low: 8.5, high: 16}", "model.hidden_size: low: must be a whole number, got 8.5"),
         ("training.threads: {low: auto, high: 2}", 'training.threads: low: must be a finite number, got "auto"'),
         (
