@@ -80,7 +80,7 @@ def sweep(
     space: str | None = None,
     trials: int | None = None,
     workers: int = 1,
-    pruner: str = "median",
+    pruner: str | None = None,
     register_best: bool = False,
     resume: str | None = None,
     storage: str | None = None,
@@ -93,7 +93,8 @@ def sweep(
         space: the file that says which values are tried, such as params/sweep.yaml.
         trials: how many there are to be in all; 20 where it is not given.
         workers: trials at a time.
-        pruner: what ends trials early: median, hyperband, halving or none.
+        pruner: what ends trials early: median, hyperband, halving or none; median where it is not given, or what did so
+            in the sweep that goes on.
         register_best: train with the best values once more, with the full time, and register the model.
         resume: the id of a sweep's run to go on with, or last.
         storage: the database of the study, where it is not to be in the store of the runs.
@@ -110,7 +111,7 @@ def sweep(
         else:
             params = load_params(files, changes)
             run = find_sweep(Experiment(params.tracking, params.data), resume)
-            plan = recorded_plan(run, params, files, changes, space, trials)
+            plan = recorded_plan(run, params, files, changes, space, trials, pruner)
             check_plan(plan, register=register_best)
         experiment = Experiment(plan.base.tracking, plan.base.data)
         address = study_address(storage, experiment.store.uri, experiment.data)

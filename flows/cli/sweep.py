@@ -13,7 +13,7 @@ from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from flows.cli.train import prepare
 from flows.servers.temporary_process import start_server
-from flows.sweeps.plan import DEFAULT_TRIALS, PRUNERS, check_workers, read_plan
+from flows.sweeps.plan import DEFAULT_PRUNER, DEFAULT_TRIALS, PRUNERS, check_pruner, check_workers, read_plan
 from flows.sweeps.storage import study_address
 from tasks.tracking.address import tracking_uri
 
@@ -39,9 +39,12 @@ def sweep(
         int, typer.Option(metavar="N", help="Trials at a time; here, they share the processor's cores.")
     ] = 1,
     pruner: Annotated[
-        str,
-        typer.Option(metavar="|".join(PRUNERS), help="What ends trials early whose val/loss is behind that of others."),
-    ] = "median",
+        str | None,
+        typer.Option(
+            metavar="|".join(PRUNERS),
+            help=f"What ends trials early whose val/loss is behind that of others (default: {DEFAULT_PRUNER}).",
+        ),
+    ] = None,
     register: Annotated[
         bool,
         typer.Option("--register", help="Train with the best values once more, with the full time, and register that."),
@@ -70,6 +73,7 @@ def sweep(
     if name is not None:
         overrides.append(f"tracking.run_name={name}")
     check_workers(workers)
+    check_pruner(pruner)
     params = load_params(overlays, overrides)
     data = DataFolder(Path(params.data.directory))
     study_address(storage, tracking_uri(params.tracking), data)

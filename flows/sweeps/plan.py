@@ -15,6 +15,7 @@ from tasks.tracking.runs import SWEEP_RUN_TAG, TRIAL_TAG
 Pruner = Literal["median", "hyperband", "halving", "none"]
 PRUNERS: tuple[Pruner, ...] = get_args(Pruner)
 DEFAULT_TRIALS = 20
+DEFAULT_PRUNER: Pruner = "median"
 # Of a trial: what no trial needs, since one of all is registered in the end.
 OF_TRIALS: dict[str, Any] = {
     "tracking.registered_model": None,
@@ -71,7 +72,7 @@ def read_plan(
     overrides: Sequence[str],
     *,
     trials: int | None,
-    pruner: str,
+    pruner: str | None,
     register: bool,
 ) -> Plan:
     """Return the plan of a new sweep.
@@ -81,7 +82,7 @@ def read_plan(
         overlays: parameter files.
         overrides: single parameters.
         trials: how many; None for the default.
-        pruner: what ends trials early.
+        pruner: what ends trials early; None for the default.
         register: whether the best is to be registered.
 
     Raises:
@@ -89,12 +90,9 @@ def read_plan(
     """
     if space is None:
         raise ParamsError("--space: must name the file that says what is tried, such as params/sweep.yaml")
-    chosen = next((one for one in PRUNERS if one == pruner), None)
-    if chosen is None:
-        raise ParamsError(f"--pruner: must be {', '.join(PRUNERS[:-1])} or {PRUNERS[-1]}, got {pruner}")
     base = load_params(overlays, overrides)
     number = DEFAULT_TRIALS if trials is None else trials
-    plan = Plan(base, read_space(Path(space), base), number, chosen)
+    plan = Plan(base, read_space(Path(space), base), number, check_pruner(pruner) or DEFAULT_PRUNER)
     check_plan(plan, register=register)
     return plan
 
@@ -110,6 +108,14 @@ def check_plan(plan: Plan, *, register: bool) -> None:
         raise ParamsError("--register: needs a name in tracking.registered_model, got null")
     tracking = base.tracking.model_copy(update={"uri": None})
     as_overrides(base.model_copy(update={"tracking": tracking}), load_params())
+
+
+def check_pruner(pruner: str | None) -> Pruner | None:
+    """Return what a person gave. Raises ParamsError where it is no pruner."""
+    chosen = next((one for one in PRUNERS if one == pruner), None)
+    if pruner is not None and chosen is None:
+        raise ParamsError(f"--pruner: must be {', '.join(PRUNERS[:-1])} or {PRUNERS[-1]}, got {pruner}")
+    return chosen
 
 
 def check_workers(workers: int) -> None:

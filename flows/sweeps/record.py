@@ -11,7 +11,7 @@ from charrnn.config.schema import Params
 from charrnn.config.space import parse_space, read_space
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.errors import ParamsError, TrackingError
-from flows.sweeps.plan import PRUNERS, Plan, Pruner
+from flows.sweeps.plan import DEFAULT_PRUNER, Plan, check_pruner
 from tasks.tracking.environment import environment_tags
 from tasks.tracking.mlflow import Experiment, download_artifact, run_tag, take_over
 from tasks.tracking.naming import NEWEST
@@ -63,6 +63,7 @@ def recorded_plan(
     overrides: Sequence[str],
     space: str | None,
     trials: int | None,
+    pruner: str | None,
 ) -> Plan:
     """Return the plan that the sweep goes on with.
 
@@ -73,6 +74,7 @@ def recorded_plan(
         overrides: single parameters that are given again.
         space: the file of the space, where it is given again.
         trials: how many there are to be in all; None for as many as before.
+        pruner: what ends trials early from now on; None for what did.
 
     Raises:
         ParamsError: a parameter or the space is another one; it says what differs.
@@ -88,11 +90,12 @@ def recorded_plan(
         kept = load_params([files[0]], base=Params())
         base = kept.model_copy(update={"tracking": kept.tracking.model_copy(update={"uri": params.tracking.uri})})
         before = parse_space(files[1].read_text("utf-8"), SPACE_FILE, base)
-    check_same_sweep(base, load_params(overlays, overrides, base=base))
+    now = load_params(overlays, overrides, base=base)
+    check_same_sweep(base, now)
     if space is not None and (changed := before.differences(read_space(Path(space), base))):
         raise ParamsError(f"--space {space}: is another space than that of sweep {run.run_id}: {', '.join(changed)}")
-    pruner: Pruner = next((one for one in PRUNERS if one == run_tag(run, PRUNER_TAG)), "none")
-    return Plan(base, before, int(planned) if trials is None else trials, pruner)
+    taken = check_pruner(pruner or run_tag(run, PRUNER_TAG)) or DEFAULT_PRUNER
+    return Plan(now, before, int(planned) if trials is None else trials, taken)
 
 
 def recorded_storage(run: RunRef, address: str, *, given: bool) -> str:

@@ -246,7 +246,7 @@ def test_a_sweep_needs_a_space_or_a_sweep_to_go_on_with(workplace: Workplace) ->
 
 def test_another_space_or_other_parameters_are_refused_and_say_what_differs(workplace: Workplace, space: str) -> None:
     from flows.sweeps.plan import read_plan
-    from flows.sweeps.record import record_plan, sweep_tags
+    from flows.sweeps.record import record_plan, recorded_plan, sweep_tags
     from tasks.tracking.tracker import Tracker
 
     files, changes = [str(SMOKE)], workplace.overrides
@@ -261,5 +261,13 @@ def test_another_space_or_other_parameters_are_refused_and_say_what_differs(work
     assert found.endswith(f"of sweep {run.run_id}: model.hidden_size (was [16, 24, 32], now [16, 24])")
     found = one_line(captured("sweep", *on, "--set", "training.seed=2"))
     assert found.endswith("these differ: training.seed (was 1, now 2)")
+    found = one_line(captured("sweep", *on, "--pruner", "medium"))
+    assert found == "--pruner: must be median, hyperband, halving or none, got medium"
+    # Where things are, how often a trial goes on, and what ends it early may be others: they are taken.
+    moved = [*changes, f"data.directory={workplace.folder / 'moved'}", "tasks.recoveries=7"]
+    taken = recorded_plan(run, load_params(files, moved), files, moved, None, 5, "halving")
+    assert (taken.base.data.directory, taken.base.tasks.recoveries) == (str(workplace.folder / "moved"), 7)
+    assert (taken.pruner, taken.trials) == ("halving", 5)
+    assert recorded_plan(run, load_params(files, changes), files, changes, None, None, None) == plan
     found = one_line(captured("train", *on))
     assert found == f"run {run.run_id}: is a sweep; it goes on by charrnn sweep --resume {run.run_id}"
