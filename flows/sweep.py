@@ -43,7 +43,7 @@ from flows.sweeps.launched import Launcher
 from flows.sweeps.local import LocalLauncher
 from flows.sweeps.patience import Stopping
 from flows.sweeps.plan import Plan, best_of, check_plan, check_workers, read_plan, thread_share
-from flows.sweeps.record import find_sweep, record_plan, recorded_plan, recorded_storage, sweep_tags
+from flows.sweeps.record import find_sweep, held, record_plan, recorded_plan, recorded_storage, sweep_tags
 from flows.sweeps.storage import study_address
 from flows.sweeps.study import Chosen, Outcome, Study
 from flows.sweeps.trial import Surroundings
@@ -119,7 +119,7 @@ def sweep(
             address = recorded_storage(run, address, given=storage is not None)
         with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
             run = run or experiment.start_run(plan.base.tracking.run_name or "sweep", sweep_tags(plan))
-            with ending(run, "sweep"):
+            with held(run), ending(run, "sweep"):
                 stop.raise_if_requested(TerminationSignal)
                 record_plan(run, plan, redact(address))
                 swept = _Sweep(plan, run, experiment, address, workers, stop)

@@ -1,8 +1,11 @@
 """The plan of a sweep on its run: written when it begins, read when it goes on."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from charrnn.config.loading import load_params
 from charrnn.config.redaction import redact
@@ -38,6 +41,26 @@ def find_sweep(experiment: Experiment, wanted: str) -> RunRef:
     take_over(run)
     send_pending(run)
     return run
+
+
+@contextmanager
+def held(run: RunRef) -> Iterator[None]:
+    """Let no other process of this machine run the sweep while the block runs.
+
+    Raises:
+        TrackingError: another process does.
+    """
+    folder = run.data.sweeps / run.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".sweep.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise TrackingError(f"sweep {run.run_id}: another process runs it; stop that first") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sweep_tags(plan: Plan) -> dict[str, str]:

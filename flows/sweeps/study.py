@@ -5,12 +5,14 @@ The only module that knows Optuna. Knows neither runs nor processes.
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import optuna
 from filelock import FileLock
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
@@ -105,7 +107,7 @@ class Study:
         trial = self._trials[number]
 
         def report() -> bool:
-            if part not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
+            if part not in self._study.get_trials(deepcopy=False)[number].intermediate_values:
                 trial.report(loss, part)
             return part < PARTS and trial.should_prune()
 
@@ -116,12 +118,13 @@ class Study:
         trial = self._trials[number]
 
         def tell() -> None:
-            if outcome.reason:
-                trial.set_user_attr("reason", outcome.reason)
-            if outcome.state == "pruned" and outcome.loss is not None:
-                trial.set_user_attr("loss", outcome.loss)
-            value = outcome.loss if outcome.state == "finished" else None
-            self._study.tell(trial, value, STATES[outcome.state], skip_if_finished=True)
+            with suppress(UpdateFinishedTrialError):  # it was told, by this request before the connection was lost
+                if outcome.reason:
+                    trial.set_user_attr("reason", outcome.reason)
+                if outcome.state == "pruned" and outcome.loss is not None:
+                    trial.set_user_attr("loss", outcome.loss)
+                value = outcome.loss if outcome.state == "finished" else None
+                self._study.tell(trial, value, STATES[outcome.state], skip_if_finished=True)
 
         self._ask(tell)
 
@@ -159,8 +162,8 @@ class Study:
         def translated() -> T:
             try:
                 return request()
-            except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-                cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
+            except (SQLAlchemyError, StorageInternalError) as error:
+                cause = error.__cause__ if isinstance(error, StorageInternalError) else error
                 kind = AwayError if isinstance(cause, DBAPIError) else TrackingError
                 why = one_line(str(getattr(cause, "orig", None) or cause or error))[:300]
                 raise kind(f"the study in {redact(self.address)}: {why}") from None

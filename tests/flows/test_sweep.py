@@ -244,9 +244,9 @@ def test_a_sweep_needs_a_space_or_a_sweep_to_go_on_with(workplace: Workplace) ->
     assert "is not there yet" in one_line(captured("sweep", *workplace.options, "--resume", "last"))
 
 
-def test_another_space_or_other_parameters_are_refused_and_say_what_differs(workplace: Workplace, space: str) -> None:
+def test_a_sweep_goes_on_as_the_same_in_one_process_or_says_what_differs(workplace: Workplace, space: str) -> None:
     from flows.sweeps.plan import read_plan
-    from flows.sweeps.record import record_plan, recorded_plan, sweep_tags
+    from flows.sweeps.record import held, record_plan, recorded_plan, sweep_tags
     from tasks.tracking.tracker import Tracker
 
     files, changes = [str(SMOKE)], workplace.overrides
@@ -269,5 +269,8 @@ def test_another_space_or_other_parameters_are_refused_and_say_what_differs(work
     assert (taken.base.data.directory, taken.base.tasks.recoveries) == (str(workplace.folder / "moved"), 7)
     assert (taken.pruner, taken.trials) == ("halving", 5)
     assert recorded_plan(run, load_params(files, changes), files, changes, None, None, None) == plan
+    with held(run):
+        found = one_line(captured("sweep", *on))
+        assert found == f"sweep {run.run_id}: another process runs it; stop that first"
     found = one_line(captured("train", *on))
     assert found == f"run {run.run_id}: is a sweep; it goes on by charrnn sweep --resume {run.run_id}"

@@ -65,6 +65,7 @@ def test_a_trial_counts_once_however_it_has_ended(tmp_path: Path) -> None:
         study.report(number, 1, 3.0)
         study.end(number, outcome)
         study.end(number, Outcome("finished", 0.1))  # told once more: the first counts
+        study.end(number, Outcome("failed", reason="told late"))
     study = open_study(tmp_path, is_new=False)
     assert not study.has_more(3)
     assert study.has_more(4)
