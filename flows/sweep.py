@@ -44,8 +44,8 @@ from flows.sweeps.local import LocalLauncher
 from flows.sweeps.patience import Stopping
 from flows.sweeps.plan import Plan, best_of, check_plan, check_workers, read_plan, thread_share
 from flows.sweeps.record import find_sweep, held, record_plan, recorded_plan, recorded_storage, sweep_tags
-from flows.sweeps.storage import study_address
-from flows.sweeps.study import Chosen, Outcome, Study
+from flows.sweeps.storage import given_storage, study_address
+from flows.sweeps.study import Chosen, Outcome, Study, check_storage
 from flows.sweeps.trial import Surroundings
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.runs import RunRef
@@ -97,7 +97,8 @@ def sweep(
             in the sweep that goes on.
         register_best: train with the best values once more, with the full time, and register the model.
         resume: the id of a sweep's run to go on with, or last.
-        storage: the database of the study, where it is not to be in the store of the runs.
+        storage: the database of the study, where it is not to be in the store of the runs; with credentials, it is
+            named by the environment variable CHARRNN_SWEEP_STORAGE.
         overlays: parameter files merged over params.yaml, in order.
         overrides: single parameters.
     """
@@ -116,10 +117,12 @@ def sweep(
         experiment = Experiment(plan.base.tracking, plan.base.data)
         address = study_address(storage, experiment.store.uri, experiment.data)
         if run is not None:
-            address = recorded_storage(run, address, given=storage is not None)
+            address = recorded_storage(run, address, given=given_storage(storage) is not None)
         with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
+            experiment.open()  # so that its tables are known to be those of MLflow
+            check_storage(address, Stopping(stop))
             run = run or experiment.start_run(plan.base.tracking.run_name or "sweep", sweep_tags(plan))
-            with held(run), ending(run, "sweep"):
+            with held(run, experiment.data), ending(run, "sweep"):
                 stop.raise_if_requested(TerminationSignal)
                 record_plan(run, plan, redact(address))
                 swept = _Sweep(plan, run, experiment, address, workers, stop)

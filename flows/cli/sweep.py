@@ -14,7 +14,7 @@ from flows.cli.errors import interruptible
 from flows.cli.train import prepare
 from flows.servers.temporary_process import start_server
 from flows.sweeps.plan import DEFAULT_PRUNER, DEFAULT_TRIALS, PRUNERS, check_pruner, check_workers, read_plan
-from flows.sweeps.storage import study_address
+from flows.sweeps.storage import VARIABLE, study_address
 from tasks.tracking.address import tracking_uri
 
 EXAMPLES = [
@@ -57,7 +57,8 @@ def sweep(
         str | None,
         typer.Option(
             metavar="URI",
-            help="Database of the study (default: the store of the runs; the data folder where that is a server).",
+            help="Database of the study (default: the store of the runs; the data folder where that is a server); "
+            f"with credentials, by {VARIABLE}.",
         ),
     ] = None,
     name: Annotated[

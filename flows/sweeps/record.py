@@ -13,6 +13,7 @@ from charrnn.config.resume_rules import check_same_sweep
 from charrnn.config.schema import Params
 from charrnn.config.space import parse_space, read_space
 from charrnn.config.writing import flatten, to_yaml
+from charrnn.data.folder import DataFolder
 from charrnn.errors import ParamsError, TrackingError
 from flows.sweeps.plan import DEFAULT_PRUNER, Plan, check_pruner
 from tasks.tracking.environment import environment_tags
@@ -44,13 +45,13 @@ def find_sweep(experiment: Experiment, wanted: str) -> RunRef:
 
 
 @contextmanager
-def held(run: RunRef) -> Iterator[None]:
+def held(run: RunRef, data: DataFolder) -> Iterator[None]:
     """Let no other process of this machine run the sweep while the block runs.
 
     Raises:
         TrackingError: another process does.
     """
-    folder = run.data.sweeps / run.run_id
+    folder = data.sweeps / run.run_id
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".sweep.lock")
     try:

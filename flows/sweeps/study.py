@@ -17,12 +17,12 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from charrnn.config.redaction import one_line, redact
 from charrnn.config.space import Choices, Scalar, Searched
-from charrnn.errors import TrackingError
+from charrnn.errors import ParamsError, TrackingError
 from flows.sweeps.patience import AwayError, Stopping, patiently
 from flows.sweeps.plan import Plan, Pruner
 from flows.sweeps.storage import SQLITE
@@ -192,6 +192,43 @@ def _pruner(name: Pruner) -> BasePruner:
     return NopPruner()
 
 
+def check_storage(address: str, stopping: Stopping) -> None:
+    """Check, before a sweep is started, that studies can be kept in the database at `address`.
+
+    Raises:
+        ParamsError: it cannot be opened, or is another program's.
+        TrackingError: it was away for long.
+    """
+
+    def check() -> None:
+        try:
+            _storage(address)
+        except DBAPIError as error:
+            if not address.startswith(SQLITE):
+                raise AwayError(_problem(address, error)) from None
+            raise ParamsError(_problem(address, error)) from None
+        except (ImportError, OSError, RuntimeError, SQLAlchemyError, StorageInternalError) as error:
+            raise ParamsError(_problem(address, error)) from None
+
+    patiently(check, stopping)
+
+
+def _problem(address: str, error: Exception) -> str:
+    why = one_line(str(getattr(error, "orig", None) or error))[:300]
+    return f"--storage {redact(address)}: cannot be opened: {why}"
+
+
+def _check_tables(engine: Engine, address: str) -> None:
+    """Raise ParamsError where the database has the tables of another program, which Optuna's would be among."""
+    tables = inspect(engine).get_table_names()
+    engine.dispose()
+    if tables and "studies" not in tables:
+        raise ParamsError(
+            f"--storage {redact(address)}: is the database of another program, such as MLflow (it has the table "
+            f"{tables[0]}); give one of its own"
+        )
+
+
 def _open(address: str, name: str, pruner: BasePruner, *, is_new: bool) -> optuna.Study:
     storage = _storage(address)
     if is_new:
@@ -210,6 +247,7 @@ def _storage(address: str) -> RDBStorage:
         folder = Path(address.removeprefix(SQLITE).partition("?")[0]).parent
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".sweeps.lock"):
+            _check_tables(create_engine(address), address)
             return RDBStorage(address, engine_kwargs={"connect_args": {"timeout": 60}})
     options: Mapping[str, object] = {}
     if address.startswith("postgresql"):
@@ -218,5 +256,6 @@ def _storage(address: str) -> RDBStorage:
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         engine.dispose()
         options = {"options": f"-csearch_path={SCHEMA}"}
+    _check_tables(create_engine(address, connect_args=options), address)
     # A connection that a restart has broken is replaced before it is used.
     return RDBStorage(address, engine_kwargs={"connect_args": options, "pool_pre_ping": True})

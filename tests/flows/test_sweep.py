@@ -225,6 +225,7 @@ def one_line(answer: Called) -> str:
             "--storage redis://me:hunter2@host",
             "--storage: must be a database such as sqlite:///sweeps.db, got redis://***",
         ),
+        ("--storage mysql://me:hunter2@host/a", "--storage: has credentials, which would be recorded; put the address"),
         ("--set data.sources=[/nowhere.txt]", "no source of text answers"),
         ("--set data.sources=[https://me:hunter2@host/a.txt]", "data.sources: has credentials"),
         ("--set model.hiden_size=1", "--set: model.hiden_size: unknown parameter; did you mean model.hidden_size?"),
@@ -269,7 +270,7 @@ def test_a_sweep_goes_on_as_the_same_in_one_process_or_says_what_differs(workpla
     assert (taken.base.data.directory, taken.base.tasks.recoveries) == (str(workplace.folder / "moved"), 7)
     assert (taken.pruner, taken.trials) == ("halving", 5)
     assert recorded_plan(run, load_params(files, changes), files, changes, None, None, None) == plan
-    with held(run):
+    with held(run, run.data):
         found = one_line(captured("sweep", *on))
         assert found == f"sweep {run.run_id}: another process runs it; stop that first"
     found = one_line(captured("train", *on))

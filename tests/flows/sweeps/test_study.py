@@ -16,7 +16,7 @@ from flows.sweeps.board import tally, trial_table
 from flows.sweeps.patience import Stopping
 from flows.sweeps.plan import Plan, Pruner
 from flows.sweeps.storage import study_address
-from flows.sweeps.study import Outcome, Study
+from flows.sweeps.study import Outcome, Study, check_storage
 
 SPACE = """
 model.cell: [lstm, gru]
@@ -115,3 +115,28 @@ def test_where_mlflow_is_a_server_the_study_is_in_the_data_folder_or_where_a_per
     assert study_address("sqlite:///own.db", "http://127.0.0.1:5000", data) == "sqlite:///own.db"
     with pytest.raises(ParamsError, match=r"^--storage: must be a database such as .*, got redis://\*\*\*@host"):
         study_address("redis://me:hunter2@host", "http://127.0.0.1:5000", data)
+    assert study_address(None, "mysql://host/mlflow", data) == f"sqlite:///{tmp_path}/sweeps/sweeps.db"
+
+
+def test_an_address_with_credentials_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "postgresql://me:hunter2@host/sweeps"
+    with pytest.raises(ParamsError, match=r"^--storage: has credentials, .* put the address into CHARRNN_SWEEP_STOR"):
+        study_address(address, "http://127.0.0.1:5000", DataFolder(tmp_path))
+    monkeypatch.setenv("CHARRNN_SWEEP_STORAGE", address)
+    assert study_address(None, "http://127.0.0.1:5000", DataFolder(tmp_path)) == address
+
+
+def test_a_database_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for address in ("mysql+nosuchdriver://host/a", "mysql+cymysql://host/a", f"sqlite:///{tmp_path}/file/a.db"):
+        with pytest.raises(ParamsError, match=r"^--storage .*: cannot be opened: .+$"):
+            check_storage(address, Stopping(StopRequest()))
+
+
+def test_the_database_of_mlflow_gets_no_study(store: Params) -> None:
+    address = str(store.tracking.uri)
+    MlflowClient(address).search_experiments()
+    with pytest.raises(ParamsError, match=r"is the database of another program, such as MLflow"):
+        check_storage(address, Stopping(StopRequest()))
+    with sqlite3.connect(address.removeprefix("sqlite:///")) as database:
+        assert not database.execute("SELECT name FROM sqlite_master WHERE name = 'studies'").fetchall()
