@@ -207,10 +207,11 @@ class _Sweep:
     def _ended(self, job: Job, run: RunRef | None, outcome: Outcome) -> None:
         if run is None and not self._came_to_a_run:
             raise ParamsError(f"trial {job.trial}: {outcome.reason}")
-        self._tell(int(job.trial), outcome)
         if run is not None:
             self._came_to_a_run = True
+            # Before the study knows: a sweep that is killed in between comes here again.
             self._around.children.mark(run, outcome.state)
+        self._tell(int(job.trial), outcome)
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         """Say what came of a trial: to the study, the terminal and the page of the sweep."""

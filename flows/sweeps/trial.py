@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from charrnn.errors import TrackingError
 from flows.sweeps.children import Children, Evaluated
 from flows.sweeps.launched import Ended, Launched, Launcher
 from flows.sweeps.patience import Stopping
@@ -107,7 +106,7 @@ def _watch(around: Surroundings, launched: Launched, trial: str, report: Report)
                     pruned = True
                     launched.stop()
             time.sleep(LOOK_SECONDS)
-    except TrackingError:
+    except Exception:  # of any kind: else what was launched would run on with nobody to follow it
         launched.stop()
         while launched.poll() is None:
             time.sleep(LOOK_SECONDS)
