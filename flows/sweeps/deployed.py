@@ -8,6 +8,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -18,12 +19,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilterDeploymentId,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Cancelling
 
 from charrnn.config.redaction import one_line, redact
+from charrnn.errors import TrackingError
 from flows.sweeps.launched import Ended
 from flows.sweeps.patience import AwayError, Stopping, patiently
 
@@ -32,6 +35,10 @@ logger = logging.getLogger("charrnn")
 DEPLOYMENT, RECOVERY = "pipeline/trial", "pipeline/recover"
 # How long a crashed flow run waits for one that goes on with it; after what time it is said that no worker starts (s).
 RECOVERY_SECONDS, WORKER_SECONDS = 60.0, 60.0
+# How long a flow run may take to stop, with the time until its worker hears of it (s).
+STOP_SECONDS = 120.0
+# Answers of the server that may be others later: a timeout, too many requests.
+PASSING = (408, 429)
 
 T = TypeVar("T")
 
@@ -61,14 +68,15 @@ class Server:
         )
         return cast(FlowRun, made).id  # its type also names the answer to an async caller
 
-    def cancel(self, flow_run_id: UUID) -> None:
-        """Cancel a flow run: its worker sends it a SIGTERM."""
+    def cancel(self, flow_run_id: UUID, *, at_once: bool = False) -> None:
+        """Cancel a flow run: its worker sends it a SIGTERM; `at_once`, it counts as cancelled without an answer."""
 
         def cancel() -> None:
-            with get_client(sync_client=True) as client:
+            with get_client(sync_client=True) as client, suppress(ObjectNotFound):
                 found = client.read_flow_run(flow_run_id)
                 began = found.state is not None and found.state.type in (StateType.RUNNING, StateType.PENDING)
-                client.set_flow_run_state(flow_run_id, Cancelling() if began else Cancelled())
+                wanted = Cancelling() if began and not at_once else Cancelled()
+                client.set_flow_run_state(flow_run_id, wanted, force=at_once)
 
         self._ask(cancel)
 
@@ -80,7 +88,8 @@ class Server:
                 found = client.read_flow_run(flow_run_id)
                 while _has_crashed(found) and (recovery := self._deployment_id(RECOVERY)):
                     recoveries = client.read_flow_runs(
-                        flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[recovery]))
+                        flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[recovery])),
+                        sort=FlowRunSort.EXPECTED_START_TIME_DESC,  # the newest come first, of several and of all
                     )
                     following = [one for one in recoveries if one.parameters.get("resume") == str(found.id)]
                     if not following:
@@ -105,8 +114,9 @@ class Server:
             try:
                 return request()
             except httpx.HTTPError as error:
+                kind = TrackingError if _is_refusal(error) else AwayError
                 url = redact(PREFECT_API_URL.value() or "")
-                raise AwayError(f"PREFECT_API_URL {url}: {one_line(str(error)) or type(error).__name__}") from None
+                raise kind(f"PREFECT_API_URL {url}: {one_line(str(error)) or type(error).__name__}") from None
 
         return patiently(translated, self._stopping)
 
@@ -119,12 +129,23 @@ class DeployedTrial:
         self._server, self._trial, self._id = server, trial, flow_run.id
         self._started, self._said = time.monotonic(), False
         self._crashed_at: float | None = None
-        self._stopped = False
+        self._stopped_at: float | None = None
 
     def poll(self) -> Ended | None:
         """Return how it has ended; None while it runs, or waits for a worker."""
-        found = self._server.latest(self._id)
-        self._id, state = found.id, found.state
+        try:
+            found = self._server.latest(self._id)
+        except ObjectNotFound:
+            return Ended(died=False, reason="its flow run was deleted")
+        self._id, state, now = found.id, found.state, time.monotonic()
+        if state is not None and state.type is StateType.PAUSED:
+            return Ended(
+                died=False, reason="its flow run is suspended"
+            )  # it has trained, and waits for a person's approval
+        if self._stopped_at is not None and now - self._stopped_at >= STOP_SECONDS and not (state and state.is_final()):
+            # The machine of its worker is gone.
+            self._server.cancel(self._id, at_once=True)
+            return Ended(died=True, reason=f"did not stop within {STOP_SECONDS:.0f} s")
         if state is None or not state.is_final():
             self._crashed_at = None
             self._say_that_it_waits(found)
@@ -132,17 +153,16 @@ class DeployedTrial:
         if state.type is not StateType.CRASHED:
             cancelled = state.type is StateType.CANCELLED
             return Ended(died=False, reason="its flow run was cancelled" if cancelled else state.message or "")
-        now = time.monotonic()
         self._crashed_at = self._crashed_at or now
-        if self._stopped or now - self._crashed_at >= RECOVERY_SECONDS:
+        if self._stopped_at is not None or now - self._crashed_at >= RECOVERY_SECONDS:
             return Ended(died=True, reason="its process died")
         return None
 
     def stop(self) -> None:
         """Cancel it, once: its worker sends it a SIGTERM."""
-        if self._stopped:
+        if self._stopped_at is not None:
             return
-        self._stopped = True
+        self._stopped_at = time.monotonic()
         self._server.cancel(self._id)
 
     def _say_that_it_waits(self, found: FlowRun) -> None:
@@ -171,6 +191,14 @@ class DeployedLauncher:
 
     def settle(self, trial: str) -> None:
         """Do nothing: what was started of a trial is followed."""
+
+
+def _is_refusal(error: httpx.HTTPError) -> bool:
+    """Whether the server has answered, and will not answer otherwise."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return False
+    code = error.response.status_code
+    return 400 <= code < 500 and code not in PASSING
 
 
 def _has_crashed(flow_run: FlowRun) -> bool:
