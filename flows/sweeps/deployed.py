@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
@@ -75,7 +75,7 @@ class Server:
             with get_client(sync_client=True) as client, suppress(ObjectNotFound):
                 found = client.read_flow_run(flow_run_id)
                 began = found.state is not None and found.state.type in (StateType.RUNNING, StateType.PENDING)
-                wanted = Cancelling() if began and not at_once else Cancelled()
+                wanted: State = Cancelling() if began and not at_once else Cancelled()
                 client.set_flow_run_state(flow_run_id, wanted, force=at_once)
 
         self._ask(cancel)
