@@ -128,6 +128,8 @@ def sweep(
                 swept = _Sweep(plan, run, experiment, address, workers, stop)
                 swept.run_trials()
                 best, loss = swept.study.best()
+                if register_best and best is None:
+                    raise ParamsError("--register: no trial has finished, so there is none to register")
                 registered = swept.register(best) if register_best and best else None
                 noted.raise_if_requested(TerminationSignal)
                 ended = swept.study.trials()

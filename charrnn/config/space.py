@@ -292,7 +292,7 @@ def _range(key: str, content: Mapping[str, Any], place: str, base: Params) -> Ra
         _number(_checked(key, content[end], f"{place}: {end}", base), f"{place}: {end}") for end in ("low", "high")
     )
     log, step = content.get("log", False), content.get("step")
-    step = None if step is None else _number(step, f"{place}: step")
+    step = None if step is None else _number(_typed(step), f"{place}: step")
     if whole and step is not None and step != int(step):
         raise params_error(f"{place}: step: must be a whole number, got {show(step)}")
     if not isinstance(log, bool):
@@ -328,6 +328,14 @@ def _number(value: Any, place: str) -> float:
     return value
 
 
+def _typed(value: Any) -> Any:
+    """Return the number that a text such as 1e-3, which is none in YAML 1.1, stands for, as the schema does."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _condition(written: Any, place: str, before: Mapping[str, Searched]) -> dict[str, tuple[Scalar, ...]]:
     if not isinstance(written, dict):
         raise params_error(f"{place}: must be a map from a searched parameter to its values, got {show(written)}")
@@ -339,6 +347,8 @@ def _condition(written: Any, place: str, before: Mapping[str, Searched]) -> dict
             hint = f"; did you mean {close[0]}?" if close else ""
             raise params_error(f"{place}: {key}: must be a parameter with a list of values further up{hint}")
         values = tuple(wanted) if isinstance(wanted, list) else (wanted,)
+        if not values:
+            raise params_error(f"{place}: {key}: must have a value, got []")
         for value in values:
             if value not in other.candidates.values:
                 allowed = ", ".join(map(show, other.candidates.values))

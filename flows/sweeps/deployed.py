@@ -189,8 +189,9 @@ class DeployedLauncher:
                 break
         return DeployedTrial(self._server, trial, found)
 
-    def settle(self, trial: str) -> None:
-        """Do nothing: what was started of a trial is followed."""
+    def is_settled(self, trial: str) -> bool:
+        """Return True: what was started of a trial is followed."""
+        return True
 
 
 def _is_refusal(error: httpx.HTTPError) -> bool:

@@ -40,5 +40,5 @@ class Launcher(Protocol):
             resume: the run that goes on; None for a new one.
         """
 
-    def settle(self, trial: str) -> None:
-        """Return when nothing is left of what an earlier process of the sweep has started of the trial."""
+    def is_settled(self, trial: str) -> bool:
+        """Whether nothing is left of what an earlier process of the sweep has started of the trial."""

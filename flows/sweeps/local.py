@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from flows.sweeps.launched import Ended
 
@@ -85,11 +85,14 @@ class LocalLauncher:
             )
         return LocalTrial(process, log, begin)
 
-    def settle(self, trial: str) -> None:
-        """Return when no process of the trial is left; it ends by itself when the sweep that started it has."""
+    def is_settled(self, trial: str) -> bool:
+        """Whether no process of the trial is left; it ends by itself when the sweep that started it has."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._lock(trial)):
-            pass
+        try:
+            with FileLock(self._lock(trial), timeout=0):
+                return True
+        except Timeout:
+            return False
 
     def _lock(self, trial: str) -> Path:
         return self._folder / f".trial-{trial}.lock"

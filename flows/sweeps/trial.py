@@ -59,7 +59,12 @@ def run_trial(
     Raises:
         TrackingError: a store was away for long.
     """
-    around.launcher.settle(trial)
+    if not around.launcher.is_settled(trial):
+        logger.info("trial %-4s waits for the end of its process of before", trial)
+    while not around.launcher.is_settled(trial):
+        if around.stopping.is_set():
+            return around.children.find(trial), None
+        time.sleep(LOOK_SECONDS)
     run, deaths = around.children.find(trial), 0
     while True:
         if run is not None and around.children.status(run) == "FINISHED":

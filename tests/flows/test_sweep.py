@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from filelock import FileLock
 from mlflow.entities import Run
 from prefect.settings import PREFECT_API_URL
 
@@ -205,6 +206,18 @@ def test_a_trial_that_diverges_has_failed_and_says_so(workplace: Workplace, arou
     assert outcome is not None
     assert outcome.state == "failed"
     assert "diverged" in outcome.reason
+
+
+def test_a_sweep_that_waits_for_the_trial_of_a_killed_one_can_be_stopped(
+    workplace: Workplace, around: Surroundings, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = workplace.folder / "logs"
+    folder.mkdir()
+    caplog.set_level("INFO", logger="charrnn")
+    around.stopping.set()
+    with FileLock(folder / ".trial-0.lock"):  # as the process of a trial that was halted has it
+        assert run_trial(around, "0", [], lambda part, loss: False) == (None, None)
+    assert "waits for the end" in caplog.text
 
 
 def one_line(answer: Called) -> str:

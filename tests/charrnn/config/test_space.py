@@ -118,6 +118,10 @@ def test_what_differs_between_two_spaces_is_named() -> None:
             "model.cell: [lstm]\nmodel.dropout: {values: [0, 0.1], when: {model.cell: gru}}",
             'model.dropout: when: model.cell: must be among its values "lstm", got "gru"',
         ),
+        (
+            "model.cell: [lstm]\nmodel.dropout: {values: [0, 0.1], when: {model.cell: []}}",
+            "model.dropout: when: model.cell: must have a value, got []",
+        ),
         ("training.max_steps: 5", "searches nothing; give a parameter a list of values, or a map with low and high"),
         ("- model.cell", "must be a map of what is tried, such as 'model.hidden_size: [128, 256]', got"),
         ("", "must be a map of what is tried"),
@@ -131,6 +135,11 @@ def test_what_differs_between_two_spaces_is_named() -> None:
 )
 def test_a_mistake_is_answered_with_its_key_what_was_found_and_what_is_allowed(text: str, line: str) -> None:
     assert line in mistake(text)
+
+
+def test_a_step_is_written_as_the_ends_of_its_range_are() -> None:
+    (searched,) = space_of("training.learning_rate: {low: 1e-3, high: 5e-3, step: 1e-3}").searched
+    assert searched.candidates == Range(0.001, 0.005, False, 0.001, False)
 
 
 def test_ranges_whose_ends_contradict_each_other_are_found_before_anything_starts() -> None:
