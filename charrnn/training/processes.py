@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,8 +52,9 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
     if place is not None:
         check_processes(training, place)
     with _followers(training.processes, place) as (place, store, check):
-        ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
-        try:
+        with _explained(check):
+            ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
+        with closing(ranks), _explained(check):
             state = session.state
             precision = choose_precision(training, state.device)
             told = training.model_copy(update={"device": state.device.type, "precision": precision})
@@ -62,19 +63,19 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
             ranks.begin(state.device)
             state.join(ranks)
             yield
-        except RankError:
-            _explain(check)
-            raise
-        finally:
-            ranks.close()
 
 
-def _explain(check: Callable[[], None]) -> None:
+@contextmanager
+def _explained(check: Callable[[], None]) -> Iterator[None]:
     """Say which process has ended, where this one has started them: its links close before it can be seen to end."""
-    until = time.monotonic() + 1.0
-    while time.monotonic() < until:
-        check()
-        time.sleep(0.02)
+    try:
+        yield
+    except RankError:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            check()
+            time.sleep(0.02)
+        raise
 
 
 def _check_opened(others: list[Opened], dataset: Dataset) -> None:

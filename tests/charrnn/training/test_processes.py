@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from charrnn.config.loading import PROJECT, load_params
@@ -21,6 +22,7 @@ from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.layout import check_shares
 from charrnn.errors import CharrnnError, CheckpointError, CorpusError, ParamsError, RankError
+from charrnn.training import ranks
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.device import computing
 from charrnn.training.events import Evaluation, Steps
@@ -181,6 +183,27 @@ def test_a_process_that_is_killed_ends_the_training_and_no_process_stays(text: P
     with pytest.raises(RankError, match="rank 2 of this training was ended by SIGKILL; its last checkpoint is kept"):
         kill_one()
     assert not any(process.is_running() for process in started)
+
+
+@pytest.mark.parametrize("before", ["init_process_group", "new_group"])
+def test_a_process_that_is_killed_while_all_meet_ends_the_training_and_another_one_can_begin(
+    text: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    meet = getattr(dist, before)
+
+    def killing(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(dist, before, meet)
+        for process in children():
+            process.kill()
+        return meet(*arguments, **options)
+
+    monkeypatch.setattr(dist, before, killing)
+    with monkeypatch.context() as killed:
+        killed.setattr(ranks, "PATIENCE", 1.0)
+        with pytest.raises(RankError, match="rank 1 of this training was ended by SIGKILL"), training(text, 2):
+            raise AssertionError("they train")
+    with training(text, 2) as (session, params, _):
+        make_step(session.state, session.streams, params.training)
 
 
 LEADER = """
