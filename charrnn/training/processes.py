@@ -23,7 +23,7 @@ from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, CorpusError, RankError
 from charrnn.training.device import choose_precision
-from charrnn.training.follower import QUIET, Assignment, Opened
+from charrnn.training.follower import Assignment, Opened
 from charrnn.training.launched import Launched, check_processes, launched
 from charrnn.training.ranks import Ranks
 from charrnn.training.session import Session
@@ -132,7 +132,7 @@ def _start(place: Launched) -> SubprocessContext:
         }
         for rank in range(1, place.size)
     }
-    arguments = dict.fromkeys(envs, ("-P", "-m", "charrnn.training.follower", QUIET))
+    arguments = dict.fromkeys(envs, ("-P", "-m", "charrnn.training.follower", str(os.getpid())))
     # Its own lines say what this project says in its own.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     with _handlers_kept():
