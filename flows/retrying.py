@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from charrnn.config.schema import TaskParams
 from charrnn.errors import CharrnnError, RankError
 from charrnn.training.launched import launched
+from tasks.train import train
 
 logger = logging.getLogger("charrnn")
 
@@ -16,10 +17,13 @@ logger = logging.getLogger("charrnn")
 def worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Whether a failed task may succeed when it is tried again: not when the input is wrong or the loss diverged.
 
-    Processes that the task started, and of which one has ended, are started again; those of a launcher it starts again.
+    Processes that training started, and of which one has ended, are started again. Those of a launcher end with the
+    training, whatever ended it: only the launcher can start them again.
     """
+    if task.name == train.name and launched() is not None:
+        return False
     error = state.result(raise_on_failure=False)
-    if isinstance(error, RankError) and launched() is None:
+    if isinstance(error, RankError):
         logger.warning("warning   %s: the training starts again", error)
         return True
     return not isinstance(error, CharrnnError)

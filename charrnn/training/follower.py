@@ -1,7 +1,8 @@
 """A process that trains on its share of the streams as rank 0 orders: it tracks, saves and evaluates nothing.
 
-What it trains, it learns from rank 0. Run as a module, it is the process that `charrnn.training.processes` starts, or
-that a person starts on another machine, with the environment that torchrun would give it.
+What it trains, it learns from rank 0. Run as a module, it is the process that `charrnn.training.processes` starts, with
+its own process id as the only argument, or that a person starts on another machine, without one; it has the environment
+that torchrun would give it.
 """
 
 import json
@@ -9,6 +10,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +31,8 @@ from charrnn.training.session import Session, new_session
 from charrnn.training.step import compute, take_step
 from charrnn.training.store import await_leader, open_store
 
-QUIET = "--quiet"
-"""Argument of this module as a program: see `follow`."""
+# Time between two looks whether the process that started this one is still there (s).
+_LOOK = 0.5
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,17 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _end_with(parent: int) -> None:
+    """End this process when `parent`, which started it, has ended: then another one takes its place as the parent."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    _end(RankError.exit_code)
+
+
 if __name__ == "__main__":
     place = launched()
     assert place is not None
-    follow(place, quiet=QUIET in sys.argv)
+    if started := sys.argv[1:]:
+        # Rank 0 may die before there is a connection that would close.
+        threading.Thread(target=_end_with, args=[int(started[0])], daemon=True).start()
+    follow(place, quiet=bool(started))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, CorpusError, RankError
 from charrnn.training.device import choose_precision
-from charrnn.training.follower import QUIET, Assignment, Opened
+from charrnn.training.follower import Assignment, Opened
 from charrnn.training.launched import Launched, check_processes, launched
 from charrnn.training.ranks import Ranks
 from charrnn.training.session import Session
@@ -52,8 +52,9 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
     if place is not None:
         check_processes(training, place)
     with _followers(training.processes, place) as (place, store, check):
-        ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
-        try:
+        with _explained(check):
+            ranks = Ranks(await_followers(store, place.size, check), 0, place.size, place.host)
+        with closing(ranks), _explained(check):
             state = session.state
             precision = choose_precision(training, state.device)
             told = training.model_copy(update={"device": state.device.type, "precision": precision})
@@ -62,19 +63,19 @@ def joined(session: Session, dataset: Dataset, params: Params) -> Iterator[None]
             ranks.begin(state.device)
             state.join(ranks)
             yield
-        except RankError:
-            _explain(check)
-            raise
-        finally:
-            ranks.close()
 
 
-def _explain(check: Callable[[], None]) -> None:
+@contextmanager
+def _explained(check: Callable[[], None]) -> Iterator[None]:
     """Say which process has ended, where this one has started them: its links close before it can be seen to end."""
-    until = time.monotonic() + 1.0
-    while time.monotonic() < until:
-        check()
-        time.sleep(0.02)
+    try:
+        yield
+    except RankError:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            check()
+            time.sleep(0.02)
+        raise
 
 
 def _check_opened(others: list[Opened], dataset: Dataset) -> None:
@@ -131,7 +132,7 @@ def _start(place: Launched) -> SubprocessContext:
         }
         for rank in range(1, place.size)
     }
-    arguments = dict.fromkeys(envs, ("-P", "-m", "charrnn.training.follower", QUIET))
+    arguments = dict.fromkeys(envs, ("-P", "-m", "charrnn.training.follower", str(os.getpid())))
     # Its own lines say what this project says in its own.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     with _handlers_kept():

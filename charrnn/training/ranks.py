@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import Store
+from torch.distributed.distributed_c10d import _world
 
 from charrnn.errors import RankError
 from charrnn.training.interface import listening_near
@@ -74,10 +75,10 @@ class Ranks:
         host: str,
         on_lost: Callable[[str], None] | None = None,
     ) -> None:
-        """Wait until all are there.
+        """Meet the others.
 
         Args:
-            store: in which they find each other; it must last as long as this.
+            store: of those that rank 0 has heard of: `charrnn.training.store`; it must last as long as this.
             rank: of this process.
             size: processes.
             host: of rank 0, as it is reached from this machine.
@@ -89,12 +90,16 @@ class Ranks:
         self.rank, self.size = rank, size
         self._on_lost, self._over, self._midway = on_lost, threading.Event(), False
         self._wait = wait = timedelta(seconds=PATIENCE)
-        with self._link(), listening_near(host):
-            dist.init_process_group(
-                "gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=START_PATIENCE)
-            )
-            self._group = dist.new_group(backend="gloo", timeout=wait if rank == 0 else FOREVER)
-            self._pulses = dist.new_group(backend="gloo", timeout=wait)
+        # Rank 0 has heard all of the others before; they have heard only rank 0.
+        meeting = wait if rank == 0 else timedelta(seconds=START_PATIENCE)
+        try:
+            with self._link(), listening_near(host):
+                dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=meeting)
+                self._group = dist.new_group(backend="gloo", timeout=wait if rank == 0 else FOREVER)
+                self._pulses = dist.new_group(backend="gloo", timeout=wait)
+        except BaseException:
+            _leave()
+            raise
         self._sums = self._group
         self._thread = threading.Thread(target=self._pulse, name="signs of life", daemon=True)
         self._thread.start()
@@ -204,8 +209,7 @@ class Ranks:
                 self.order(Ordered(Order.END))
         if self.rank == 0:
             self._thread.join(2 * _PULSE)  # it ends when the others have
-        with suppress(RuntimeError):
-            dist.destroy_process_group()
+        _leave()
 
     def _pulse(self) -> None:
         """Exchange signs of life, until another process cannot be heard."""
@@ -225,6 +229,15 @@ class Ranks:
             yield
         except RuntimeError as error:
             raise _lost(error) from error
+
+
+def _leave() -> None:
+    """Leave the groups of this process, so that it can join others."""
+    if dist.is_initialized():
+        with suppress(RuntimeError):
+            dist.destroy_process_group()
+    # They are numbered, and must be alike in all processes; PyTorch forgets none that could not be made.
+    _world.group_count = 0
 
 
 def _share(rank: int, size: int, streams: int) -> slice:

@@ -3,14 +3,16 @@ from prefect import flow, task
 
 from charrnn.config.schema import TaskParams
 from charrnn.errors import CorpusError, DivergedError, RankError
+from charrnn.training.launched import Launched
 from flows.retrying import options
+from tasks.train import train
 
 
-def tries(error: Exception, **params: float) -> int:
-    """Return how often a task that always fails with `error` is run."""
+def tries(error: Exception, name: str = "fails", **params: float) -> int:
+    """Return how often a task of this name that always fails with `error` is run."""
     count = 0
 
-    @task
+    @task(name=name)
     def fails() -> None:
         nonlocal count
         count += 1
@@ -37,6 +39,17 @@ def tries(error: Exception, **params: float) -> int:
 )
 def test_only_what_may_do_better_next_time_is_tried_again(error: Exception, expected: int) -> None:
     assert tries(error, retries=2) == expected
+
+
+@pytest.mark.usefixtures("api_url")
+def test_training_whose_processes_a_launcher_started_is_not_tried_again_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = Launched(0, 2, 0, 2, "127.0.0.1", 29500, has_store=True)
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    assert tries(OSError("No space left on device"), train.name, retries=1) == 1
+    assert tries(OSError("No space left on device"), retries=1) == 2  # another task has no such processes
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(None, None), (1.5, 90.0)])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from charrnn.config.loading import PROJECT, load_params
@@ -21,9 +23,11 @@ from charrnn.data.corpus import fetch_corpus
 from charrnn.data.dataset import Dataset, encode_corpus
 from charrnn.data.layout import check_shares
 from charrnn.errors import CharrnnError, CheckpointError, CorpusError, ParamsError, RankError
+from charrnn.training import ranks
 from charrnn.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from charrnn.training.device import computing
 from charrnn.training.events import Evaluation, Steps
+from charrnn.training.launched import Launched
 from charrnn.training.loop import train
 from charrnn.training.processes import joined
 from charrnn.training.session import Session, new_session
@@ -183,10 +187,37 @@ def test_a_process_that_is_killed_ends_the_training_and_no_process_stays(text: P
     assert not any(process.is_running() for process in started)
 
 
+@pytest.mark.parametrize("before", ["init_process_group", "new_group"])
+def test_a_process_that_is_killed_while_all_meet_ends_the_training_and_another_one_can_begin(
+    text: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    meet = getattr(dist, before)
+
+    def killing(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(dist, before, meet)
+        for process in children():
+            process.kill()
+        return meet(*arguments, **options)
+
+    monkeypatch.setattr(dist, before, killing)
+    with monkeypatch.context() as killed:
+        killed.setattr(ranks, "PATIENCE", 1.0)
+        with pytest.raises(RankError, match="rank 1 of this training was ended by SIGKILL"), training(text, 2):
+            raise AssertionError("they train")
+    with training(text, 2) as (session, params, _):
+        make_step(session.state, session.streams, params.training)
+
+
 LEADER = """
 import sys
 import charrnn
 charrnn.fit(sys.argv[1], overrides=sys.argv[2:], progress=False)
+"""
+
+
+SEEKING = """
+import os, subprocess, sys
+subprocess.run([sys.executable, "-m", "charrnn.training.follower", str(os.getpid())])
 """
 
 
@@ -206,6 +237,24 @@ def test_where_rank_0_is_killed_the_others_end(text: Path) -> None:
         leader.kill()
     assert psutil.wait_procs(started, timeout=60)[1] == []
     assert leader.communicate()[1] == b""
+
+
+def test_a_process_that_still_seeks_rank_0_when_that_is_killed_ends() -> None:
+    # Nobody listens at the port where it looks for rank 0.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = Launched(1, 2, 1, 2, "127.0.0.1", free.getsockname()[1], has_store=True)
+    leader = psutil.Popen([sys.executable, "-c", SEEKING], env={**os.environ, **place.environment()}, cwd=PROJECT)
+    try:
+        while not (started := followers(leader)) or started[0].num_threads() == 1:  # it is still being imported
+            assert leader.poll() is None
+            time.sleep(0.1)
+    finally:
+        leader.kill()
+        leader.wait()
+    gone, left = psutil.wait_procs(started, timeout=20)
+    for process in left:
+        process.kill()
+    assert (len(gone), left) == (1, [])
 
 
 def other_text(dataset: Dataset) -> None:
