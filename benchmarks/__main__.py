@@ -15,7 +15,6 @@ from benchmarks.runner import Bench, Figure, NotMeasuredError, keep, need_quiet
 from charrnn.config.loading import load_params
 from charrnn.data.folder import DataFolder
 from charrnn.errors import CharrnnError
-from flows.servers.temporary_server import temporary_server
 
 # Which file measures which rows, in the order of the table.
 FILES = {
@@ -73,6 +72,8 @@ def main() -> int:
         )
         return 2
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+    from flows.servers.temporary_server import temporary_server  # seconds: once the arguments are checked
+
     logging.getLogger("charrnn").setLevel(logging.ERROR)
     with temporary_server(DataFolder(Path(load_params().data.directory))):
         _measure_all(arguments, digest, wanted)

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from charrnn import errors
-from charrnn.errors import LONGEST_MESSAGE, CharrnnError, DivergedError, ParamsError, TimeLimitError
+from charrnn.errors import LONGEST_MESSAGE, CharrnnError, DivergedError, ParamsError, RankError, TimeLimitError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
@@ -27,7 +27,7 @@ def test_every_error_can_be_written_whatever_the_name_of_a_file_in_it(kind: type
 
 @pytest.mark.parametrize("kind", ALL)
 def test_bad_input_exits_with_2_and_a_lost_model_or_too_little_time_with_1(kind: type[CharrnnError]) -> None:
-    assert kind.exit_code == (1 if kind in (DivergedError, TimeLimitError) else 2)
+    assert kind.exit_code == (1 if kind in (DivergedError, RankError, TimeLimitError) else 2)
 
 
 @pytest.mark.parametrize("length", [LONGEST_MESSAGE, LONGEST_MESSAGE + 1, 10_000])

@@ -198,7 +198,7 @@ def test_a_resumed_run_sends_first_what_it_could_not_tell_before(
         server.kill()
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("flows.pipeline.STOP_SECONDS", 0.1)
+    monkeypatch.setattr("flows.ending.STOP_SECONDS", 0.1)
     at_checkpoint |= {40: stop}
     stopped = call(*at_server, "--quiet")
     assert stopped.code == 130, stopped.err
@@ -240,7 +240,7 @@ def test_a_run_stopped_while_its_store_is_locked_is_killed_all_the_same(
         lock(workplace, 22.0)
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("flows.pipeline.STOP_SECONDS", 0.1)
+    monkeypatch.setattr("flows.ending.STOP_SECONDS", 0.1)
     at_checkpoint |= {20: lock_and_stop}
     answer = call(*workplace.options, "--quiet")
     assert answer.code == 143, answer.err

@@ -155,7 +155,7 @@ def test_a_trained_model_goes_by_many_names(family: Family, kind: str) -> None:
         "run": (family.parent, family.parent, family.parent),
         "last": ("last", family.child, family.child),
         "file": (str(path), str(path), family.parent),
-        "model": ("charrnn", "charrnn", family.child),
+        "model": ("charrnn", "charrnn", family.parent),
         "version": (f"charrnn/{versions[family.parent]}",) * 2 + (family.parent,),
         "alias": ("charrnn@parent",) * 2 + (family.parent,),
     }[kind]
@@ -172,7 +172,7 @@ def test_a_folder_of_that_name_does_not_hide_a_registered_model(
 ) -> None:
     (tmp_path / "charrnn").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert model_called(family, "charrnn").origin.run_id == family.child
+    assert model_called(family, "charrnn").origin.run_id == family.parent
 
 
 def truncated(whole: bytes) -> bytes:

@@ -91,7 +91,7 @@ def sweeping(workplace: Workplace, *arguments: str) -> Iterator[subprocess.Popen
 def test_a_sweep_that_is_stopped_and_killed_goes_on_and_has_each_trial_once(workplace: Workplace, space: str) -> None:
     long = [
         "--set",
-        "training.max_steps=4000",
+        "training.max_steps=2000",
         "--set",
         "evaluation.every_steps=100",
         "--set",
@@ -124,7 +124,7 @@ def test_a_sweep_that_is_stopped_and_killed_goes_on_and_has_each_trial_once(work
         assert run.data.tags[SWEEP_RUN_TAG] == sweep.info.run_id
         assert (run.info.status, run.data.tags[TRIAL_STATE_TAG]) == ("FINISHED", "finished")
         steps = Counter(row.step for row in workplace.client.get_metric_history(run.info.run_id, "train/loss"))
-        assert steps == Counter(range(1, 4001))  # none is lost, none is there twice
+        assert steps == Counter(range(1, 2001))  # none is lost, none is there twice
     losses = [
         min(row.value for row in workplace.client.get_metric_history(run.info.run_id, "val/loss"))
         for run in trials.values()

@@ -81,8 +81,8 @@ def hosts() -> Iterator[Hosts]:
         pytest.skip("needs unshare, nsenter and ip")
     made = Hosts()
     try:
-        keep(made, ["unshare", "--user", "--map-root-user", "--net", "sleep", "600"])
-        keep(made, made.command(0, "unshare", "--net", "sleep", "600"))
+        keep(made, ["unshare", "--user", "--map-root-user", "--net"])
+        keep(made, made.command(0, "unshare", "--net"))
         pair = ["link", "add", "name", "left", "type", "veth", "peer", "name", "right", "netns"]
         made.run(0, "ip", *pair, str(made.keepers[1].pid))
         for host, name in enumerate(("left", "right")):
@@ -102,22 +102,13 @@ def hosts() -> Iterator[Hosts]:
 
 
 def keep(hosts: Hosts, command: list[str]) -> None:
-    """Start a process that keeps a namespace of its own, and wait until it has it."""
-    others = {network("self"), *(network(str(keeper.pid)) for keeper in hosts.keepers)}
-    keeper = subprocess.Popen(command, stderr=subprocess.PIPE)
+    """Start a process that keeps the namespaces that `command` makes, and wait until it has them."""
+    shell = [*command, "sh", "-c", "echo ready; exec sleep 600"]
+    keeper = subprocess.Popen(shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     hosts.keepers.append(keeper)
-    while network(str(keeper.pid)) in {None, *others}:
-        if keeper.poll() is not None:
-            raise subprocess.CalledProcessError(keeper.returncode, command, stderr=keeper.communicate()[1])
-        time.sleep(0.02)
-
-
-def network(process: str) -> str | None:
-    """The network namespace of a process; None where it has ended."""
-    try:
-        return os.readlink(f"/proc/{process}/ns/net")
-    except OSError:
-        return None
+    assert keeper.stdout is not None
+    if (line := keeper.stdout.readline()) != b"ready\n":
+        raise subprocess.CalledProcessError(1, command, stderr=line)
 
 
 def settings(folder: Path, *overrides: str) -> list[str]:
