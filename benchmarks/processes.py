@@ -1,6 +1,7 @@
 """Row 27: two processes of one thread each that train together, against one process with two threads, the same streams.
 
-Both make the steps of the pipeline's own loop, in turn; the one that is not measured waits.
+Both make the steps of the pipeline's own loop, in turn; the one that is not measured waits. No target is set:
+the figure says whether several processes are worth it on the cores of one machine.
 """
 
 import time

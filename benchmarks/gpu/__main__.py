@@ -24,24 +24,25 @@ def main() -> int:
         return _refuse(f"--parts: must be among {','.join(PARTS)}, got {unknown[0]!r}")
     if not (arguments.seconds > 0 and math.isfinite(arguments.seconds)):
         return _refuse(f"--seconds: must be a number above 0, got {arguments.seconds}")
-    if problem := packages.take():
-        return _refuse(problem)
-    from benchmarks.gpu.run import measure_all  # needs the packages
-    from charrnn.errors import CharrnnError
-
     try:
-        measured = measure_all(
-            corpus=arguments.corpus,
-            output=arguments.output,
-            device=arguments.device,
-            seconds=arguments.seconds,
-            parts=wanted,
-            quick=arguments.quick,
-        )
-    except CharrnnError as error:
-        return _refuse(str(error))
+        if problem := packages.take():
+            return _refuse(problem)
+        from benchmarks.gpu.run import measure_all  # needs the packages
+        from charrnn.errors import CharrnnError
+
+        try:
+            measured = measure_all(
+                corpus=arguments.corpus,
+                output=arguments.output,
+                device=arguments.device,
+                seconds=arguments.seconds,
+                parts=wanted,
+                quick=arguments.quick,
+            )
+        except CharrnnError as error:
+            return _refuse(str(error))
     except KeyboardInterrupt:
-        print(f"stopped; {arguments.output} has what was measured", file=sys.stderr)
+        print(f"stopped; figures that were made are in {arguments.output}", file=sys.stderr)
         return 130
     print(measured, end="")
     return 0

@@ -58,6 +58,18 @@ def test_what_is_missing_is_named_with_what_unpacks_it(tmp_path: Path) -> None:
     assert "`make bench-gpu-packages BARE_PYTHON=" in message
 
 
+def test_ctrl_c_before_there_is_a_figure_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.gpu.packages.take", interrupt)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--output", str(tmp_path / "figures.json")])
+    assert main() == 130
+    assert capsys.readouterr().err == f"stopped; figures that were made are in {tmp_path}/figures.json\n"
+
+
 def test_a_figure_that_fails_and_one_without_time_leave_the_others(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     results = Results(path, {"device": "none"}, seconds=60.0)
