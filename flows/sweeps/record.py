@@ -118,6 +118,10 @@ def recorded_plan(
     check_same_sweep(base, now)
     if space is not None and (changed := before.differences(read_space(Path(space), base))):
         raise ParamsError(f"--space {space}: is another space than that of sweep {run.run_id}: {', '.join(changed)}")
+    if trials is not None and trials < int(planned):
+        raise ParamsError(
+            f"--trials: must be at least {planned}, as many as sweep {run.run_id} is to have, got {trials}"
+        )
     taken = check_pruner(pruner or run_tag(run, PRUNER_TAG)) or DEFAULT_PRUNER
     return Plan(now, before, int(planned) if trials is None else trials, taken)
 

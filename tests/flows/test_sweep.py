@@ -277,6 +277,8 @@ def test_a_sweep_goes_on_as_the_same_in_one_process_or_says_what_differs(workpla
     assert found.endswith("these differ: training.seed (was 1, now 2)")
     found = one_line(captured("sweep", *on, "--pruner", "medium"))
     assert found == "--pruner: must be median, hyperband, halving or none, got medium"
+    found = one_line(captured("sweep", *on, "--trials", "1"))
+    assert found == f"--trials: must be at least 2, as many as sweep {run.run_id} is to have, got 1"
     # Where things are, how often a trial goes on, and what ends it early may be others: they are taken.
     moved = [*changes, f"data.directory={workplace.folder / 'moved'}", "tasks.recoveries=7"]
     taken = recorded_plan(run, load_params(files, moved), files, moved, None, 5, "halving")
