@@ -16,7 +16,7 @@ PORT ?= 5000
 PACKAGES := charrnn tasks flows benchmarks tests
 PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help run lint check test test-stack newest faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
+.PHONY: help run lint check test tests test-stack newest faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,9 @@ lint: $(INSTALLED_DEV)  ## ruff, mypy --strict, import-linter
 check: lint  ## lint, and the tests of the library: a minute or so, before a commit
 	$(PYTEST) tests/charrnn $(ARGS)
 
-test: lint  ## lint, and all tests: what CI checks, beside test-stack
+test: lint tests  ## lint, and all tests: what CI checks, beside test-stack
+
+tests: $(INSTALLED_DEV)
 	$(PYTEST) --ignore tests/stack/test_stack.py $(ARGS)
 
 newest:  ## the smoke pipeline and tests/tasks with the newest versions, which constraints-newest.txt then lists
