@@ -14,7 +14,8 @@ FIGURES ?= build/bench-gpu.json
 TRACKING ?= sqlite:///mlruns/mlflow.db
 PORT ?= 5000
 PACKAGES := charrnn tasks flows benchmarks tests
-PYTEST = @"$(BIN)/python" -m pytest --numprocesses 2 --dist worksteal
+# Three on two cores: a quarter of the time, tests wait for processes and servers.
+PYTEST = @"$(BIN)/python" -m pytest --numprocesses 3 --dist worksteal
 
 .PHONY: help run lint check test tests test-stack newest faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
 
