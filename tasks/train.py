@@ -311,6 +311,8 @@ class _Watcher:
                 self.tracker.metric(PROGRESS, progress, event.step)
         if event.probe_loss is not None:
             self.tracker.metric("probe/loss_sum", event.probe_loss, event.step)
+        # At once: a sweep ends the trials whose losses are the worst, and each second that it knows later is lost.
+        self.tracker.flush()
         self._sample(event.step)
         if event.improved:
             self.folder.save_best(self._checkpoint())

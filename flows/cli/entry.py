@@ -44,5 +44,5 @@ def _main(command: str | None) -> NoReturn:
     finally:  # also at SIGTERM, which leaves by SystemExit
         drop_rest(output)
         drop_rest(sys.stderr)
-    gc.freeze()  # else the interpreter spends seconds at exit on collecting everything that was imported
+        gc.freeze()  # else the interpreter spends seconds at exit on collecting everything that was imported
     sys.exit(code)

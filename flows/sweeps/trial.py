@@ -19,7 +19,7 @@ from tasks.tracking.runs import RunRef
 logger = logging.getLogger("charrnn")
 
 # Time between two looks at a trial (s).
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 
 Report = Callable[[int, float], bool]
 """Takes the part of the run that is over and the loss after it; returns whether the trial should end."""

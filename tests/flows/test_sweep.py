@@ -266,7 +266,7 @@ def test_a_sweep_goes_on_as_the_same_in_one_process_or_says_what_differs(workpla
     files, changes = [str(SMOKE)], workplace.overrides
     plan = read_plan(space, files, changes, trials=2, pruner="median", register=False)
     run = Experiment(plan.base.tracking, plan.base.data).start_run("a sweep", sweep_tags(plan))
-    record_plan(run, plan, "sqlite:///elsewhere.db")
+    record_plan(run, plan, f"sqlite:///{workplace.folder / 'elsewhere.db'}")
     Tracker(run).finish("KILLED")
     other = workplace.folder / "other.yaml"
     other.write_text(SPACE.replace("[16, 24, 32]", "[16, 24]"))

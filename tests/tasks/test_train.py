@@ -1,9 +1,11 @@
 """Going on with a run that lost its checkpoints: on another machine, or before the first one was saved."""
 
 import importlib
+import math
 import re
 import shutil
 import signal
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from charrnn.evaluation.scores import evaluate as evaluate_model
 from charrnn.stopping import StopRequest
 from charrnn.training import device, threads
 from charrnn.training.device import THREAD_VARIABLES
-from charrnn.training.events import Steps, TrainEvent
+from charrnn.training.events import Evaluation, Steps, TrainEvent
 from charrnn.training.rollback import train_with_rollback
 from tests.processor import needs_bfloat16
 from tests.texts import made_up_play
@@ -144,6 +146,27 @@ def test_an_evaluation_is_told_with_a_loss_also_without_a_validation_split(
     assert answer.code == 0, answer.err
     (line,) = (message for message in caplog.messages if message.startswith("  step "))
     assert re.fullmatch(rf"  step +20 +\d+ s  {split} loss \d\.\d{{4}}( \(best\))?", line)
+
+
+def test_a_validation_loss_is_told_while_the_training_goes_on(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.tracking.outbox.sender.FLUSH_SECONDS", math.inf)
+    told: list[int] = []
+
+    def watched(*arguments: Any) -> Iterator[TrainEvent]:
+        for event in train_with_rollback(*arguments):
+            yield event
+            if isinstance(event, Evaluation) and event.step == 20:
+                until = time.monotonic() + 60
+                while not told and time.monotonic() < until:
+                    told.extend(steps(place, place.runs()[0], "val/loss"))
+                    time.sleep(0.1)
+
+    monkeypatch.setattr("tasks.train.train_with_rollback", watched)
+    options = ["training.max_steps=40", "evaluation.every_steps=20"]
+    assert call(*place.options, *[part for option in options for part in ("--set", option)]).code == 0
+    assert told == [20]
 
 
 def test_a_run_that_was_stopped_before_an_evaluation_goes_on_without_a_line_that_says_nothing(
