@@ -1,4 +1,4 @@
-"""The flow `pipeline`: download, encode, train, evaluate, sample, report, register, promote, in one tracked run.
+"""The flow `pipeline`: download, encode, drift, train, evaluate, sample, report, register, promote, in one tracked run.
 
 `charrnn train`, or this file as a script, runs it here; Prefect deployments run the flow.
 """
@@ -49,6 +49,7 @@ from flows.ending import ending
 from flows.retrying import options
 from flows.summary import Summary
 from tasks.download import download
+from tasks.drift import drift
 from tasks.encode import encode
 from tasks.evaluate import evaluate
 from tasks.promote import promote
@@ -124,6 +125,7 @@ def _pipeline(
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset, origin)
+        drift.with_options(**again)(corpus, dataset, params, run, _text_name(corpus))
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(dataset, params, run)

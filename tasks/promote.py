@@ -13,11 +13,8 @@ from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.data.lineage import Ground, common_ground, held_out_part
 from charrnn.data.positions import Positions
-from charrnn.data.splits import Splits
-from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, TrackingError
-from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Losses, Verdict, compare, document_losses, text_losses
-from charrnn.training.checkpoint import Checkpoint
+from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Verdict, compare, span_losses
 from charrnn.training.device import reading
 from tasks.tracking.approval import Waiting
 from tasks.tracking.checkpoints import load_from_run
@@ -112,7 +109,9 @@ def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersio
     ours = load_from_run(run)
 
     def verdict(spans: Positions) -> Verdict:
-        challenger, current = (_losses(one, vocabulary, splits, spans) for one in (ours, theirs))
+        challenger, current = (
+            span_losses(one.model(), one.vocabulary, splits, vocabulary, spans) for one in (ours, theirs)
+        )
         return compare(challenger, current)
 
     with reading(params.training, ours.threads):
@@ -152,11 +151,3 @@ def _decide(
 
 def _size(spans: Positions) -> int:
     return int((spans[:, 1] - spans[:, 0]).sum())
-
-
-def _losses(checkpoint: Checkpoint, vocabulary: Vocabulary, splits: Splits, spans: Positions) -> Losses:
-    """Return the losses of the model in `checkpoint` on `spans` of the text, whose ids are of `vocabulary`."""
-    texts = [vocabulary.decode(splits.text[start:end]) for start, end in spans.tolist()]
-    if splits.documents is None:
-        return text_losses(checkpoint.model(), checkpoint.vocabulary, "".join(texts))
-    return document_losses(checkpoint.model(), checkpoint.vocabulary, texts)

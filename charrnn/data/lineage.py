@@ -154,6 +154,25 @@ def common_ground(
     return Ground(blocks.spans[champions], blocks.spans[clean], float(trained_on), False)
 
 
+def repeated_share(splits: Splits, vocabulary: Vocabulary, hashes: Hashes) -> float:
+    """Return the share of a text, given as for `trace`, in blocks or documents that were in it before (0 to 1)."""
+    blocks = _blocks(splits, vocabulary, hashes)
+    sizes = blocks.spans[:, 1] - blocks.spans[:, 0]
+    first = np.zeros(len(sizes), dtype=np.bool_)
+    first[np.unique(blocks.hashes, return_index=True)[1]] = True
+    return float(sizes[~first].sum() / max(1, sizes.sum()))
+
+
+def new_part(splits: Splits, vocabulary: Vocabulary, hashes: Hashes, before: Lineage) -> Positions:
+    """Return where a text, given as for `trace`, has blocks or documents that the text of `before` had not.
+
+    Returns:
+        (spans, 2) first id, and past the last, in no order.
+    """
+    blocks = _blocks(splits, vocabulary, hashes)
+    return blocks.spans[~np.isin(blocks.hashes, before.text)]
+
+
 def _blocks(splits: Splits, vocabulary: Vocabulary, hashes: Hashes) -> _Blocks:
     part = held_out_part(splits)
     if splits.documents is not None:

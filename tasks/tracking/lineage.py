@@ -9,12 +9,13 @@ from pathlib import Path
 
 from charrnn.data.hashing import Hashes
 from charrnn.data.lineage import trace
+from charrnn.data.profile import Profile
 from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import TrackingError
+from charrnn.errors import CorpusError, TrackingError
 from charrnn.files import write_bytes
-from tasks.tracking.mlflow import read_lineage
-from tasks.tracking.runs import LINEAGE_FILE, SPLIT_TAG
+from tasks.tracking.mlflow import download_artifact, read_lineage, run_at
+from tasks.tracking.runs import LINEAGE_FILE, PROFILE_FILE, SPLIT_TAG, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
@@ -44,3 +45,19 @@ def record_lineage(tracker: Tracker, splits: Splits, vocabulary: Vocabulary, has
         write_bytes(path, lineage.to_bytes())
         tracker.file(path)
     tracker.tags({SPLIT_TAG: lineage.split})
+
+
+def read_profile(run: RunRef, run_id: str) -> Profile | None:
+    """Return the profile of the text of run `run_id` of the store of `run`; None where it has kept none.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    if not run_id:
+        return None
+    with tempfile.TemporaryDirectory() as temporary:
+        path = download_artifact(run_at(run.uri, run_id, run.data), PROFILE_FILE, Path(temporary))
+        try:
+            return Profile.from_bytes(path.read_bytes()) if path else None
+        except CorpusError as error:
+            raise TrackingError(f"run {run_id}: {error}") from None

@@ -57,7 +57,7 @@ def find_kinship(client: MlflowClient, run: RunRef, before: str) -> Kinship:
     ours, theirs = (_find(client, run_id, run.data) for run_id in (run.run_id, before))
     if ours and theirs:
         return Kinship("one" if ours.contains(theirs) else "another", ours, theirs)
-    tags = [found.data.tags if (found := _run(client, run_id)) else {} for run_id in (run.run_id, before)]
+    tags = [found.data.tags if (found := run_or_none(client, run_id)) else {} for run_id in (run.run_id, before)]
     pairs = [(tags[0][key], tags[1][key]) for key in (DATA_TAG, CORPUS_TAG) if all(key in one for one in tags)]
     if not pairs:
         return Kinship("unknown")
@@ -65,7 +65,7 @@ def find_kinship(client: MlflowClient, run: RunRef, before: str) -> Kinship:
 
 
 def _find(client: MlflowClient, run_id: str, data: DataFolder) -> Lineage | None:
-    found = _run(client, run_id)
+    found = run_or_none(client, run_id)
     if found is None:
         return None
     with tempfile.TemporaryDirectory() as temporary, suppress(CharrnnError):
@@ -78,8 +78,8 @@ def _find(client: MlflowClient, run_id: str, data: DataFolder) -> Lineage | None
     return None
 
 
-def _run(client: MlflowClient, run_id: str) -> Run | None:
-    """Return the run; None where it was deleted for good, or where `run_id` is none."""
+def run_or_none(client: MlflowClient, run_id: str) -> Run | None:
+    """Return the run; None where it was deleted for good, or where `run_id` is ''."""
     if not run_id:
         return None
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.config.schema import SplitParams
 from charrnn.data.hashing import hash_documents
-from charrnn.data.lineage import Ground, Lineage, common_ground, trace
+from charrnn.data.lineage import Ground, Lineage, common_ground, new_part, repeated_share, trace
 from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits, Units
 from charrnn.data.splits import split as split_units
@@ -109,6 +109,28 @@ def test_documents_are_compared_where_neither_model_was_trained() -> None:
     assert len(ground.clean) == len(np.intersect1d(champion.lineage.held_out, challenger.lineage.held_out)) > 0
     assert len(ground.champions) == len(champion.splits.spans["test"])
     assert 0.2 < ground.trained_on < 0.8
+
+
+def test_what_another_text_has_not_is_new_wherever_it_stands() -> None:
+    old = made_up_play(20_000)
+    more = made_up_play(23_000)[20_000:]
+    now = stream(old[:9_000] + more.upper() + old[9_000:])
+    found = now.text(new_part(now.splits, now.vocabulary, now.hashes, stream(old).lineage))
+    assert more.upper()[200:-200] in found
+    assert len(found) < len(more) + 1_000
+    assert len(new_part(now.splits, now.vocabulary, now.hashes, now.lineage)) == 0
+    few = documents(["one", "two", "three"])
+    assert few.text(new_part(few.splits, few.vocabulary, few.hashes, documents(["two", "one"]).lineage)) == "three"
+
+
+def test_the_share_of_a_text_that_was_in_it_before() -> None:
+    def share(model: Model) -> float:
+        return repeated_share(model.splits, model.vocabulary, model.hashes)
+
+    old = made_up_play(20_000)
+    assert share(stream(old)) < 0.01
+    assert 0.48 < share(stream(old * 2)) < 0.51
+    assert share(documents(["one", "two", "one", "three"])) == pytest.approx(4 / 18)
 
 
 def test_what_a_model_started_from_was_trained_on_counts_as_its_own() -> None:

@@ -1,0 +1,170 @@
+"""Task: compare the text with that of the champion, before anything is trained on it."""
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from charrnn.config.redaction import redact
+from charrnn.config.schema import AUTO, DEFAULT_MODEL, Params
+from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import Dataset
+from charrnn.data.hashing import Hashes
+from charrnn.data.lineage import Lineage, new_part, repeated_share, trace
+from charrnn.data.positions import Positions
+from charrnn.data.profile import profile
+from charrnn.data.splits import Splits
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError, DriftError, TrackingError
+from charrnn.evaluation.bootstrap import span_losses
+from charrnn.evaluation.drift import MIN_NEW, Drift, NewPart, compare
+from charrnn.evaluation.plots import drift_bars
+from charrnn.files import write_bytes
+from charrnn.training.device import reading
+from tasks.tracking.lineage import read_profile
+from tasks.tracking.mlflow import Store, find_champions, read_lineage
+from tasks.tracking.naming import model_suffix
+from tasks.tracking.runs import DRIFT_TAG, NO_DRIFT, PROFILE_FILE, Champion, RunRef
+from tasks.tracking.tracker import Tracker
+from tasks.tracking.trained_models import load_registered
+
+logger = logging.getLogger("charrnn")
+
+MOST_NEW = 100_000
+"""Characters of what is new that the champion is evaluated on, at most: a second of computing."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Today's text: its splits, the vocabulary of its ids, and the hashes of its documents."""
+
+    splits: Splits
+    vocabulary: Vocabulary
+    hashes: Hashes
+
+
+@task(cache_policy=NO_CACHE)
+def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: str) -> list[str]:
+    """Compare the text with that of the champion that a model of it would contest, and keep what is counted of it.
+
+    A run that goes on is not compared again: the champion may be another one by now.
+
+    Args:
+        corpus: the text, as it was fetched.
+        dataset: the same, encoded.
+        params: of the run.
+        run: gets the profile, a table, a picture and metrics.
+        text: what the text is called.
+
+    Returns:
+        What is beyond the limits, in words.
+
+    Raises:
+        DriftError: something is, and `drift.action` is stop.
+    """
+    tracker = Tracker(run)
+    found = tracker.tag(DRIFT_TAG)
+    if not found:
+        read = _Text(dataset.splits(params.splits), dataset.vocabulary(), dataset.hashes())
+        findings = _compare(corpus, read, params, tracker, text)
+        found = "; ".join(findings) or NO_DRIFT
+        tracker.tags({DRIFT_TAG: found})
+    if found == NO_DRIFT or params.drift.action == "ignore":
+        return []
+    if params.drift.action == "stop":
+        raise DriftError(f"drift.action stop: the text {found}; to train on it all the same: --set drift.action=warn")
+    logger.warning("warning   the text %s", found)
+    return found.split("; ")
+
+
+def _compare(corpus: Corpus, text: _Text, params: Params, tracker: Tracker, name: str) -> list[str]:
+    """Keep the profile of the text and compare it with that of the champion, if there is one."""
+    splits, vocabulary, hashes = text.splits, text.vocabulary, text.hashes
+    now = profile(splits.text, vocabulary, repeated_share(splits, vocabulary, hashes))
+    _keep(tracker, PROFILE_FILE, now.to_bytes())
+    if params.drift.action == "ignore" or params.tracking.registered_model is None:
+        return []
+    try:
+        ours = trace(splits, vocabulary, hashes)
+        champion = _champion(corpus, params.tracking.registered_model, tracker.run, name, ours)
+        if champion is None:
+            return []
+        of_champion = f"version {champion.version} of {champion.name}"
+        before = read_profile(tracker.run, champion.run_id)
+        if before is None:
+            logger.info("drift     not compared with the text of %s, of which nothing was counted", of_champion)
+            return []
+        theirs = read_lineage(tracker.run, champion.run_id)
+        new = _new_part(text, params, Store(tracker.run.uri), champion, theirs)
+    except TrackingError as error:
+        logger.warning("warning   the text is not compared with that of the champion: %s", error)
+        return []
+    drifted = compare(before, now, new, params.drift)
+    _log(tracker, drifted, of_champion)
+    return drifted.findings
+
+
+def _champion(corpus: Corpus, model: str, run: RunRef, text: str, ours: Lineage) -> Champion | None:
+    """Return the champion of the text: of the model that was named, or whose text has its source or is in it."""
+    store, source = Store(run.uri), redact(corpus.source)  # as in the tag of a run
+    if model != AUTO:
+        return next(iter(find_champions(store, model, "")), None)
+    for one in find_champions(store, DEFAULT_MODEL, model_suffix(text)):
+        theirs = None if one.source == source else read_lineage(run, one.run_id)
+        if one.source == source or (theirs and ours.contains(theirs)):
+            return one
+    return None
+
+
+def _new_part(text: _Text, params: Params, store: Store, champion: Champion, theirs: Lineage | None) -> NewPart:
+    """Return what is new in the text, and how well the champion predicts it."""
+    if theirs is None or theirs.documents != (text.splits.documents is not None):
+        return NewPart(0)
+    spans = new_part(text.splits, text.vocabulary, text.hashes, theirs)
+    sizes = spans[:, 1] - spans[:, 0]
+    characters = int(sizes.sum())
+    if characters < MIN_NEW:
+        return NewPart(characters)
+    try:
+        model = load_registered(store, f"{champion.name}/{champion.version}")
+    except CheckpointError:
+        return NewPart(characters)
+    with reading(params.training, model.threads):
+        losses = span_losses(model.model(), model.vocabulary, text.splits, text.vocabulary, _first(spans, MOST_NEW))
+    return NewPart(characters, float(losses.mean()), champion.loss)
+
+
+def _first(spans: Positions, most: int) -> Positions:
+    """Return the first of `spans`, (spans, 2), with at most `most` ids in all; of the first span as many."""
+    until = np.cumsum(spans[:, 1] - spans[:, 0])
+    taken = spans[: max(1, int(np.searchsorted(until, most, side="right")))].copy()
+    taken[0, 1] = min(taken[0, 1], taken[0, 0] + most)
+    return taken
+
+
+def _log(tracker: Tracker, drifted: Drift, champion: str) -> None:
+    for key, value in drifted.metrics.items():
+        tracker.metric(key, value, step=0)
+    tracker.table(drifted.to_frame(), "drift/comparison.json")
+    _keep(tracker, "drift/comparison.png", drift_bars(drifted, f"today's text against that of {champion}"))
+    figures = {one.metric: one for one in drifted.measures}
+    far = figures["distance_5grams"]
+    logger.info(
+        "drift     %.2f times the text of %s, %s characters are new, 5-grams at a distance of %.3f (its halves: %.3f)",
+        figures["size"].now,
+        champion,
+        f"{figures['new_characters'].now:,.0f}",
+        far.now,
+        far.before or 0.0,
+    )
+
+
+def _keep(tracker: Tracker, path: str, content: bytes) -> None:
+    folder, _, name = path.rpartition("/")
+    with tempfile.TemporaryDirectory() as temporary:
+        write_bytes(Path(temporary) / name, content)
+        tracker.file(Path(temporary) / name, folder)
