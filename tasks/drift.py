@@ -25,6 +25,7 @@ from charrnn.evaluation.drift import MIN_NEW, Drift, NewPart, compare
 from charrnn.evaluation.plots import drift_bars
 from charrnn.files import write_bytes
 from charrnn.training.device import reading
+from tasks.events import announce
 from tasks.tracking.lineage import read_profile
 from tasks.tracking.mlflow import Store, find_champions, read_lineage
 from tasks.tracking.naming import model_suffix
@@ -73,6 +74,8 @@ def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: s
         findings = _compare(corpus, read, params, tracker, text)
         found = "; ".join(findings) or NO_DRIFT
         tracker.tags({DRIFT_TAG: found})
+        if findings:
+            announce("drift", run, f"The text {found}.")
     if found == NO_DRIFT or params.drift.action == "ignore":
         return []
     if params.drift.action == "stop":

@@ -16,6 +16,7 @@ from charrnn.data.positions import Positions
 from charrnn.errors import CheckpointError, TrackingError
 from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Verdict, compare, span_losses
 from charrnn.training.device import reading
+from tasks.events import announce
 from tasks.tracking.approval import Waiting
 from tasks.tracking.checkpoints import load_from_run
 from tasks.tracking.mlflow import Store, alias_version, describe_version, read_kinship, set_alias, version_run
@@ -68,6 +69,7 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
         describe_version(store, name, number, promotion.reason)
         if promotion.promoted:
             set_alias(store, name, number, CHAMPION)
+            announce("promoted", run, f"{name} version {number} is the champion. {promotion.reason}")
     except TrackingError as error:
         # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from charrnn.config.redaction import one_line, redact
 from charrnn.generation.formats import as_line
+from tasks.events import announce
 from tasks.tracking.approval import Waiting, settle, waiting_version
 from tasks.tracking.mlflow import Store, read_run, run_at, run_tag, version_run
 from tasks.tracking.runs import FLOW_RUN_TAG, REPORT, RunRef
@@ -68,6 +69,8 @@ def carry_out(run: RunRef) -> str:
     said = "approved in Prefect" if answer.approve else "declined in Prefect"
     reason = f"{said}: {as_line(answer.reason)}" if answer.reason else said
     decision = settle(run, waiting, answer.approve, reason)
+    if answer.approve:
+        announce("promoted", run, f"{waiting.name} version {waiting.version} is the champion. {decision}")
     logger.info("promote   %s", decision)
     return decision
 
