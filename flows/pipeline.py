@@ -89,7 +89,8 @@ def pipeline(
     files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
     if deployment.id and was_asked(str(flow_run.id)):
         params = load_params(files, changes)
-        decision = carry_out(Experiment(params.tracking, params.data).find_run(str(flow_run.id)))
+        run = Experiment(params.tracking, params.data).find_run(str(flow_run.id))
+        decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=decision)  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
@@ -202,7 +203,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origi
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
-    record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin.run_id if origin else "")
+    record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin)
     for name, size in splits.characters.items():
         if size:
             profile = {"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256}

@@ -58,8 +58,8 @@ class Lineage:
         return self.documents == other.documents and bool(np.isin(other.text, self.text).mean() >= CONTAINED)
 
     def after(self, parent: "Lineage") -> "Lineage":
-        """Return the lineage of a model that started from the weights of `parent`."""
-        return replace(self, train=np.union1d(self.train, parent.train)) if self.documents == parent.documents else self
+        """Return the lineage of a model that started from the weights of `parent`, with hashes of the same kind."""
+        return replace(self, train=np.union1d(self.train, parent.train))
 
     def to_bytes(self) -> bytes:
         """Return a safetensors file."""

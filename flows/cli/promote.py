@@ -12,6 +12,7 @@ from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import CHAMPION
+from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG
 
 EXAMPLES = [
     ("charrnn 3", "version 3 of the registered model charrnn"),
@@ -54,6 +55,7 @@ def promote(
     params = load_params(overlays, overrides)
     with interruptible():
         from tasks.events import announce
+        from tasks.tracking.approval import as_reason
         from tasks.tracking.mlflow import (
             Experiment,
             RunGoneError,
@@ -61,17 +63,20 @@ def promote(
             describe_version,
             run_at,
             set_alias,
+            set_tags,
             version_run,
         )
 
     experiment = Experiment(params.tracking, params.data)
     store = experiment.store
     before = alias_version(store, model, CHAMPION)
-    describe_version(store, model, chosen, f"champion: {reason}")
+    decision = f"champion: {as_reason(reason)}"
+    describe_version(store, model, chosen, decision)
     set_alias(store, model, chosen, CHAMPION)
     with suppress(RunGoneError):
         run = run_at(store.uri, version_run(store, model, chosen), experiment.data)
-        announce("promoted", run, f"{model} version {chosen} is the champion. champion: {reason}")
+        set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
+        announce("promoted", run, f"{model} version {chosen} is the champion. {decision}")
     print(_done(model, chosen, before))
     return 0
 

@@ -22,6 +22,8 @@ FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9
 CORPUS_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "data.digest", "splits.sha256"
 LINEAGE_TAGS = (CORPUS_TAG, DATA_TAG, SPLIT_TAG)
 LINEAGE_FILE = "lineage.safetensors"
+# Of a run that started from a model of which it is not known what it was trained on.
+PARENT_TEXT_TAG = "charrnn.parent_text"
 # What is counted of the text, and what was found when it was compared with the champion's: NO_DRIFT, or sentences.
 PROFILE_FILE = "profile.safetensors"
 DRIFT_TAG, NO_DRIFT = "drift", "none"

@@ -1,4 +1,4 @@
-"""Events: what a real Prefect server has got of what happened to models; and that nothing waits for one that is away."""
+"""Events: what a real Prefect server has heard of models; and that nothing waits for one that is away."""
 
 import time
 from pathlib import Path

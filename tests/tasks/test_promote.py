@@ -1,6 +1,8 @@
 """Champions and challengers: real runs, one after the other, in one store."""
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.entities.model_registry import ModelVersion
@@ -8,6 +10,9 @@ from mlflow.entities.model_registry import ModelVersion
 from tasks.tracking.runs import LINEAGE_TAGS
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call, captured
+
+# The module, whose name the task of the same name has in the package `flows.pipeline`.
+promotion = importlib.import_module("tasks.promote")
 
 # Smoke runs differ by chance as much as by skill; these differ by skill.
 SHORT, LONG = "training.max_steps=20", "training.max_steps=400"
@@ -69,6 +74,49 @@ def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> N
     version = train(place, "--set", LONG, "--set", "splits.val_fraction=0", "--set", "splits.test_fraction=0")
     assert champion(place) == before
     assert "no test or validation split" in description(place, version)
+
+
+def test_a_version_that_is_overtaken_while_it_is_compared_is_compared_again(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = champion(place)
+    place.client.set_registered_model_alias("charrnn", "champion", "1")
+    contest, compared = promotion._contest, []
+
+    def overtaken(*arguments: Any) -> Any:
+        decided = contest(*arguments)
+        compared.append(arguments[-1])
+        place.client.set_registered_model_alias("charrnn", "champion", best)
+        return decided
+
+    monkeypatch.setattr(promotion, "_contest", overtaken)
+    version = train(place, "--set", LONG)
+    assert compared == ["1", best]
+    assert champion(place) == best
+    assert description(place, version).startswith(f"stays behind version {best}: ")
+
+
+def test_what_started_from_an_unknown_text_stands_without_the_alias(
+    place: Workplace, tmp_path: Path, api_url: str
+) -> None:
+    before = champion(place)
+    elsewhere = Workplace(tmp_path, place.text, api_url)
+    train(elsewhere, "--set", SHORT)
+    (checkpoint,) = elsewhere.data_folder.glob("checkpoints/*/best.ckpt")
+    answer = call(*place.options, "--quiet", "--set", LONG, "--init-from", str(checkpoint))
+    assert answer.code == 0
+    assert f"warning: what {checkpoint} was trained on is not known: it replaces no champion" in answer.err
+    assert champion(place) == before
+    newest = max(int(one.version) for one in place.client.search_model_versions("name = 'charrnn'"))
+    by_hand = f"to make this version the champion: charrnn promote charrnn {newest}"
+    why = "what it started from may have been trained on its text"
+    assert description(place, str(newest)).startswith(f"stays behind version {before}: {why}; {by_hand}")
+
+
+def test_where_there_is_no_champion_the_next_version_is_one_and_not_called_the_first(place: Workplace) -> None:
+    place.client.delete_registered_model_alias("charrnn", "champion")
+    version = train(place, "--set", SHORT)
+    assert (champion(place), description(place, version).split("\n")[0]) == (version, "champion: there was none")
 
 
 def register(place: Workplace, text: str, *changes: str, name: str = "text") -> ModelVersion:

@@ -131,7 +131,7 @@ def alias_version(store: Store, name: str, alias: str) -> str:
     try:
         return str(store.ask(MlflowClient.get_model_version_by_alias, name, alias).version)
     except StoreError as error:
-        if not error.refused:
+        if not error.missing:
             raise
         return ""
 
@@ -241,7 +241,7 @@ def _is_of_another_text(client: MlflowClient, run: RunRef, name: str) -> bool:
         if error.get_http_status_code() >= 500:
             raise
         defender = max(versions, key=lambda item: int(item.version))
-    return find_kinship(client, run, defender.run_id or "").text == "another"
+    return find_kinship(client, run, defender).text == "another"
 
 
 def _create_registered_model(client: MlflowClient, name: str) -> None:

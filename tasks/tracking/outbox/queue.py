@@ -130,7 +130,7 @@ class Outbox:
             FileError: another process is sending them, or the folder cannot be removed.
         """
         try:
-            with FileLock(self.folder / ".sending", timeout=0), self._writing():
+            with self._writing(), FileLock(self.folder / ".sending", timeout=0):
                 shutil.rmtree(self.folder)
         except Timeout:
             raise FileError(f"{self.folder}: another process is sending what waits there; end that first") from None
