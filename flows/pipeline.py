@@ -44,7 +44,7 @@ from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
 from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
-from flows.deployed.recovery import check_crashed, count_recovery
+from flows.deployed.recovery import check_crashed, count_recovery, was_cancelled
 from flows.ending import ending
 from flows.retrying import options
 from flows.summary import Summary
@@ -93,6 +93,9 @@ def pipeline(
         decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=decision)  # type: ignore[return-value]
+    if deployment.id and resume and FLOW_RUN_ID.fullmatch(resume) and was_cancelled(resume):
+        # `pipeline/recover` is called for each flow run that Prefect takes for crashed, also for a cancelled one.
+        return Completed(message=f"nothing to recover: flow run {resume} was cancelled")  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
         summary = _pipeline(files, changes, resume, init_from and original(init_from), noted)

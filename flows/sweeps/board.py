@@ -81,12 +81,12 @@ class Board:
 
 
 def trial_table(trials: list[FrozenTrial]) -> pd.DataFrame:
-    """Return a row a trial: number, state, loss, its run, its values, why it failed."""
+    """Return a row a trial: number, state, its lowest loss so far, its values, why it failed."""
     rows = [
         {
             "trial": one.number,
             "state": WORDS[one.state],
-            "val/loss": one.value if one.state is TrialState.COMPLETE else one.user_attrs.get("loss"),
+            "lowest val/loss": one.value if one.state is TrialState.COMPLETE else one.user_attrs.get("loss"),
             **one.params,
             "reason": one.user_attrs.get("reason", ""),
         }

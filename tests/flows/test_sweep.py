@@ -25,7 +25,7 @@ from flows.sweeps.patience import Stopping
 from flows.sweeps.trial import Surroundings, run_trial
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.runs import SWEEP_RUN_TAG, SWEEP_TAG, TRIAL_STATE_TAG, TRIAL_TAG, RunRef
-from tests.workplace import SMOKE, Called, Workplace, captured
+from tests.workplace import SMOKE, Called, Workplace, captured, log_lines
 
 SPACE = "model.hidden_size: [16, 24, 32]\ntraining.learning_rate: {low: 0.002, high: 0.02, log: true}\n"
 PATIENCE = 120.0
@@ -251,6 +251,16 @@ def test_bad_input_is_one_line_before_anything_starts(
     assert one_line(answer).startswith(line)
     assert not (workplace.folder / "runs here").exists()
     assert not workplace.data_folder.exists()
+
+
+def test_a_sweep_that_waits_for_its_store_ends_at_ctrl_c_as_one_that_was_stopped(
+    workplace: Workplace, space: str
+) -> None:
+    nobody = "postgresql+psycopg2://ada@127.0.0.1:1/sweeps"
+    with sweeping(workplace, *workplace.options, "--space", space, "--storage", nobody) as process:
+        assert "the sweep waits" in next(line for line in log_lines(process) if line.startswith("warning"))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
 
 
 def test_a_sweep_needs_a_space_or_a_sweep_to_go_on_with(workplace: Workplace) -> None:

@@ -16,6 +16,7 @@ from tasks.tracking.mlflow.registry import (
     find_version,
     model_versions,
     registered_version,
+    run_version,
     set_alias,
     version_run,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "run_params",
     "run_status",
     "run_tag",
+    "run_version",
     "set_alias",
     "set_tags",
     "system_figures",

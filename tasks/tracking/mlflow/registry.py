@@ -174,6 +174,13 @@ def registered_version(run: RunRef, wanted: Register) -> ModelVersion:
     return Store(run.uri).ask(_find_version, run.run_id, wanted)
 
 
+def run_version(run: RunRef) -> ModelVersion | None:
+    """Return the newest version that `run` has registered; None where there is none yet. Raises TrackingError."""
+    found = Store(run.uri).ask(MlflowClient.search_model_versions, f"run_id = '{run.run_id}'")
+    newest = max(found, key=lambda item: int(item.creation_timestamp or 0), default=None)
+    return ModelVersion(newest.name, str(newest.version)) if newest else None
+
+
 def version_run(store: Store, name: str, version: str) -> str:
     """Return the id of the run that a version of model `name` is of; '' where it is of none. Raises TrackingError."""
     return str(store.ask(MlflowClient.get_model_version, name, version).run_id or "")
