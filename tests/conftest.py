@@ -1,6 +1,7 @@
 """Settings of the test session: nothing outside it is read or written, Prefect's log stays quiet, one CPU thread."""
 
 import atexit
+import gc
 import os
 import runpy
 import shutil
@@ -24,6 +25,9 @@ TEMPORARY = tempfile.mkdtemp(prefix="charrnn-tests-")
 atexit.register(shutil.rmtree, TEMPORARY, ignore_errors=True)
 os.chmod(TEMPORARY, 0o711)  # others may pass: PostgreSQL does not run as root
 os.environ["TMPDIR"] = tempfile.tempdir = TEMPORARY
+
+# What is imported stays: to look through it for garbage takes a part of the time.
+gc.set_threshold(50_000)
 
 # Read when prefect and mlflow are imported, so before any test module is.
 os.environ["PREFECT_HOME"] = f"{TEMPORARY}/prefect"

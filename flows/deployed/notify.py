@@ -12,11 +12,12 @@ from prefect import flow
 from prefect.blocks.system import Secret
 from prefect.states import Completed
 
+import tasks  # noqa: F401  its settings keep requests to this machine away from every proxy
 from charrnn.errors import ServerError
 
-logger = logging.getLogger("charrnn")
-
 BLOCK = "charrnn-notify"
+# Its lines name addresses, with their passwords.
+logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 
 
 @flow(name="notify", retries=3, retry_delay_seconds=60)

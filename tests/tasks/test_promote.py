@@ -105,7 +105,7 @@ def test_what_started_from_an_unknown_text_stands_without_the_alias(
     (checkpoint,) = elsewhere.data_folder.glob("checkpoints/*/best.ckpt")
     answer = call(*place.options, "--quiet", "--set", LONG, "--init-from", str(checkpoint))
     assert answer.code == 0
-    assert f"warning: what {checkpoint} was trained on is not known: it replaces no champion" in answer.err
+    assert f"warning   what {checkpoint} was trained on is not known: it replaces no champion" in answer.err
     assert champion(place) == before
     newest = max(int(one.version) for one in place.client.search_model_versions("name = 'charrnn'"))
     by_hand = f"to make this version the champion: charrnn promote charrnn {newest}"

@@ -7,6 +7,7 @@ from prefect.blocks.system import Secret
 
 from charrnn.errors import ServerError
 from flows.deployed.notify import BLOCK, notify
+from tasks import without_proxy
 from tests.receiver import Receiver, receiving
 
 once = notify.with_options(retries=0)
@@ -23,7 +24,8 @@ def receiver(api_url: str) -> Iterator[Receiver]:
 def test_an_event_is_sent_to_the_address_in_the_block_through_no_proxy(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name, value in {"HTTP_PROXY": "http://127.0.0.1:9", **without_proxy({"HTTP_PROXY": "http://a"})}.items():
+        monkeypatch.setenv(name, value)
     assert once("charrnn.promoted", "version 3 <b>rhymes</b>", "http://ml/#/runs/1") == "sent: charrnn.promoted"
     (message,) = receiver.posted
     assert (message["title"], message["message"]) == ("charrnn.promoted", "version 3 <b>rhymes</b>\nhttp://ml/#/runs/1")
