@@ -43,33 +43,38 @@ def champion(place: Workplace) -> str:
     return str(place.client.get_model_version_by_alias("charrnn", "champion").version)
 
 
-def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
-    first = train(place, "--set", SHORT)
-    assert champion(place) == first
-    assert description(place, first).startswith("champion: the first one\n\n## Model card\n")
+@pytest.fixture(scope="module")
+def contested(place: Workplace) -> Workplace:
+    """Version 1 was the champion, version 2 is it now, and is better."""
+    assert [train(place, "--set", steps) for steps in (SHORT, LONG)] == ["1", "2"]
+    return place
 
-    same = train(place, "--set", SHORT)
-    assert champion(place) == first
-    assert f"stays behind version {first}" in description(place, same)
 
-    passed_over = train(place, "--set", LONG, "--no-promote")
-    assert champion(place) == first
-    assert description(place, passed_over).startswith("## Model card\n")
-
-    better = train(place, "--set", LONG)
-    assert champion(place) == better
-    assert "better with confidence 1.000" in description(place, better)
-    run = place.client.get_run(str(place.client.get_model_version("charrnn", better).run_id))
+def test_the_champion_changes_only_for_a_better_one(contested: Workplace) -> None:
+    place = contested
+    assert champion(place) == "2"
+    assert description(place, "1").startswith("champion: the first one\n\n## Model card\n")
+    assert "better with confidence 1.000" in description(place, "2")
+    run = place.client.get_run(str(place.client.get_model_version("charrnn", "2").run_id))
     promotion = run.data.tags["promotion"]
-    assert description(place, better).startswith(f"{promotion}\n\n## Model card\n")
+    assert description(place, "2").startswith(f"{promotion}\n\n## Model card\n")
     assert promotion in run.data.tags["mlflow.note.content"]
 
+    same = train(place, "--set", LONG)
+    assert champion(place) == "2"
+    assert "stays behind version 2" in description(place, same)
+
     worse = train(place, "--set", SHORT, "--set", "training.seed=7")
-    assert champion(place) == better
+    assert champion(place) == "2"
     assert "better with confidence 0.000" in description(place, worse)
 
+    passed_over = train(place, "--set", LONG, "--no-promote")
+    assert champion(place) == "2"
+    assert description(place, passed_over).startswith("## Model card\n")
 
-def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> None:
+
+def test_without_a_split_to_compare_on_the_champion_stays(contested: Workplace) -> None:
+    place = contested
     before = champion(place)
     version = train(place, "--set", LONG, "--set", "splits.val_fraction=0", "--set", "splits.test_fraction=0")
     assert champion(place) == before
@@ -77,9 +82,9 @@ def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> N
 
 
 def test_a_version_that_is_overtaken_while_it_is_compared_is_compared_again(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
+    contested: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = champion(place)
+    place, best = contested, champion(contested)
     place.client.set_registered_model_alias("charrnn", "champion", "1")
     contest, compared = promotion._contest, []
 
@@ -97,9 +102,9 @@ def test_a_version_that_is_overtaken_while_it_is_compared_is_compared_again(
 
 
 def test_what_started_from_an_unknown_text_stands_without_the_alias(
-    place: Workplace, tmp_path: Path, api_url: str
+    contested: Workplace, tmp_path: Path, api_url: str
 ) -> None:
-    before = champion(place)
+    place, before = contested, champion(contested)
     elsewhere = Workplace(tmp_path, place.text, api_url)
     train(elsewhere, "--set", SHORT)
     (checkpoint,) = elsewhere.data_folder.glob("checkpoints/*/best.ckpt")
@@ -113,7 +118,8 @@ def test_what_started_from_an_unknown_text_stands_without_the_alias(
     assert description(place, str(newest)).startswith(f"stays behind version {before}: {why}; {by_hand}")
 
 
-def test_where_there_is_no_champion_the_next_version_is_one_and_not_called_the_first(place: Workplace) -> None:
+def test_where_there_is_no_champion_the_next_version_is_one_and_not_called_the_first(contested: Workplace) -> None:
+    place = contested
     place.client.delete_registered_model_alias("charrnn", "champion")
     version = train(place, "--set", SHORT)
     assert (champion(place), description(place, version).split("\n")[0]) == (version, "champion: there was none")
