@@ -15,6 +15,8 @@ from charrnn.errors import SourceError
 from charrnn.files import explain
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-")
+# httpx takes these before the proxies of the environment: none of them leads to this machine.
+_WITHOUT_PROXY = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Download:
         """
         try:
             # Proxies and certificates named in the environment are read here, and may be wrong.
-            client = httpx.Client(timeout=self.timeout, follow_redirects=True)
+            client = httpx.Client(timeout=self.timeout, follow_redirects=True, mounts=_WITHOUT_PROXY)
         except (OSError, ValueError, ImportError) as error:
             raise UnreachableError(one_line(str(error))) from None
         try:

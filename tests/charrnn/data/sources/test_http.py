@@ -10,7 +10,7 @@ from charrnn.data.limits import Limits
 from charrnn.data.sources.http import Download, HttpSource
 from charrnn.data.sources.source import Fetched, UnreachableError
 from charrnn.errors import FileError, SourceError
-from tests.source_fixtures import OTHER, TEXT, Site, dead_url, one_line
+from tests.source_fixtures import OTHER, TEXT, Site, dead_url, one_line, serving
 
 
 @pytest.fixture
@@ -98,6 +98,22 @@ def test_a_wrong_proxy_setting_is_unreachable(site: Site, part: Path, monkeypatc
     with pytest.raises(UnreachableError, match="nonsense") as caught:
         download(site, part).fetch()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "all_proxy"])
+def test_no_proxy_leads_to_this_machine(site: Site, part: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for exception in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(exception, raising=False)
+    with serving(Site(status=403)) as proxy:
+        monkeypatch.setenv(name, f"http://{proxy.address}")
+        download(site, part).fetch()
+        assert part.read_bytes() == TEXT
+        Download(site.url().replace("127.0.0.1", "localhost"), "the text", part, 10**9, timeout=20).fetch()
+        assert proxy.requests == []
+        part.unlink()
+        with pytest.raises(UnreachableError, match=r"^HTTP 403 Forbidden$"):
+            Download("http://text.example/play.txt", "the text", part, 10**9, timeout=20).fetch()
+    assert [request["path"] for request in proxy.requests] == ["http://text.example/play.txt"]
 
 
 def test_what_the_http_library_says_becomes_one_line_without_credentials(
