@@ -427,6 +427,21 @@ def test_a_run_and_a_question_to_a_person_outlive_a_restart_of_both_servers(stac
     assert (run.info.run_id, run.info.status) == (champion.run_id, "FINISHED")
 
 
+def test_a_question_that_nobody_answers_leaves_the_champion_when_its_time_is_over(stack: Stack) -> None:
+    named = "tracking.registered_model=unanswered"
+    first = stack.run_of(stack.finished(named, "training.max_steps=1"))
+    assert first is not None
+    asking = ("tracking.promotion=approval", "tracking.approval_hours=0.001")  # 3.6 seconds
+    flow_run = stack.start(named, *asking, "training.max_steps=100")  # far better than the champion
+    stack.ends(flow_run, "FAILED")
+    assert stack.state(flow_run)["message"] == "The flow was paused and never resumed."
+    run = stack.run_of(flow_run)
+    assert run is not None
+    assert "waits for approval" in run.data.tags["promotion"]
+    assert run.info.status == "FINISHED"
+    assert stack.client.get_model_version_by_alias("unanswered", "champion").run_id == first.info.run_id
+
+
 def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:
     flow_run = stack.start(*LONG)
     run_id = stack.trains(flow_run)
