@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -139,7 +139,10 @@ def sweep(
                 noted.raise_if_requested(TerminationSignal)
                 ended = swept.study.trials()
                 create_markdown_artifact(described(ended), key="sweep", description=f"MLflow run {run.run_id}")
-    version = run_version(registered) if registered else None
+    version = None
+    if registered:
+        with suppress(TrackingError):  # the store may be away by now: the run tells
+            version = run_version(registered)
     return Swept(run, tally(ended), best, loss, registered, version, time.monotonic() - started)
 
 
