@@ -59,7 +59,9 @@ class Board:
         drawings: dict[str, Callable[[], object]] = {
             "history.png": lambda: pictures.plot_optimization_history(study, **named),
             "curves.png": lambda: pictures.plot_intermediate_values(study).set(
-                xlabel="tenths of the run", ylabel="val/loss", title="val/loss of each trial, at its first evaluation in each tenth"
+                xlabel="tenths of the run",
+                ylabel="val/loss",
+                title="val/loss of each trial, at its first evaluation in each tenth",
             ),
             "parallel_coordinates.png": lambda: pictures.plot_parallel_coordinate(study, **named),
         }

@@ -86,7 +86,7 @@ def goes_on(suspended: UUID, run: RunRef) -> State[Any]:
 
     with get_client(sync_client=True) as client:
         found = client.read_flow_run(suspended)
-    ended: Any = run_flow_sync(asks, flow_run=found, return_type="state")  # type: ignore[arg-type]
+    ended: Any = run_flow_sync(asks, flow_run=found, return_type="state")
     assert isinstance(ended, State)
     return ended
 
