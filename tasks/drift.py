@@ -13,10 +13,9 @@ from charrnn.config.redaction import redact
 from charrnn.config.schema import AUTO, DEFAULT_MODEL, Params
 from charrnn.data.corpus import Corpus
 from charrnn.data.dataset import Dataset
-from charrnn.data.hashing import Hashes
-from charrnn.data.lineage import Lineage, new_part, repeated_share, trace
+from charrnn.data.lineage import TextBlocks, text_blocks
 from charrnn.data.positions import Positions
-from charrnn.data.profile import profile
+from charrnn.data.profile import Profile, profile
 from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DriftError, TrackingError
@@ -41,11 +40,21 @@ MOST_NEW = 100_000
 
 @dataclass(frozen=True)
 class _Text:
-    """Today's text: its splits, the vocabulary of its ids, and the hashes of its documents."""
+    """Today's text.
 
+    Attributes:
+        name: what it is called.
+        source: where it came from, as in the tag of a run.
+        splits: its ids and their splits.
+        vocabulary: of the ids.
+        blocks: its blocks or documents.
+    """
+
+    name: str
+    source: str
     splits: Splits
     vocabulary: Vocabulary
-    hashes: Hashes
+    blocks: TextBlocks
 
 
 @task(cache_policy=NO_CACHE)
@@ -68,14 +77,11 @@ def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: s
         DriftError: something is, and `drift.action` is stop.
     """
     tracker = Tracker(run)
-    found = tracker.tag(DRIFT_TAG)
-    if not found:
-        read = _Text(dataset.splits(params.splits), dataset.vocabulary(), dataset.hashes())
-        findings = _compare(corpus, read, params, tracker, text)
-        found = "; ".join(findings) or NO_DRIFT
-        tracker.tags({DRIFT_TAG: found})
-        if findings:
-            announce("drift", run, f"The text {found}.")
+    try:
+        found = tracker.tag(DRIFT_TAG) or _find(corpus, dataset, params, tracker, text)
+    except TrackingError as error:
+        logger.warning("warning   the text is not compared with that of the champion: %s", error)
+        return []
     if found == NO_DRIFT or params.drift.action == "ignore":
         return []
     if params.drift.action == "stop":
@@ -84,56 +90,60 @@ def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: s
     return found.split("; ")
 
 
-def _compare(corpus: Corpus, text: _Text, params: Params, tracker: Tracker, name: str) -> list[str]:
-    """Keep the profile of the text and compare it with that of the champion, if there is one."""
-    splits, vocabulary, hashes = text.splits, text.vocabulary, text.hashes
-    now = profile(splits.text, vocabulary, repeated_share(splits, vocabulary, hashes))
+def _find(corpus: Corpus, dataset: Dataset, params: Params, tracker: Tracker, name: str) -> str:
+    """Keep the profile of the text, compare it with that of the champion, and return what the run's tag says of it."""
+    splits, vocabulary = dataset.splits(params.splits), dataset.vocabulary()
+    text = _Text(name, redact(corpus.source), splits, vocabulary, text_blocks(splits, vocabulary, dataset.hashes()))
+    now = profile(splits.text, vocabulary, text.blocks.repeated_share())
     _keep(tracker, PROFILE_FILE, now.to_bytes())
-    if params.drift.action == "ignore" or params.tracking.registered_model is None:
+    compared = params.drift.action != "ignore" and params.tracking.registered_model is not None
+    findings = _compare(text, now, params, tracker) if compared else []
+    found = "; ".join(findings) or NO_DRIFT
+    tracker.tags({DRIFT_TAG: found})
+    if findings:
+        announce("drift", tracker.run, f"The text {found}.")
+    return found
+
+
+def _compare(text: _Text, now: Profile, params: Params, tracker: Tracker) -> list[str]:
+    """Compare the text with that of the champion, if there is one; return what is beyond the limits."""
+    champion = _champion(text, params.tracking.registered_model or AUTO, tracker.run)
+    if champion is None:
         return []
-    try:
-        ours = trace(splits, vocabulary, hashes)
-        champion = _champion(corpus, params.tracking.registered_model, tracker.run, name, ours)
-        if champion is None:
-            return []
-        of_champion = f"version {champion.version} of {champion.name}"
-        before = read_profile(tracker.run, champion.run_id)
-        if before is None:
-            logger.info("drift     not compared with the text of %s, of which nothing was counted", of_champion)
-            return []
-        theirs = read_lineage(tracker.run, champion.run_id)
-        new = _new_part(text, params, Store(tracker.run.uri), champion, theirs)
-    except TrackingError as error:
-        logger.warning("warning   the text is not compared with that of the champion: %s", error)
+    of_champion = f"version {champion.version} of {champion.name}"
+    before = read_profile(tracker.run, champion.run_id)
+    if before is None:
+        logger.info("drift     not compared with the text of %s, of which nothing was counted", of_champion)
         return []
-    drifted = compare(before, now, new, params.drift)
+    drifted = compare(before, now, _new_part(text, params, tracker.run, champion), params.drift)
     _log(tracker, drifted, of_champion)
     return drifted.findings
 
 
-def _champion(corpus: Corpus, model: str, run: RunRef, text: str, ours: Lineage) -> Champion | None:
+def _champion(text: _Text, model: str, run: RunRef) -> Champion | None:
     """Return the champion of the text: of the model that was named, or whose text has its source or is in it."""
-    store, source = Store(run.uri), redact(corpus.source)  # as in the tag of a run
+    store = Store(run.uri)
     if model != AUTO:
         return next(iter(find_champions(store, model, "")), None)
-    for one in find_champions(store, DEFAULT_MODEL, model_suffix(text)):
-        theirs = None if one.source == source else read_lineage(run, one.run_id)
-        if one.source == source or (theirs and ours.contains(theirs)):
+    ours = text.blocks.lineage()
+    for one in find_champions(store, DEFAULT_MODEL, model_suffix(text.name)):
+        theirs = None if one.source == text.source else read_lineage(run, one.run_id)
+        if one.source == text.source or (theirs and ours.contains(theirs)):
             return one
     return None
 
 
-def _new_part(text: _Text, params: Params, store: Store, champion: Champion, theirs: Lineage | None) -> NewPart:
+def _new_part(text: _Text, params: Params, run: RunRef, champion: Champion) -> NewPart:
     """Return what is new in the text, and how well the champion predicts it."""
-    if theirs is None or theirs.documents != (text.splits.documents is not None):
+    theirs = read_lineage(run, champion.run_id)
+    if theirs is None or theirs.documents != text.blocks.documents:
         return NewPart(0)
-    spans = new_part(text.splits, text.vocabulary, text.hashes, theirs)
-    sizes = spans[:, 1] - spans[:, 0]
-    characters = int(sizes.sum())
+    spans = text.blocks.new_part(theirs)
+    characters = int((spans[:, 1] - spans[:, 0]).sum())
     if characters < MIN_NEW:
         return NewPart(characters)
     try:
-        model = load_registered(store, f"{champion.name}/{champion.version}")
+        model = load_registered(Store(run.uri), f"{champion.name}/{champion.version}")
     except CheckpointError:
         return NewPart(characters)
     with reading(params.training, model.threads):

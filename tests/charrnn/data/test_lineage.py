@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.config.schema import SplitParams
 from charrnn.data.hashing import hash_documents
-from charrnn.data.lineage import Ground, Lineage, common_ground, new_part, repeated_share, trace
+from charrnn.data.lineage import Ground, Lineage, TextBlocks, common_ground, text_blocks, trace
 from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits, Units
 from charrnn.data.splits import split as split_units
@@ -29,6 +29,10 @@ class Model:
     @property
     def lineage(self) -> Lineage:
         return trace(self.splits, self.vocabulary, self.hashes)
+
+    @property
+    def blocks(self) -> TextBlocks:
+        return text_blocks(self.splits, self.vocabulary, self.hashes)
 
     def against(self, champion: "Model") -> Ground:
         return common_ground(self.splits, self.vocabulary, self.hashes, self.lineage, champion.lineage)
@@ -115,22 +119,19 @@ def test_what_another_text_has_not_is_new_wherever_it_stands() -> None:
     old = made_up_play(20_000)
     more = made_up_play(23_000)[20_000:]
     now = stream(old[:9_000] + more.upper() + old[9_000:])
-    found = now.text(new_part(now.splits, now.vocabulary, now.hashes, stream(old).lineage))
+    found = now.text(now.blocks.new_part(stream(old).lineage))
     assert more.upper()[200:-200] in found
     assert len(found) < len(more) + 1_000
-    assert len(new_part(now.splits, now.vocabulary, now.hashes, now.lineage)) == 0
+    assert len(now.blocks.new_part(now.lineage)) == 0
     few = documents(["one", "two", "three"])
-    assert few.text(new_part(few.splits, few.vocabulary, few.hashes, documents(["two", "one"]).lineage)) == "three"
+    assert few.text(few.blocks.new_part(documents(["two", "one"]).lineage)) == "three"
 
 
 def test_the_share_of_a_text_that_was_in_it_before() -> None:
-    def share(model: Model) -> float:
-        return repeated_share(model.splits, model.vocabulary, model.hashes)
-
     old = made_up_play(20_000)
-    assert share(stream(old)) < 0.01
-    assert 0.48 < share(stream(old * 2)) < 0.51
-    assert share(documents(["one", "two", "one", "three"])) == pytest.approx(4 / 18)
+    assert stream(old).blocks.repeated_share() < 0.01
+    assert 0.48 < stream(old * 2).blocks.repeated_share() < 0.51
+    assert documents(["one", "two", "one", "three"]).blocks.repeated_share() == pytest.approx(4 / 18)
 
 
 def test_what_a_model_started_from_was_trained_on_counts_as_its_own() -> None:
