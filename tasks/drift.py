@@ -58,7 +58,7 @@ class _Text:
 
 
 @task(cache_policy=NO_CACHE)
-def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: str) -> list[str]:
+def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: str) -> None:
     """Compare the text with that of the champion that a model of it would contest, and keep what is counted of it.
 
     A run that goes on is not compared again: the champion may be another one by now.
@@ -67,37 +67,41 @@ def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: s
         corpus: the text, as it was fetched.
         dataset: the same, encoded.
         params: of the run.
-        run: gets the profile, a table, a picture and metrics.
+        run: gets the profile, a table, a picture, metrics and, as a tag, what is beyond the limits.
         text: what the text is called.
 
-    Returns:
-        What is beyond the limits, in words.
-
     Raises:
-        DriftError: something is, and `drift.action` is stop.
+        DriftError: something is beyond the limits, and `drift.action` is stop.
     """
     tracker = Tracker(run)
     try:
-        found = tracker.tag(DRIFT_TAG) or _find(corpus, dataset, params, tracker, text)
-    except TrackingError as error:
-        logger.warning("warning   the text is not compared with that of the champion: %s", error)
-        return []
-    if found == NO_DRIFT or params.drift.action == "ignore":
-        return []
+        found = tracker.tag(DRIFT_TAG)
+    except TrackingError:
+        found = ""
+    if not found:
+        splits, vocabulary = dataset.splits(params.splits), dataset.vocabulary()
+        blocks = text_blocks(splits, vocabulary, dataset.hashes())
+        now = profile(splits.text, vocabulary, blocks.repeated_share())
+        # Whether or not it is compared: the text of a later run is compared with it.
+        _keep(tracker, PROFILE_FILE, now.to_bytes())
+        if params.drift.action != "ignore" and params.tracking.registered_model is not None:
+            found = _find(_Text(text, redact(corpus.source), splits, vocabulary, blocks), now, params, tracker)
+    if found in ("", NO_DRIFT) or params.drift.action == "ignore":
+        return
     if params.drift.action == "stop":
         raise DriftError(f"drift.action stop: the text {found}; to train on it all the same: --set drift.action=warn")
     logger.warning("warning   the text %s", found)
-    return found.split("; ")
 
 
-def _find(corpus: Corpus, dataset: Dataset, params: Params, tracker: Tracker, name: str) -> str:
-    """Keep the profile of the text, compare it with that of the champion, and return what the run's tag says of it."""
-    splits, vocabulary = dataset.splits(params.splits), dataset.vocabulary()
-    text = _Text(name, redact(corpus.source), splits, vocabulary, text_blocks(splits, vocabulary, dataset.hashes()))
-    now = profile(splits.text, vocabulary, text.blocks.repeated_share())
-    _keep(tracker, PROFILE_FILE, now.to_bytes())
-    compared = params.drift.action != "ignore" and params.tracking.registered_model is not None
-    findings = _compare(text, now, params, tracker) if compared else []
+def _find(text: _Text, now: Profile, params: Params, tracker: Tracker) -> str:
+    """Compare the text with that of the champion; return what the run's tag says, '' where nothing was compared."""
+    try:
+        findings = _compare(text, now, params, tracker)
+    except TrackingError as error:
+        logger.warning("warning   the text is not compared with that of the champion: %s", error)
+        return ""
+    if findings is None:
+        return ""
     found = "; ".join(findings) or NO_DRIFT
     tracker.tags({DRIFT_TAG: found})
     if findings:
@@ -105,32 +109,32 @@ def _find(corpus: Corpus, dataset: Dataset, params: Params, tracker: Tracker, na
     return found
 
 
-def _compare(text: _Text, now: Profile, params: Params, tracker: Tracker) -> list[str]:
-    """Compare the text with that of the champion, if there is one; return what is beyond the limits."""
+def _compare(text: _Text, now: Profile, params: Params, tracker: Tracker) -> list[str] | None:
+    """Return what is beyond the limits; None where there is no champion, or nothing was counted of its text."""
     champion = _champion(text, params.tracking.registered_model or AUTO, tracker.run)
     if champion is None:
-        return []
+        return None
     of_champion = f"version {champion.version} of {champion.name}"
     before = read_profile(tracker.run, champion.run_id)
     if before is None:
         logger.info("drift     not compared with the text of %s, of which nothing was counted", of_champion)
-        return []
+        return None
     drifted = compare(before, now, _new_part(text, params, tracker.run, champion), params.drift)
     _log(tracker, drifted, of_champion)
     return drifted.findings
 
 
 def _champion(text: _Text, model: str, run: RunRef) -> Champion | None:
-    """Return the champion of the text: of the model that was named, or whose text has its source or is in it."""
+    """Return the champion of the text: of the model that was named, or whose text is in it, or else has its source."""
     store = Store(run.uri)
     if model != AUTO:
         return next(iter(find_champions(store, model, "")), None)
     ours = text.blocks.lineage()
-    for one in find_champions(store, DEFAULT_MODEL, model_suffix(text.name)):
-        theirs = None if one.source == text.source else read_lineage(run, one.run_id)
-        if one.source == text.source or (theirs and ours.contains(theirs)):
+    found = find_champions(store, DEFAULT_MODEL, model_suffix(text.name))
+    for one in found:
+        if (theirs := read_lineage(run, one.run_id)) and ours.contains(theirs):
             return one
-    return None
+    return next((one for one in found if one.source == text.source), None)
 
 
 def _new_part(text: _Text, params: Params, run: RunRef, champion: Champion) -> NewPart:
@@ -144,7 +148,8 @@ def _new_part(text: _Text, params: Params, run: RunRef, champion: Champion) -> N
         return NewPart(characters)
     try:
         model = load_registered(Store(run.uri), f"{champion.name}/{champion.version}")
-    except CheckpointError:
+    except (CheckpointError, TrackingError) as error:
+        logger.warning("warning   the champion's loss on what is new is not known: %s", error)
         return NewPart(characters)
     with reading(params.training, model.threads):
         losses = span_losses(model.model(), model.vocabulary, text.splits, text.vocabulary, _first(spans, MOST_NEW))
@@ -152,10 +157,10 @@ def _new_part(text: _Text, params: Params, run: RunRef, champion: Champion) -> N
 
 
 def _first(spans: Positions, most: int) -> Positions:
-    """Return the first of `spans`, (spans, 2), with at most `most` ids in all; of the first span as many."""
+    """Return the first of `spans`, (spans, 2), with at most `most` ids in all: the last of them is cut."""
     until = np.cumsum(spans[:, 1] - spans[:, 0])
-    taken = spans[: max(1, int(np.searchsorted(until, most, side="right")))].copy()
-    taken[0, 1] = min(taken[0, 1], taken[0, 0] + most)
+    taken = spans[: int(np.searchsorted(until, most)) + 1].copy()
+    taken[-1, 1] -= max(0, int(until[len(taken) - 1]) - most)
     return taken
 
 

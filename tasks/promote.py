@@ -29,7 +29,15 @@ from tasks.tracking.mlflow import (
     set_tags,
 )
 from tasks.tracking.naming import CHAMPION
-from tasks.tracking.runs import PARENT_TEXT_TAG, PROMOTION_TAG, WAITING_TAG, ModelVersion, RunRef
+from tasks.tracking.runs import (
+    DRIFT_TAG,
+    NO_DRIFT,
+    PARENT_TEXT_TAG,
+    PROMOTION_TAG,
+    WAITING_TAG,
+    ModelVersion,
+    RunRef,
+)
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import load_registered
 
@@ -70,8 +78,9 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
         while True:
             champion = alias_version(store, name, CHAMPION)
             if champion == number:
-                return Promotion(True, f"version {number} is the champion already")
-            promotion = _contest(dataset, params, run, version, champion) if champion else _unopposed(store, version)
+                before = Tracker(run).tag(PROMOTION_TAG)
+                return Promotion(True, before or f"champion: version {number} was it already")
+            promotion = _contest(dataset, params, run, version, champion) if champion else _unopposed(run, version)
             # Models are compared for a while: another run may have promoted its own meanwhile.
             if not promotion.promoted or alias_version(store, name, CHAMPION) == champion:
                 break
@@ -93,9 +102,12 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
     return promotion
 
 
-def _unopposed(store: Store, version: ModelVersion) -> Promotion:
-    """Return why a version becomes the champion of a model that has none."""
-    is_first = {number for number, _ in model_versions(store, version.name)} <= {int(version.number)}
+def _unopposed(run: RunRef, version: ModelVersion) -> Promotion:
+    """Decide whether a version becomes the champion of a model that has none: not where its text is a bad download."""
+    if Tracker(run).tag(DRIFT_TAG) not in ("", NO_DRIFT):
+        by_hand = f"to make this version the champion: charrnn promote {version.name} {version.number}"
+        return Promotion(False, f"stands without the alias, since its text has drifted; {by_hand}")
+    is_first = {number for number, _ in model_versions(Store(run.uri), version.name)} <= {int(version.number)}
     return Promotion(True, "champion: the first one" if is_first else "champion: there was none")
 
 

@@ -39,7 +39,7 @@ from charrnn.training.warm_start import warm_start
 from charrnn.wording import counted
 from tasks.events import announce
 from tasks.tracking.checkpoints import CheckpointFolder
-from tasks.tracking.runs import TRAINING_SAMPLES, RunRef
+from tasks.tracking.runs import TRAINING_SAMPLES, TRIAL_TAG, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
@@ -252,7 +252,8 @@ class _Watcher:
                     break
         except DivergedError as error:
             self.tracker.flush()
-            announce("diverged", self.tracker.run, str(error))
+            if TRIAL_TAG not in self.params.tracking.tags:  # a sweep tries what diverges
+                announce("diverged", self.tracker.run, str(error))
             raise
         self.tracker.flush()
         self.folder.upload_at_end(self.state.progress.step)

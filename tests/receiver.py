@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,6 +25,12 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             receiver.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(receiver.status)
+            if receiver.status == HTTPStatus.FOUND:
+                self.send_header("Location", "/login")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(HTTPStatus.OK)
             self.end_headers()
 
         def log_message(self, *arguments: object) -> None:

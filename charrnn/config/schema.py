@@ -139,23 +139,24 @@ class SplitParams(Section):
 
 
 class DriftParams(Section):
-    """How today's text may differ from that of the champion, the model that is served, which a new model replaces."""
+    """Limits on how today's text may differ from the champion's text."""
 
     action: Literal["warn", "stop", "ignore"] = "warn"
     """What is done where the text differs more: warn, stop before anything is trained, or ignore (nothing is
     compared)."""
     min_size: NonNegativeFloat = 0.75
-    """Size of the text, in times that of the champion's. Half a download has 0.5."""
+    """Smallest size, as a multiple of the champion's text. Half a download has 0.5."""
     max_unseen: Fraction = 0.01
-    """Share of its characters that the champion's text never has."""
+    """Largest share of characters that the champion's text never has."""
     max_distance: PositiveFloat = 1.5
-    """Jensen-Shannon distance of its characters, and of its 5-grams, from those of the champion's text, in times the
-    distance that the two halves of that text have from each other."""
+    """Largest Jensen-Shannon distance of its characters, and of its 5-grams, from those of the champion's text, as a
+    multiple of the distance that the two halves of that text have from each other."""
     max_repeated: Fraction = 0.25
-    """Share of the text that repeats what is in it before, beyond the same share of the champion's text. A text that is
+    """Largest share of the text that was in it before, above the same share of the champion's text. A text that is
     there twice has 0.5."""
     max_loss: PositiveFloat = 1.0
-    """Loss of the champion on what is new in the text, beyond that on its own held-out text (nats per character)."""
+    """Largest loss of the champion on what is new in the text, above that on its own held-out text (nats per
+    character)."""
 
 
 class ModelParams(Section):

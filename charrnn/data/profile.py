@@ -21,7 +21,7 @@ BUCKETS = 2**14
 _PIECE = 2**17  # ids that are counted at once
 # How a page of HTML begins, after what may stand before it. No text that people read does.
 _PAGE = re.compile(
-    r"\ufeff?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
+    r"\ufeff?\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
 )
 _BEGINNING = 4096
 
@@ -66,10 +66,19 @@ class Profile:
             profile = cls(**found, repeated=float(repeated), page=bool(page))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CorpusError(f"profile: is damaged ({type(error).__name__})") from None
-        shapes = (profile.counts.shape, profile.grams.shape, profile.halves.shape)
-        if shapes != (profile.characters.shape, (BUCKETS,), (2,)) or profile.characters.ndim != 1:
-            raise CorpusError("profile: is damaged (of other shapes)")
+        if not profile._is_sound():
+            raise CorpusError("profile: is damaged (of other shapes, types or values)")
         return profile
+
+    def _is_sound(self) -> bool:
+        counts = (self.characters, self.counts, self.grams)
+        return (
+            all(one.dtype == np.int64 and one.ndim == 1 and bool((one >= 0).all()) for one in counts)
+            and self.halves.dtype == np.float64
+            and (self.counts.shape, self.grams.shape, self.halves.shape) == (self.characters.shape, (BUCKETS,), (2,))
+            and bool((np.diff(self.characters, append=CODE_POINTS) > 0).all())
+            and bool(np.isfinite(self.halves).all())
+        )
 
 
 def profile(ids: Ids, vocabulary: Vocabulary, repeated: float) -> Profile:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
+from charrnn.data.vocabulary import character_name
 from charrnn.evaluation.drift import Drift
 
 Curve = Sequence[tuple[int, float]]
@@ -65,7 +67,9 @@ def drift_bars(drift: Drift, title: str) -> bytes:
     """Return a PNG of the characters whose shares have changed most, and of the distances with their limits."""
     figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
     shares, distances = figure.subplots(1, 2, width_ratios=(3, 2))
-    names = [name for name, _, _ in drift.characters]
+    # Where the font lacks a character, it would be drawn as a box, with a warning.
+    font = get_font(findfont("DejaVu Sans")).get_charmap()
+    names = [name if ord(name[0]) in font else character_name(name) for name, _, _ in drift.characters]
     places = range(len(names))
     shares.barh([at + 0.2 for at in places], [100 * before for _, before, _ in drift.characters], 0.4, color=TRAIN)
     shares.barh([at - 0.2 for at in places], [100 * now for _, _, now in drift.characters], 0.4, color=VAL)

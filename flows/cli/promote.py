@@ -54,6 +54,7 @@ def promote(
         raise ParamsError(f"VERSION: must be given, as NAME VERSION or NAME/VERSION, got {name}")
     params = load_params(overlays, overrides)
     with interruptible():
+        from flows.deployed.approval import answer
         from tasks.events import announce
         from tasks.tracking.approval import as_reason
         from tasks.tracking.mlflow import (
@@ -62,6 +63,7 @@ def promote(
             alias_version,
             describe_version,
             run_at,
+            run_tag,
             set_alias,
             set_tags,
             version_run,
@@ -73,10 +75,14 @@ def promote(
     decision = f"champion: {as_reason(reason)}"
     describe_version(store, model, chosen, decision)
     set_alias(store, model, chosen, CHAMPION)
-    with suppress(RunGoneError):
-        run = run_at(store.uri, version_run(store, model, chosen), experiment.data)
-        set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
-        announce("promoted", run, f"{model} version {chosen} is the champion. {decision}")
+    if run_id := version_run(store, model, chosen):
+        with suppress(RunGoneError):
+            run = run_at(store.uri, run_id, experiment.data)
+            waited = run_tag(run, WAITING_TAG)
+            set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
+            announce("promoted", run, f"{model} version {chosen} is the champion. {decision}")
+            if waited:
+                answer(run)
     print(_done(model, chosen, before))
     return 0
 

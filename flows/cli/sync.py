@@ -77,7 +77,9 @@ def _discard(run_ids: list[str], data: DataFolder, params: TrackingParams) -> in
     for run_id in run_ids:
         if run_id not in boxes:
             raise ParamsError(f"--discard {run_id}: no run of that id has anything in {data.outboxes}")
-        uri = _address(boxes[run_id], params)
+        uri, own = _address(boxes[run_id], params), boxes[run_id].address
+        if redact(uri) != own:
+            raise ParamsError(f"--discard {run_id}: what waits is for {own}, which alone can say that the run is gone")
         with suppress(RunGoneError):
             run_at(uri, run_id, data)
             again = f"{sync_command(data.path)} {run_id}"

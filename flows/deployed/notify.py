@@ -7,7 +7,7 @@ from pathlib import Path
 # The worker imports this file alone: Python puts its folder on the path, not the folder the packages are in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from apprise import Apprise, NotifyFormat
+from apprise import Apprise, AppriseAsset, NotifyFormat
 from prefect import flow
 from prefect.blocks.system import Secret
 from prefect.states import Completed
@@ -20,7 +20,7 @@ BLOCK = "charrnn-notify"
 logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 
 
-@flow(name="notify", retries=3, retry_delay_seconds=60)
+@flow(name="notify", retries=3, retry_delay_seconds=60, timeout_seconds=60)
 def notify(event: str, text: str, page: str = "") -> str:
     """Send one message to the address in the Secret block `charrnn-notify`; none where there is no such block.
 
@@ -37,7 +37,8 @@ def notify(event: str, text: str, page: str = "") -> str:
     except ValueError:
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=f"not sent: there is no Secret block {BLOCK}")  # type: ignore[return-value]
-    receiver = Apprise()
+    # A redirect would turn the message into a request for another page, which may well be answered.
+    receiver = Apprise(asset=AppriseAsset(http_redirects=False))
     # Not in the messages: the address may hold a password.
     if not receiver.add(str(address)):
         raise ServerError(f"Secret block {BLOCK}: must be an address that Apprise knows, such as mailtos:// or json://")

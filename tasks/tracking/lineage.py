@@ -5,6 +5,7 @@ The digests become tags of the registered version, too.
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from charrnn.data.hashing import Hashes
@@ -14,7 +15,7 @@ from charrnn.data.splits import Splits
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, TrackingError
 from charrnn.files import write_bytes
-from tasks.tracking.mlflow import download_artifact, read_lineage, run_at
+from tasks.tracking.mlflow import download_artifact, read_lineage, run_at, run_tag
 from tasks.tracking.runs import LINEAGE_FILE, PARENT_TEXT_TAG, PROFILE_FILE, SPLIT_TAG, RunRef
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import Origin
@@ -39,6 +40,7 @@ def record_lineage(
         before = _lineage_of(tracker.run, origin)
         if before and before.documents == lineage.documents:
             lineage = lineage.after(before)
+            tracker.tags({PARENT_TEXT_TAG: ""})
         else:
             logger.warning("warning   what %s was trained on is not known: it replaces no champion", origin.reference)
             tracker.tags({PARENT_TEXT_TAG: "unknown"})
@@ -52,6 +54,8 @@ def record_lineage(
 def _lineage_of(run: RunRef, origin: Origin) -> Lineage | None:
     """Return the lineage of the model that a run starts from; None where it is not known."""
     try:
+        if origin.run_id and run_tag(replace(run, run_id=origin.run_id), PARENT_TEXT_TAG):
+            return None  # nor is that of the model which that one started from
         return read_lineage(run, origin.run_id)
     except TrackingError as error:
         logger.warning("warning   the run of %s cannot be read: %s", origin.reference, error)

@@ -112,8 +112,12 @@ def test_what_started_from_an_unknown_text_stands_without_the_alias(
     assert answer.code == 0
     assert f"warning   what {checkpoint} was trained on is not known: it replaces no champion" in answer.err
     assert champion(place) == before
-    newest = max(int(one.version) for one in place.client.search_model_versions("name = 'charrnn'"))
+    (version,) = place.client.search_model_versions(f"run_id = '{answer.out.strip()}'")
+    newest = version.version
     by_hand = f"to make this version the champion: charrnn promote charrnn {newest}"
+    # Nor is it known of what starts from that one.
+    after = call(*place.options, "--quiet", "--set", SHORT, "--init-from", answer.out.strip())
+    assert f"warning   what {answer.out.strip()} was trained on is not known" in after.err
     why = "what it started from may have been trained on its text"
     assert description(place, str(newest)).startswith(f"stays behind version {before}: {why}; {by_hand}")
 
@@ -158,8 +162,10 @@ def test_each_text_that_is_trained_on_with_the_defaults_keeps_its_own_champion(t
     assert champions(place) == first
 
     # Another text of the same name, and a name that was given: neither takes what is another's.
-    register(place, made_up_play(30_000), name="source")
-    assert champions(place) == first | {"charrnn-source-2": "1"}
+    drifted = register(place, made_up_play(30_000), name="source")
+    assert (drifted.name, champions(place)) == ("charrnn-source-2", first)
+    by_hand = "to make this version the champion: charrnn promote charrnn-source-2 1"
+    assert drifted.description == f"stands without the alias, since its text has drifted; {by_hand}"
     stands = register(place, made_up_play(30_000), "tracking.registered_model=charrnn", name="play")
     assert (stands.name, champions(place)["charrnn"]) == ("charrnn", "1")
     by_hand = f"to make this version the champion: charrnn promote charrnn {stands.version}"

@@ -131,7 +131,8 @@ def alias_version(store: Store, name: str, alias: str) -> str:
     try:
         return str(store.ask(MlflowClient.get_model_version_by_alias, name, alias).version)
     except StoreError as error:
-        if not error.missing:
+        # Of an alias that no version has, MLflow says that it is no valid one.
+        if not error.missing and not (error.refused and "not found" in error.reason):
             raise
         return ""
 
@@ -200,8 +201,7 @@ def _find_champions(client: MlflowClient, name: str, text: str) -> list[Champion
     models = get_results_from_paginated_fn(
         lambda size, token: client.search_registered_models(max_results=size, page_token=token), PAGE
     )
-    # NAME-TEXT, which is of a text of this name, before NAME, which may be of any.
-    found = sorted((model for model in models if named.fullmatch(model.name)), key=lambda model: -len(model.name))
+    found = (model for model in models if named.fullmatch(model.name))
     return [_champion(client, model.name, str(model.aliases[CHAMPION])) for model in found if CHAMPION in model.aliases]
 
 

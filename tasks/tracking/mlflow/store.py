@@ -106,9 +106,7 @@ class Store:
         except (MlflowException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
             why = reason(error)
             message = f"tracking.uri {redact(self.uri)}: {why}"
-            code = getattr(error, "error_code", "")
-            # Of an alias that no version has, MLflow says that it is no valid one.
-            missing = code == "RESOURCE_DOES_NOT_EXIST" or (code == "INVALID_PARAMETER_VALUE" and "not found" in why)
+            missing = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
             raise StoreError(message, why, refused=_is_refusal(error), missing=missing) from None
 
     def find_experiment(self, name: str) -> entities.Experiment | None:

@@ -1,6 +1,8 @@
 """Profiles: what is counted, whatever the pieces; the distance of two; a page of HTML; the file."""
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +79,8 @@ def test_halves_that_are_of_another_kind_are_far_apart() -> None:
         ("<htmlish>", False),
         ("A text about <html> pages", False),
         ("<!-- a play -->\nACT I", False),
+        ("<!-- a -->" * 400 + "ACT I", False),  # by a pattern that may divide comments in many ways: for ever
+        ("<!-- a -->\n" * 300 + "<html>", True),
     ],
 )
 def test_a_page_of_html_is_recognised_by_how_it_begins(text: str, page: bool) -> None:
@@ -91,7 +95,14 @@ def test_a_profile_comes_back_from_its_file_and_a_damaged_one_is_refused() -> No
     assert (after.repeated, after.page, after.size) == (0.25, False, 20)
     for name in ("characters", "counts", "grams", "halves"):
         assert np.array_equal(getattr(after, name), getattr(before, name))
-    other = Profile(before.characters[1:], before.counts, before.grams, before.halves, 0.0, False).to_bytes()
-    for damaged in (b"", content[:-9], other):
+    changes: list[dict[str, Any]] = [
+        {"characters": before.characters[1:]},
+        {"characters": before.characters[::-1].copy()},
+        {"characters": before.characters + 0x110000},
+        {"counts": -before.counts},
+        {"grams": before.grams.astype(np.float64)},
+        {"halves": np.array([0.0, np.nan])},
+    ]
+    for damaged in (b"", content[:-9], *(replace(before, **change).to_bytes() for change in changes)):
         with pytest.raises(CorpusError, match="profile: is damaged"):
             Profile.from_bytes(damaged)

@@ -127,6 +127,27 @@ def test_a_flow_run_whose_time_was_over_asks_again_and_takes_no_silence_for_an_a
     assert goes_on(suspended, waiting).result().endswith("declined in Prefect; the first one")
 
 
+def test_a_yes_that_the_store_did_not_take_can_be_said_again(
+    store: Params, waiting: RunRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient(tracking_uri=str(store.tracking.uri))
+    client.delete_registered_model_alias("asked", CHAMPION)
+    found = waiting_version(waiting)
+    assert found is not None
+
+    def away(*_: object) -> None:
+        raise TrackingError("the store does not answer")
+
+    for step in ("set_alias", "describe_version", "set_tags"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tasks.tracking.approval.{step}", away)
+            with pytest.raises(TrackingError, match="does not answer"):
+                settle(waiting, found, approved=True, reason="yes")
+        assert waiting_version(waiting) == found
+    assert settle(waiting, found, approved=True, reason="yes") == "champion: yes; the first one"
+    assert str(client.get_registered_model("asked").aliases[CHAMPION]) == found.version
+
+
 def test_a_yes_to_a_version_that_was_overtaken_changes_nothing_and_is_told(store: Params, waiting: RunRef) -> None:
     client = MlflowClient(tracking_uri=str(store.tracking.uri))
     other = str(client.create_model_version("asked", "file:///nowhere").version)
@@ -137,11 +158,12 @@ def test_a_yes_to_a_version_that_was_overtaken_changes_nothing_and_is_told(store
         settle(waiting, found, approved=True, reason="by hand")
     assert client.get_registered_model("asked").aliases[CHAMPION] == int(other)
     promotion = client.get_run(waiting.run_id).data.tags[PROMOTION_TAG]
-    assert promotion.startswith(f"stays behind version {other}: that became the champion after the comparison; ")
+    assert promotion.startswith(f"stands without the alias: version {other} is the champion now; ")
     assert waiting_version(waiting) is None
 
 
 def test_a_reason_is_one_line_of_a_length_without_credentials() -> None:
+    assert as_reason("\u202eno") == r"\u202eno"
     assert as_reason("so\n## Model card") == r"so\n## Model card"
     assert "secret" not in as_reason("see https://ada:secret@mlflow.example")
     assert len(as_reason("x" * 9_000)) == LONGEST_REASON

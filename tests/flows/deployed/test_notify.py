@@ -1,13 +1,16 @@
 """What is sent of an event, and what an address that is none, or does not answer, looks like."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from prefect.blocks.system import Secret
 
+from charrnn.config.loading import PROJECT
 from charrnn.errors import ServerError
 from flows.deployed.notify import BLOCK, notify
-from tasks import without_proxy
 from tests.receiver import Receiver, receiving
 
 once = notify.with_options(retries=0)
@@ -21,12 +24,19 @@ def receiver(api_url: str) -> Iterator[Receiver]:
     Secret.delete(BLOCK)
 
 
-def test_an_event_is_sent_to_the_address_in_the_block_through_no_proxy(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {"HTTP_PROXY": "http://127.0.0.1:9", **without_proxy({"HTTP_PROXY": "http://a"})}.items():
-        monkeypatch.setenv(name, value)
-    assert once("charrnn.promoted", "version 3 <b>rhymes</b>", "http://ml/#/runs/1") == "sent: charrnn.promoted"
+def test_an_event_is_sent_to_the_address_in_the_block_through_no_proxy(receiver: Receiver, api_url: str) -> None:
+    # As a worker does: it imports the file alone.
+    script = f"""
+import importlib.util
+spec = importlib.util.spec_from_file_location("notify", {str(PROJECT / "flows" / "deployed" / "notify.py")!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+print(module.notify("charrnn.promoted", "version 3 <b>rhymes</b>", "http://ml/#/runs/1"))
+"""
+    proxies = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment = {**proxies, "HTTP_PROXY": "http://127.0.0.1:9", "PREFECT_API_URL": api_url}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "sent: charrnn.promoted\n", done.stderr
     (message,) = receiver.posted
     assert (message["title"], message["message"]) == ("charrnn.promoted", "version 3 <b>rhymes</b>\nhttp://ml/#/runs/1")
 
@@ -34,9 +44,9 @@ def test_an_event_is_sent_to_the_address_in_the_block_through_no_proxy(
 def test_a_message_that_is_not_taken_fails_the_flow_run_and_names_no_address(
     receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receiver.status = 503
-    with caplog.at_level("DEBUG"), pytest.raises(ServerError, match=f"block {BLOCK}: its address did not take"):
-        once("charrnn.drift", "The text is empty.")
+    for receiver.status in (503, 302):
+        with caplog.at_level("DEBUG"), pytest.raises(ServerError, match=f"block {BLOCK}: its address did not take"):
+            once("charrnn.drift", "The text is empty.")
     Secret(value="no address: hunter2").save(BLOCK, overwrite=True)
     with caplog.at_level("DEBUG"), pytest.raises(ServerError, match=f"block {BLOCK}: must be an address that Apprise"):
         once("charrnn.drift", "The text is empty.")
