@@ -138,9 +138,9 @@ def test_nothing_is_thrown_away_by_a_mistake(params: Params, uri: str, at: list[
     elsewhere = call_sync(*at, "--discard", run.run_id, "--set", "tracking.uri=http://127.0.0.1:1")
     assert elsewhere.code == 2
     assert f"what waits is for {uri}, which alone can say" in elsewhere.err
-    away = Outbox(run.data.outbox("0" * 32))
+    away = Outbox(run.data.outbox("e" * 32))
     away.append(SetTags({"a": "b"}), "http://127.0.0.1:1")
-    refused = call_sync(*at[:2], "--discard", "0" * 32, "--set", "tracking.uri=http://127.0.0.1:1")
+    refused = call_sync(*at, "--discard", "e" * 32, "--set", "tracking.uri=http://127.0.0.1:1")
     assert (refused.code, "Connection refused" in refused.err) == (2, True)
     client.delete_run(run.run_id)
     for arguments, message in (
