@@ -43,6 +43,10 @@ class UndecodedError(CorpusError):
     """A file of the text is not in the encoding it should be in, or its encoding cannot be told."""
 
 
+class DriftError(CharrnnError):
+    """The text differs more from that of the champion than it may (`drift.action` stop)."""
+
+
 class VocabularyError(CharrnnError):
     """A character is not in the vocabulary, or the vocabulary is too large or damaged."""
 

@@ -1,4 +1,4 @@
-"""The flow `pipeline`: download, encode, train, evaluate, sample, report, register, promote, in one tracked run.
+"""The flow `pipeline`: download, encode, drift, train, evaluate, sample, report, register, promote, in one tracked run.
 
 `charrnn train`, or this file as a script, runs it here; Prefect deployments run the flow.
 """
@@ -44,11 +44,12 @@ from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
 from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
-from flows.deployed.recovery import check_crashed, count_recovery
+from flows.deployed.recovery import check_crashed, count_recovery, was_cancelled
 from flows.ending import ending
 from flows.retrying import options
 from flows.summary import Summary
 from tasks.download import download
+from tasks.drift import drift
 from tasks.encode import encode
 from tasks.evaluate import evaluate
 from tasks.promote import promote
@@ -88,9 +89,13 @@ def pipeline(
     files, changes = ([original(text) for text in texts or []] for texts in (overlays, overrides))
     if deployment.id and was_asked(str(flow_run.id)):
         params = load_params(files, changes)
-        decision = carry_out(Experiment(params.tracking, params.data).find_run(str(flow_run.id)))
+        run = Experiment(params.tracking, params.data).find_run(str(flow_run.id))
+        decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=decision)  # type: ignore[return-value]
+    if deployment.id and resume and FLOW_RUN_ID.fullmatch(resume) and was_cancelled(resume):
+        # `pipeline/recover` is called for each flow run that Prefect takes for crashed, also for a cancelled one.
+        return Completed(message=f"nothing to recover: flow run {resume} was cancelled")  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
     with signals_noted(TerminationSignal) as noted:
         summary = _pipeline(files, changes, resume, init_from and original(init_from), noted)
@@ -124,6 +129,7 @@ def _pipeline(
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
         _record(run, params, corpus, dataset, origin)
+        drift.with_options(**again)(corpus, dataset, params, run, _text_name(corpus))
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
         samples = sample.with_options(**again)(dataset, params, run)
@@ -200,7 +206,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origi
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
-    record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin.run_id if origin else "")
+    record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin)
     for name, size in splits.characters.items():
         if size:
             profile = {"characters": size, "distinct": vocabulary.occurring, "sha256": corpus.sha256}

@@ -6,6 +6,8 @@
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,14 +43,14 @@ from flows.sweeps.deployed import DeployedLauncher, Server
 from flows.sweeps.jobs import Job, run_jobs
 from flows.sweeps.launched import Launcher
 from flows.sweeps.local import LocalLauncher
-from flows.sweeps.patience import Stopping
+from flows.sweeps.patience import AwayError, Stopping
 from flows.sweeps.plan import Plan, best_of, check_plan, check_workers, read_plan, thread_share
 from flows.sweeps.record import find_sweep, held, record_plan, recorded_plan, recorded_storage, sweep_tags
 from flows.sweeps.storage import given_storage, study_address
 from flows.sweeps.study import Chosen, Outcome, Study, check_storage
 from flows.sweeps.trial import Surroundings
-from tasks.tracking.mlflow import Experiment
-from tasks.tracking.runs import RunRef
+from tasks.tracking.mlflow import Experiment, run_version
+from tasks.tracking.runs import ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
@@ -64,6 +66,7 @@ class Swept:
         best: the best trial; None where none has finished.
         loss: its lowest validation loss (nats per character).
         registered: the run that was trained with its values and registered; None where none was.
+        version: the version that was registered; None where none was, or the store was away.
         seconds: how long this process was at it (s).
     """
 
@@ -72,6 +75,7 @@ class Swept:
     best: Chosen | None
     loss: float | None
     registered: RunRef | None
+    version: ModelVersion | None
     seconds: float
 
 
@@ -120,9 +124,10 @@ def sweep(
             address = recorded_storage(run, address, given=given_storage(storage) is not None)
         with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
             experiment.open()  # so that its tables are known to be those of MLflow
-            check_storage(address, Stopping(stop))
+            with _stops_first(stop):
+                check_storage(address, Stopping(stop))
             run = run or experiment.start_run(plan.base.tracking.run_name or "sweep", sweep_tags(plan))
-            with held(run, experiment.data), ending(run, "sweep"):
+            with held(run, experiment.data), ending(run, "sweep"), _stops_first(stop):
                 stop.raise_if_requested(TerminationSignal)
                 record_plan(run, plan, redact(address))
                 swept = _Sweep(plan, run, experiment, address, workers, stop)
@@ -134,7 +139,21 @@ def sweep(
                 noted.raise_if_requested(TerminationSignal)
                 ended = swept.study.trials()
                 create_markdown_artifact(described(ended), key="sweep", description=f"MLflow run {run.run_id}")
-    return Swept(run, tally(ended), best, loss, registered, time.monotonic() - started)
+    version = None
+    if registered:
+        with suppress(TrackingError):  # the store may be away by now: the run tells
+            version = run_version(registered)
+    return Swept(run, tally(ended), best, loss, registered, version, time.monotonic() - started)
+
+
+@contextmanager
+def _stops_first(stop: StopRequest) -> Iterator[None]:
+    """Take a store that was away when a stop was asked for as that stop: nobody waited for it any more."""
+    try:
+        yield
+    except AwayError:
+        stop.raise_if_requested(TerminationSignal)
+        raise
 
 
 class _Sweep:

@@ -13,17 +13,31 @@ from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.data.lineage import Ground, common_ground, held_out_part
 from charrnn.data.positions import Positions
-from charrnn.data.splits import Splits
-from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, TrackingError
-from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Losses, Verdict, compare, document_losses, text_losses
-from charrnn.training.checkpoint import Checkpoint
+from charrnn.errors import CharrnnError, CheckpointError
+from charrnn.evaluation.bootstrap import BLOCK_CHARACTERS, Verdict, compare, span_losses
 from charrnn.training.device import reading
+from tasks.events import announce
 from tasks.tracking.approval import Waiting
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import Store, alias_version, describe_version, read_kinship, set_alias, version_run
+from tasks.tracking.mlflow import (
+    Store,
+    alias_version,
+    describe_version,
+    model_versions,
+    read_kinship,
+    set_alias,
+    set_tags,
+)
 from tasks.tracking.naming import CHAMPION
-from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG, ModelVersion, RunRef
+from tasks.tracking.runs import (
+    DRIFT_TAG,
+    NO_DRIFT,
+    PARENT_TEXT_TAG,
+    PROMOTION_TAG,
+    WAITING_TAG,
+    ModelVersion,
+    RunRef,
+)
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.trained_models import load_registered
 
@@ -47,7 +61,6 @@ class Promotion:
 
 # Held-out characters that are enough to compare on, where they are only a part of what was held out.
 FEWEST = 2 * BLOCK_CHARACTERS
-FIRST = Promotion(True, "champion: the first one")
 
 
 @task(cache_policy=NO_CACHE)
@@ -62,23 +75,40 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
         return None
     store, name, number = Store(run.uri), version.name, version.number
     try:
-        champion = alias_version(store, name, CHAMPION)
-        if champion == number:
-            return Promotion(True, f"version {number} is the champion already")
-        promotion = _contest(dataset, params, run, version, champion) if champion else FIRST
+        while True:
+            champion = alias_version(store, name, CHAMPION)
+            if champion == number:
+                before = Tracker(run).tag(PROMOTION_TAG)
+                return Promotion(True, before or f"champion: version {number} was it already")
+            promotion = _contest(dataset, params, run, version, champion) if champion else _unopposed(run, version)
+            # Models are compared for a while: another run may have promoted its own meanwhile.
+            if not promotion.promoted or alias_version(store, name, CHAMPION) == champion:
+                break
         if promotion.promoted and params.tracking.promotion == "approval":
             promotion = _waits(run, Waiting(name, number, champion, promotion.reason.removeprefix("champion: ")))
+        # The alias last: where this process dies before, the task does all of it again. Not through the outbox, either:
+        # a person may answer before that is empty.
         describe_version(store, name, number, promotion.reason)
+        waiting = promotion.waiting.to_tag() if promotion.waiting else ""
+        set_tags(run, {PROMOTION_TAG: promotion.reason, WAITING_TAG: waiting})
         if promotion.promoted:
             set_alias(store, name, number, CHAMPION)
-    except TrackingError as error:
+            announce("promoted", run, f"{name} version {number} is the champion. {promotion.reason}")
+    except CharrnnError as error:
         # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)
         return None
-    waiting = promotion.waiting.to_tag() if promotion.waiting else ""
-    Tracker(run).tags({PROMOTION_TAG: promotion.reason, WAITING_TAG: waiting})
     logger.info("promote   %s", promotion.reason)
     return promotion
+
+
+def _unopposed(run: RunRef, version: ModelVersion) -> Promotion:
+    """Decide whether a version becomes the champion of a model that has none: not where its text is a bad download."""
+    if Tracker(run).tag(DRIFT_TAG) not in ("", NO_DRIFT):
+        by_hand = f"to make this version the champion: charrnn promote {version.name} {version.number}"
+        return Promotion(False, f"stands without the alias, since its text has drifted; {by_hand}")
+    is_first = {number for number, _ in model_versions(Store(run.uri), version.name)} <= {int(version.number)}
+    return Promotion(True, "champion: the first one" if is_first else "champion: there was none")
 
 
 def _waits(run: RunRef, waiting: Waiting) -> Promotion:
@@ -89,10 +119,13 @@ def _waits(run: RunRef, waiting: Waiting) -> Promotion:
 def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion, champion: str) -> Promotion:
     """Decide between the run's best checkpoint and version `champion` of the same model."""
     behind = f"stays behind version {champion}"
-    kinship = read_kinship(run, version_run(Store(run.uri), version.name, champion))
-    if kinship.text == "another":
-        by_hand = f"charrnn promote {version.name} {version.number}"
-        return Promotion(False, f"{behind}, whose text is another one; to make this version the champion: {by_hand}")
+    by_hand = f"to make this version the champion: charrnn promote {version.name} {version.number}"
+    kinship = read_kinship(run, version.name, champion)
+    if kinship.text != "one":
+        text = "is another one" if kinship.text == "another" else "is not known"
+        return Promotion(False, f"{behind}, whose text {text}; {by_hand}")
+    if Tracker(run).tag(PARENT_TEXT_TAG):
+        return Promotion(False, f"{behind}: what it started from may have been trained on its text; {by_hand}")
     splits, vocabulary, hashes = dataset.splits(params.splits), dataset.vocabulary(), dataset.hashes()
     part = held_out_part(splits)
     if part is None:
@@ -100,8 +133,6 @@ def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersio
     ground = Ground.whole(splits)
     if kinship.ours and kinship.theirs:
         ground = common_ground(splits, vocabulary, hashes, kinship.ours, kinship.theirs)
-    elif kinship.text == "unknown":
-        logger.warning("warning   what version %s was trained on is not known: it may have seen this text", champion)
     size = _size(ground.clean)
     if size < FEWEST and not ground.is_whole:
         return Promotion(False, f"{behind}: {size} held-out characters that neither was trained on are too few")
@@ -112,7 +143,9 @@ def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersio
     ours = load_from_run(run)
 
     def verdict(spans: Positions) -> Verdict:
-        challenger, current = (_losses(one, vocabulary, splits, spans) for one in (ours, theirs))
+        challenger, current = (
+            span_losses(one.model(), one.vocabulary, splits, vocabulary, spans) for one in (ours, theirs)
+        )
         return compare(challenger, current)
 
     with reading(params.training, ours.threads):
@@ -152,11 +185,3 @@ def _decide(
 
 def _size(spans: Positions) -> int:
     return int((spans[:, 1] - spans[:, 0]).sum())
-
-
-def _losses(checkpoint: Checkpoint, vocabulary: Vocabulary, splits: Splits, spans: Positions) -> Losses:
-    """Return the losses of the model in `checkpoint` on `spans` of the text, whose ids are of `vocabulary`."""
-    texts = [vocabulary.decode(splits.text[start:end]) for start, end in spans.tolist()]
-    if splits.documents is None:
-        return text_losses(checkpoint.model(), checkpoint.vocabulary, "".join(texts))
-    return document_losses(checkpoint.model(), checkpoint.vocabulary, texts)

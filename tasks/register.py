@@ -1,7 +1,6 @@
 """Task: a new version of the registered model, from the best checkpoint."""
 
 import logging
-import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +13,7 @@ from charrnn.config.schema import AUTO, DEFAULT_MODEL, Params
 from charrnn.generation.writer import Writer
 from charrnn.training.checkpoint import save_checkpoint
 from tasks.tracking.checkpoints import load_from_run
+from tasks.tracking.naming import model_suffix
 from tasks.tracking.runs import BEST, CARD_HEADING, ModelVersion, RunRef
 from tasks.tracking.tracker import Tracker
 
@@ -21,8 +21,6 @@ logger = logging.getLogger("charrnn")
 
 # What `charrnn.serving` imports; the model pins these, not the whole pipeline.
 REQUIREMENTS = ("torch", "safetensors", "numpy", "pandas", "psutil", "pydantic", "pyyaml")
-# Characters of a text's name in that of a model.
-LONGEST = 50
 
 
 @task(cache_policy=NO_CACHE)
@@ -42,7 +40,7 @@ def register(params: Params, run: RunRef, text: str, card: str = "") -> ModelVer
     name = params.tracking.registered_model
     if name is None:
         return None
-    suffix = re.sub(r"[^\w-]+", "-", text)[:LONGEST].strip("-") or "text" if name == AUTO else ""
+    suffix = model_suffix(text) if name == AUTO else ""
     checkpoint = load_from_run(run)
     writer = Writer(checkpoint.model(), checkpoint.vocabulary, checkpoint.params.data)
     first = "" if writer.data.has_documents else "\n"

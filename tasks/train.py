@@ -37,8 +37,9 @@ from charrnn.training.state import TrainState
 from charrnn.training.threads import Threads, thread_warning
 from charrnn.training.warm_start import warm_start
 from charrnn.wording import counted
+from tasks.events import announce
 from tasks.tracking.checkpoints import CheckpointFolder
-from tasks.tracking.runs import TRAINING_SAMPLES, RunRef
+from tasks.tracking.runs import TRAINING_SAMPLES, TRIAL_TAG, RunRef
 from tasks.tracking.tracker import Tracker
 
 logger = logging.getLogger("charrnn")
@@ -249,8 +250,10 @@ class _Watcher:
                 if stop.signal is not None and can_stop_at(event):
                     self.folder.save_last(self._checkpoint())
                     break
-        except DivergedError:
+        except DivergedError as error:
             self.tracker.flush()
+            if TRIAL_TAG not in self.params.tracking.tags:  # a sweep tries what diverges
+                announce("diverged", self.tracker.run, str(error))
             raise
         self.tracker.flush()
         self.folder.upload_at_end(self.state.progress.step)

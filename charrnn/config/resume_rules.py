@@ -14,7 +14,7 @@ MAY_CHANGE = (
     *("data.sources", "data.directory", "data.max_megabytes", "data.timeout_seconds"),
     *("training.epochs", "training.max_steps", "training.max_minutes", "training.device", "training.threads"),
     *("training.processes", "training.cuda_graphs"),
-    *("evaluation.", "checkpoint.", "sampling.", "report.", "tracking.", "tasks."),
+    *("drift.", "evaluation.", "checkpoint.", "sampling.", "report.", "tracking.", "tasks."),
 )
 
 

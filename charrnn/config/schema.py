@@ -138,6 +138,27 @@ class SplitParams(Section):
         return self
 
 
+class DriftParams(Section):
+    """Limits on how today's text may differ from the champion's text."""
+
+    action: Literal["warn", "stop", "ignore"] = "warn"
+    """What is done where the text differs more: warn, stop before anything is trained, or ignore (nothing is
+    compared)."""
+    min_size: NonNegativeFloat = 0.75
+    """Smallest size, as a multiple of the champion's text. Half a download has 0.5."""
+    max_unseen: Fraction = 0.01
+    """Largest share of characters that the champion's text never has."""
+    max_distance: PositiveFloat = 1.5
+    """Largest Jensen-Shannon distance of its characters, and of its 5-grams, from those of the champion's text, as a
+    multiple of the distance that the two halves of that text have from each other."""
+    max_repeated: Fraction = 0.25
+    """Largest share of the text that was in it before, above the same share of the champion's text. A text that is
+    there twice has 0.5."""
+    max_loss: PositiveFloat = 1.0
+    """Largest loss of the champion on what is new in the text, above that on its own held-out text (nats per
+    character)."""
+
+
 class ModelParams(Section):
     """The network."""
 
@@ -384,6 +405,7 @@ class Params(Section):
 
     data: DataParams = DataParams()
     splits: SplitParams = SplitParams()
+    drift: DriftParams = DriftParams()
     model: ModelParams = ModelParams()
     training: TrainingParams = TrainingParams()
     evaluation: EvaluationParams = EvaluationParams()

@@ -58,8 +58,8 @@ class Lineage:
         return self.documents == other.documents and bool(np.isin(other.text, self.text).mean() >= CONTAINED)
 
     def after(self, parent: "Lineage") -> "Lineage":
-        """Return the lineage of a model that started from the weights of `parent`."""
-        return replace(self, train=np.union1d(self.train, parent.train)) if self.documents == parent.documents else self
+        """Return the lineage of a model that started from the weights of `parent`, with hashes of the same kind."""
+        return replace(self, train=np.union1d(self.train, parent.train))
 
     def to_bytes(self) -> bytes:
         """Return a safetensors file."""
@@ -109,13 +109,38 @@ class Ground:
 
 
 @dataclass(frozen=True, eq=False)
-class _Blocks:
-    """The blocks of a text, (blocks,): where they are, (blocks, 2), their hashes, and which splits they are in."""
+class TextBlocks:
+    """The blocks, or documents, of a text.
 
+    Attributes:
+        documents: whether they are documents.
+        spans: (blocks, 2) first id, and past the last, of each.
+        hashes: (blocks,) equal for equal ones.
+        train: (blocks,) whether each has text of the training split.
+        held_out: (blocks,) whether each is in the split that champions are compared on.
+    """
+
+    documents: bool
     spans: Positions
     hashes: Hashes
     train: Mask
     held_out: Mask
+
+    def lineage(self) -> Lineage:
+        """Return the lineage of a model that is trained on the training split."""
+        parts = (self.hashes, self.hashes[self.train], self.hashes[self.held_out])
+        return Lineage(self.documents, *map(np.unique, parts))
+
+    def repeated_share(self) -> float:
+        """Return the share of the text in blocks that were in it before (0 to 1)."""
+        sizes = self.spans[:, 1] - self.spans[:, 0]
+        first = np.zeros(len(sizes), dtype=np.bool_)
+        first[np.unique(self.hashes, return_index=True)[1]] = True
+        return float(sizes[~first].sum() / max(1, sizes.sum()))
+
+    def new_part(self, before: Lineage) -> Positions:
+        """Return the spans, (spans, 2), of the blocks that the text of `before` had not."""
+        return self.spans[~np.isin(self.hashes, before.text)]
 
 
 def held_out_part(splits: Splits) -> str | None:
@@ -131,9 +156,7 @@ def trace(splits: Splits, vocabulary: Vocabulary, hashes: Hashes) -> Lineage:
         vocabulary: of its ids.
         hashes: (documents,) of its documents; (0,) for a stream.
     """
-    blocks = _blocks(splits, vocabulary, hashes)
-    parts = (blocks.hashes, blocks.hashes[blocks.train], blocks.hashes[blocks.held_out])
-    return Lineage(splits.documents is not None, *map(np.unique, parts))
+    return text_blocks(splits, vocabulary, hashes).lineage()
 
 
 def common_ground(
@@ -145,7 +168,7 @@ def common_ground(
     """
     if challenger.split == champion.split:
         return Ground.whole(splits)
-    blocks = _blocks(splits, vocabulary, hashes)
+    blocks = text_blocks(splits, vocabulary, hashes)
     champions = np.isin(blocks.hashes, champion.held_out)
     trained = np.isin(blocks.hashes, challenger.train)
     clean = (champions | blocks.held_out) & ~trained & ~np.isin(blocks.hashes, champion.train)
@@ -154,19 +177,20 @@ def common_ground(
     return Ground(blocks.spans[champions], blocks.spans[clean], float(trained_on), False)
 
 
-def _blocks(splits: Splits, vocabulary: Vocabulary, hashes: Hashes) -> _Blocks:
+def text_blocks(splits: Splits, vocabulary: Vocabulary, hashes: Hashes) -> TextBlocks:
+    """Return the blocks of a text, given as for `trace`."""
     part = held_out_part(splits)
     if splits.documents is not None:
         names = [name for name in splits.spans if len(splits.spans[name])]
         of = np.concatenate([np.full(len(splits.spans[name]), name) for name in names])
         spans = np.concatenate([splits.spans[name] for name in names])
         numbers = np.concatenate([splits.documents[name] for name in names])
-        return _Blocks(spans, hashes[numbers], of == "train", of == (part or ""))
+        return TextBlocks(True, spans, hashes[numbers], of == "train", of == (part or ""))
     ends, found = content_blocks(splits.text, vocabulary)
     spans = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
     train = _inside(splits.spans["train"], spans) > 0
     held_out = _inside(splits.spans[part], spans) == spans[:, 1] - spans[:, 0] if part else np.zeros_like(train)
-    return _Blocks(spans, found, train, held_out)
+    return TextBlocks(False, spans, found, train, held_out)
 
 
 def _inside(parts: Positions, spans: Positions) -> Positions:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.data.pieces import Pieces
+from charrnn.data.positions import Positions
+from charrnn.data.splits import Splits
 from charrnn.data.streams import Streams
 from charrnn.data.vocabulary import Ids, Vocabulary, code_points
 from charrnn.data.windows import Windows
@@ -84,6 +86,22 @@ def document_losses(model: CharRNN, vocabulary: Vocabulary, documents: Sequence[
     known[ends - 1] = False
     pieces = Pieces(ids, starts, ends, DOCUMENTS, SEQ_LENGTH, model.decoder.weight.device)
     return _losses(model, vocabulary, ids, pieces, characters=known)
+
+
+def span_losses(model: CharRNN, known: Vocabulary, splits: Splits, vocabulary: Vocabulary, spans: Positions) -> Losses:
+    """Return the losses of a model on spans of a text, as `text_losses` or `document_losses`.
+
+    Args:
+        model: on any device.
+        known: its vocabulary.
+        splits: of the text.
+        vocabulary: of its ids.
+        spans: (spans, 2) first id, and past the last, of each; a document and its stop symbol, or a part of a stream.
+    """
+    texts = [vocabulary.decode(splits.text[start:end]) for start, end in spans.tolist()]
+    if splits.documents is None:
+        return text_losses(model, known, "".join(texts))
+    return document_losses(model, known, texts)
 
 
 def known_ids(vocabulary: Vocabulary, text: str) -> Ids:

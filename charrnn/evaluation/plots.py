@@ -1,4 +1,4 @@
-"""Loss curves as pictures. Knows nothing of where the losses come from or where the pictures go."""
+"""Loss curves and drift as pictures. Knows nothing of where the figures come from or where the pictures go."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+
+from charrnn.data.vocabulary import character_name
+from charrnn.evaluation.drift import Drift
 
 Curve = Sequence[tuple[int, float]]
 """(step, loss in nats per character), in order of steps."""
@@ -57,6 +61,34 @@ def compared_curves(runs: Mapping[str, tuple[Curve, Curve]]) -> bytes:
             [s for s, _ in val], [loss for _, loss in val], color=colour, marker="o", ms=3, label=name.lstrip("_")
         )
     return _png(figure, axes, legend=bool(runs))
+
+
+def drift_bars(drift: Drift, title: str) -> bytes:
+    """Return a PNG of the characters whose shares have changed most, and of the distances with their limits."""
+    figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
+    shares, distances = figure.subplots(1, 2, width_ratios=(3, 2))
+    # Where the font lacks a character, it would be drawn as a box, with a warning.
+    font = get_font(findfont("DejaVu Sans")).get_charmap()
+    names = [name if ord(name[0]) in font else character_name(name) for name, _, _ in drift.characters]
+    places = range(len(names))
+    shares.barh([at + 0.2 for at in places], [100 * before for _, before, _ in drift.characters], 0.4, color=TRAIN)
+    shares.barh([at - 0.2 for at in places], [100 * now for _, _, now in drift.characters], 0.4, color=VAL)
+    shares.set_yticks(list(places), names, parse_math=False)
+    shares.invert_yaxis()
+    shares.set_xlabel("share of all characters (%): champion's text pale, today's red")
+    measured = [one for one in drift.measures if one.metric.startswith("distance")]
+    for at, one in enumerate(measured):
+        distances.bar(at - 0.2, one.before or 0.0, 0.4, color=TRAIN)
+        distances.bar(at + 0.2, one.now, 0.4, color=VAL)
+        distances.hlines(one.limit, at - 0.45, at + 0.45, color=BASELINE, linestyle="--")
+    distances.set_xticks(range(len(measured)), [one.metric.removeprefix("distance_") for one in measured])
+    distances.set_ylabel("distance: halves pale, today's red, limit dashed")
+    figure.suptitle(title, x=0.01, ha="left", parse_math=False)
+    for axes in (shares, distances):
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _png(figure: Figure, axes: Axes, *, legend: bool) -> bytes:

@@ -1,5 +1,6 @@
 """`charrnn promote`: make a version the champion by hand, an older one, to overrule the test, to approve."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from charrnn.undecodable import escaped
 from flows.cli.command import Overlays, Overrides
 from flows.cli.errors import interruptible
 from tasks.tracking.naming import CHAMPION
+from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG
 
 EXAMPLES = [
     ("charrnn 3", "version 3 of the registered model charrnn"),
@@ -52,12 +54,35 @@ def promote(
         raise ParamsError(f"VERSION: must be given, as NAME VERSION or NAME/VERSION, got {name}")
     params = load_params(overlays, overrides)
     with interruptible():
-        from tasks.tracking.mlflow import Store, alias_version, describe_version, set_alias
+        from flows.deployed.approval import answer
+        from tasks.events import announce
+        from tasks.tracking.approval import as_reason
+        from tasks.tracking.mlflow import (
+            Experiment,
+            RunGoneError,
+            alias_version,
+            describe_version,
+            run_at,
+            run_tag,
+            set_alias,
+            set_tags,
+            version_run,
+        )
 
-    store = Store.of(params.tracking)
+    experiment = Experiment(params.tracking, params.data)
+    store = experiment.store
     before = alias_version(store, model, CHAMPION)
-    describe_version(store, model, chosen, f"champion: {reason}")
+    decision = f"champion: {as_reason(reason)}"
+    describe_version(store, model, chosen, decision)
     set_alias(store, model, chosen, CHAMPION)
+    if run_id := version_run(store, model, chosen):
+        with suppress(RunGoneError):
+            run = run_at(store.uri, run_id, experiment.data)
+            waited = run_tag(run, WAITING_TAG)
+            set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
+            announce("promoted", run, f"{model} version {chosen} is the champion. {decision}")
+            if waited:
+                answer(run)
     print(_done(model, chosen, before))
     return 0
 
@@ -65,6 +90,7 @@ def promote(
 def _approve(params: Params, wanted: str, reason: str) -> int:
     with interruptible():
         from flows.deployed.approval import answer
+        from tasks.events import announce
         from tasks.tracking.approval import settle, waiting_version
         from tasks.tracking.mlflow import Experiment
 
@@ -72,7 +98,8 @@ def _approve(params: Params, wanted: str, reason: str) -> int:
     waiting = waiting_version(run)
     if waiting is None:
         raise ParamsError(f"--approve: no version of run {run.run_id} waits for approval")
-    settle(run, waiting, approved=True, reason=f"approved {reason}")
+    decision = settle(run, waiting, approved=True, reason=f"approved {reason}")
+    announce("promoted", run, f"{waiting.name} version {waiting.version} is the champion. {decision}")
     print(_done(waiting.name, waiting.version, waiting.champion))
     answer(run)
     return 0

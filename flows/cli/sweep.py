@@ -109,7 +109,8 @@ def sweep(
         rows.append(("best", f"trial {swept.best.number}, val/loss {swept.loss:.4f}"))
         rows.append(("values", in_words(swept.best.values)))
     if swept.registered is not None:
-        rows.append(("registered", f"run {swept.registered.run_id}"))
+        named = f"{swept.version.name} version {swept.version.number}, " if swept.version else ""
+        rows.append(("registered", f"{named}run {swept.registered.run_id}"))
     rows.append(("sweep", swept.run.run_id))
     print("\n" + "\n".join(f"{name:<12}{value}" for name, value in rows))
     return 0

@@ -1,6 +1,7 @@
 """`charrnn sync`: send what runs recorded while their tracking store was away."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def sync(
     params = load_params(overlays, overrides)
     data = DataFolder(Path(params.data.directory))
     if discard:
-        return _discard(discard, data)
+        return _discard(discard, data, params.tracking)
     found = [box for box in outboxes(data) if not run_ids or box.folder.name in run_ids]
     for box in found:
         box.restore()
@@ -61,12 +62,28 @@ def sync(
     return max([_sync(box, data, params.tracking) for box in waiting], default=0)
 
 
-def _discard(run_ids: list[str], data: DataFolder) -> int:
-    """Throw away what waits for `run_ids`, and print a line for each. Raises ParamsError, before any, or FileError."""
+def _discard(run_ids: list[str], data: DataFolder, params: TrackingParams) -> int:
+    """Throw away what waits for `run_ids`, which the store has no more, and print a line for each.
+
+    Raises:
+        ParamsError: before any; one has nothing that waits, or is still in its store.
+        TrackingError: before any; a store does not answer.
+        FileError: an outbox cannot be removed.
+    """
+    with interruptible():
+        from tasks.tracking.mlflow import RunGoneError, run_at
+
     boxes = {box.folder.name: box for box in outboxes(data)}
     for run_id in run_ids:
         if run_id not in boxes:
             raise ParamsError(f"--discard {run_id}: no run of that id has anything in {data.outboxes}")
+        uri, own = _address(boxes[run_id], params), boxes[run_id].address
+        if redact(uri) != own:
+            raise ParamsError(f"--discard {run_id}: what waits is for {own}, which alone can say that the run is gone")
+        with suppress(RunGoneError):
+            run_at(uri, run_id, data)
+            again = f"{sync_command(data.path)} {run_id}"
+            raise ParamsError(f"--discard {run_id}: the run is still in {redact(uri)}; send what waits: {again}")
     for run_id in dict.fromkeys(run_ids):
         box = boxes[run_id]
         box.restore()

@@ -14,14 +14,16 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import FlowPauseTimeout, NotPausedError, ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run, suspend_flow_run
 from prefect.input import RunInput
+from prefect.input.actions import read_flow_run_input
 from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from charrnn.config.redaction import one_line, redact
 from charrnn.generation.formats import as_line
+from tasks.events import announce
 from tasks.tracking.approval import Waiting, settle, waiting_version
 from tasks.tracking.mlflow import Store, read_run, run_at, run_tag, version_run
-from tasks.tracking.runs import FLOW_RUN_TAG, REPORT, RunRef
+from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, REPORT, RunRef
 
 logger = logging.getLogger("charrnn")
 
@@ -39,13 +41,11 @@ class Approval(RunInput):
 
 
 def was_asked(flow_run_id: str) -> bool:
-    """Whether this flow run was suspended for a person's approval, who has answered."""
-    with get_client(sync_client=True) as client:
-        policy = client.read_flow_run(UUID(flow_run_id)).empirical_policy
-    return KEY in (policy.pause_keys or ())
+    """Whether this flow run was suspended for a person's approval before."""
+    return bool(_questions(flow_run_id))
 
 
-def ask(run: RunRef, waiting: Waiting, ui: str, hours: float) -> None:
+def ask(run: RunRef, waiting: Waiting, ui: str, hours: float, key: str = KEY) -> None:
     """Suspend this flow run until a person answers; does not return.
 
     Args:
@@ -53,23 +53,48 @@ def ask(run: RunRef, waiting: Waiting, ui: str, hours: float) -> None:
         waiting: the version.
         ui: address of the MLflow UI.
         hours: how long the person may take. Then Prefect ends the flow run as FAILED, and the champion stays.
+        key: of the question; another one for each.
     """
     form = Approval.with_initial_data(description=question(run, waiting, ui))
-    suspend_flow_run(wait_for_input=form, timeout=max(1, int(3600 * hours)), key=KEY)
+    suspend_flow_run(wait_for_input=form, timeout=max(1, int(3600 * hours)), key=key)
 
 
-def carry_out(run: RunRef) -> str:
-    """Do what the person has answered; return it in one sentence. Raises TrackingError as `settle`."""
-    # This flow run was suspended with this key before, so that the call returns the answer.
-    answer = suspend_flow_run(wait_for_input=Approval, key=KEY)
+def carry_out(run: RunRef, flow_run_id: str, ui: str, hours: float) -> str:
+    """Do what the person has answered; return it in one sentence. Ask again where nobody has.
+
+    That is so where the time was over, and a person has let the failed flow run start again.
+
+    Args:
+        run: the run of the version.
+        flow_run_id: this flow run.
+        ui: as for `ask`.
+        hours: as for `ask`.
+
+    Raises:
+        TrackingError: as `settle`.
+    """
     waiting = waiting_version(run)
     if waiting is None:
         return "was decided already"
+    asked = _questions(flow_run_id)
+    key = asked[-1]
+    if read_flow_run_input(f"suspended-{key}-response", UUID(flow_run_id)) is None:
+        ask(run, waiting, ui, hours, f"{KEY}-{len(asked) + 1}")
+    # This flow run was suspended with this key before, so that the call returns the answer.
+    answer = suspend_flow_run(wait_for_input=Approval, key=key)
     said = "approved in Prefect" if answer.approve else "declined in Prefect"
-    reason = f"{said}: {as_line(answer.reason)}" if answer.reason else said
-    decision = settle(run, waiting, answer.approve, reason)
+    decision = settle(run, waiting, answer.approve, f"{said}: {answer.reason}" if answer.reason else said)
+    if answer.approve:
+        announce("promoted", run, f"{waiting.name} version {waiting.version} is the champion. {decision}")
     logger.info("promote   %s", decision)
     return decision
+
+
+def _questions(flow_run_id: str) -> list[str]:
+    """Return the keys of the questions that this flow run has asked, in order."""
+    with get_client(sync_client=True) as client:
+        keys = client.read_flow_run(UUID(flow_run_id)).empirical_policy.pause_keys or set()
+    return sorted((key for key in keys if key.startswith(KEY)), key=lambda key: (len(key), key))
 
 
 def answer(run: RunRef) -> None:
@@ -78,7 +103,7 @@ def answer(run: RunRef) -> None:
     Where no Prefect server is named or it does not answer, the flow run ends by itself when its time is over.
     """
     flow_run_id = run_tag(run, FLOW_RUN_TAG)
-    if not PREFECT_API_URL.value() or not flow_run_id:
+    if not PREFECT_API_URL.value() or not FLOW_RUN_ID.fullmatch(flow_run_id):
         return
     try:
         resume_flow_run(UUID(flow_run_id), {"approve": True})

@@ -59,7 +59,9 @@ class Board:
         drawings: dict[str, Callable[[], object]] = {
             "history.png": lambda: pictures.plot_optimization_history(study, **named),
             "curves.png": lambda: pictures.plot_intermediate_values(study).set(
-                xlabel="tenths of the run", ylabel="val/loss", title="val/loss of each trial"
+                xlabel="tenths of the run",
+                ylabel="val/loss",
+                title="val/loss of each trial, at its first evaluation in each tenth",
             ),
             "parallel_coordinates.png": lambda: pictures.plot_parallel_coordinate(study, **named),
         }
@@ -81,12 +83,12 @@ class Board:
 
 
 def trial_table(trials: list[FrozenTrial]) -> pd.DataFrame:
-    """Return a row a trial: number, state, loss, its run, its values, why it failed."""
+    """Return a row a trial: number, state, its lowest loss so far, its values, why it failed."""
     rows = [
         {
             "trial": one.number,
             "state": WORDS[one.state],
-            "val/loss": one.value if one.state is TrialState.COMPLETE else one.user_attrs.get("loss"),
+            "lowest val/loss": one.value if one.state is TrialState.COMPLETE else one.user_attrs.get("loss"),
             **one.params,
             "reason": one.user_attrs.get("reason", ""),
         }

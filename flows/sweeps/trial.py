@@ -21,6 +21,9 @@ logger = logging.getLogger("charrnn")
 # Time between two looks at a trial (s).
 LOOK_SECONDS = 0.5
 
+# Of a trial whose process has ended as it should.
+NOT_ENDED = "its run has no end in MLflow: what it recorded last may wait on its machine, for charrnn sync"
+
 Report = Callable[[int, float], bool]
 """Takes the part of the run that is over and the loss after it; returns whether the trial should end."""
 
@@ -84,7 +87,7 @@ def run_trial(
         if around.stopping.is_set():
             return run, None
         deaths += 1
-        reason = ended.reason or (around.children.error(run) if run else "")
+        reason = ended.reason or (around.children.error(run) if run else "") or NOT_ENDED
         if not ended.died or deaths > around.recoveries:
             again = f", {deaths} times in a row" if ended.died and deaths > 1 else ""
             return run, Outcome("failed", reason=reason + again)

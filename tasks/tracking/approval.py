@@ -8,10 +8,15 @@ from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from charrnn.config.redaction import redact
+from charrnn.data.vocabulary import printable
 from charrnn.errors import TrackingError
+from charrnn.generation.formats import as_line
 from tasks.tracking.mlflow import Store, alias_version, describe_version, run_tag, set_alias, set_tags
 from tasks.tracking.naming import CHAMPION
 from tasks.tracking.runs import PROMOTION_TAG, WAITING_TAG, RunRef
+
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -62,19 +67,37 @@ def settle(run: RunRef, waiting: Waiting, approved: bool, reason: str) -> str:
     """
     store = Store(run.uri)
     now = alias_version(store, waiting.name, CHAMPION)
-    if approved and now not in (waiting.champion, waiting.version):
+    overtaken = approved and now not in (waiting.champion, waiting.version)
+    since = f"{_called(now)} is the champion now" if now else f"{_called(waiting.champion)} is the champion no more"
+    if overtaken:
+        decision = f"stands without the alias: {since}"
+    elif approved:
+        decision = f"champion: {as_reason(reason)}"
+    elif now == waiting.version:
+        decision = f"was the champion already: {as_reason(reason)}"
+    else:
+        decision = f"stays behind {_called(now)}: {as_reason(reason)}"
+    decision = f"{decision}; {waiting.figures}"
+    # The tags last: until then, the answer can be carried out again.
+    if approved and not overtaken:
+        set_alias(store, waiting.name, waiting.version, CHAMPION)
+    describe_version(store, waiting.name, waiting.version, decision)
+    set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
+    if overtaken:
         raise TrackingError(
-            f"{waiting.name} version {waiting.version}: was compared with {_called(waiting.champion)}, but "
-            f"{_called(now)} is the champion now; to make it the champion all the same: "
+            f"{waiting.name} version {waiting.version}: was compared with {_called(waiting.champion)}, but {since}; "
+            "to make it the champion all the same: "
             f"charrnn promote {waiting.name} {waiting.version}"
         )
-    decision = f"champion: {reason}" if approved else f"stays behind {_called(now)}: {reason}"
-    decision = f"{decision}; {waiting.figures}"
-    describe_version(store, waiting.name, waiting.version, decision)
-    if approved:
-        set_alias(store, waiting.name, waiting.version, CHAMPION)
-    set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
     return decision
+
+
+def as_reason(text: str) -> str:
+    """Return what a person wrote as one line of at most LONGEST_REASON characters, without credentials."""
+    line = "".join(
+        character if character.isprintable() else printable(character) for character in as_line(redact(text))
+    )
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
 
 
 def _called(version: str) -> str:

@@ -11,6 +11,8 @@ RUN_ID = re.compile("[0-9a-f]{32}")
 NEWEST = "last"
 CHAMPION = "champion"
 """The alias of the version that is served."""
+# Characters of a text's name in that of a model.
+LONGEST = 50
 
 
 def kind_of(wanted: str) -> Literal["file", "run", "registered"]:
@@ -29,3 +31,8 @@ def kind_of(wanted: str) -> Literal["file", "run", "registered"]:
             )
         return "run"
     return "file" if is_file or Path(wanted).suffix == ".ckpt" else "registered"
+
+
+def model_suffix(text: str) -> str:
+    """Return what a text's name adds to that of a registered model: letters, digits, _ and -, at most LONGEST."""
+    return re.sub(r"[^\w-]+", "-", text)[:LONGEST].strip("-") or "text"

@@ -22,6 +22,11 @@ FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9
 CORPUS_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "data.digest", "splits.sha256"
 LINEAGE_TAGS = (CORPUS_TAG, DATA_TAG, SPLIT_TAG)
 LINEAGE_FILE = "lineage.safetensors"
+# Of a run that started from a model of which it is not known what it was trained on.
+PARENT_TEXT_TAG = "charrnn.parent_text"
+# What is counted of the text, and what was found when it was compared with the champion's: NO_DRIFT, or sentences.
+PROFILE_FILE = "profile.safetensors"
+DRIFT_TAG, NO_DRIFT = "drift", "none"
 # What was decided of the run's version, and the version that waits for a person's yes.
 PROMOTION_TAG, WAITING_TAG = "promotion", "promotion.waiting"
 # The newest checkpoint among the artifacts, and the bytes of the one that was registered.
@@ -73,6 +78,26 @@ class RunRef:
     def ui_path(self) -> str:
         """The run's page in the MLflow UI, in its view for trained models, from the server's address on."""
         return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?workflowType=machine_learning"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion of a registered model.
+
+    Attributes:
+        name: of the registered model.
+        version: its number.
+        run_id: the run that trained it; '' where that was deleted for good, or none did.
+        source: where the run's text came from; '' where that is not known.
+        loss: of its best checkpoint on the test split, or else the validation split (nats per character); None where it
+            has neither.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    source: str
+    loss: float | None
 
 
 @dataclass(frozen=True)

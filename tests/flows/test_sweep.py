@@ -5,8 +5,9 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,22 @@ import psutil
 import pytest
 from filelock import FileLock
 from mlflow.entities import Run
+from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed
 
 from charrnn.config.loading import load_params
 from charrnn.stopping import StopRequest
 from flows.sweep import sweep
 from flows.sweeps.children import Children
+from flows.sweeps.deployed import DeployedTrial, Server
 from flows.sweeps.local import LocalLauncher
 from flows.sweeps.patience import Stopping
 from flows.sweeps.trial import Surroundings, run_trial
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.runs import SWEEP_RUN_TAG, SWEEP_TAG, TRIAL_STATE_TAG, TRIAL_TAG, RunRef
-from tests.workplace import SMOKE, Called, Workplace, captured
+from tests.workplace import SMOKE, Called, Workplace, captured, log_lines
 
 SPACE = "model.hidden_size: [16, 24, 32]\ntraining.learning_rate: {low: 0.002, high: 0.02, log: true}\n"
 PATIENCE = 120.0
@@ -220,6 +225,49 @@ def test_a_sweep_that_waits_for_the_trial_of_a_killed_one_can_be_stopped(
     assert "waits for the end" in caplog.text
 
 
+@flow
+def trained() -> None:
+    """Is never run: its state is set."""
+
+
+class AtAWorker:
+    """Has each trial run by a worker, which was done at once."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def launch(self, trial: str, overrides: Sequence[str], resume: str | None) -> DeployedTrial:
+        with get_client(sync_client=True) as client:
+            return DeployedTrial(self.server, trial, client.create_flow_run(trained, state=Completed()))
+
+    def is_settled(self, trial: str) -> bool:
+        return True
+
+
+def test_a_deployed_trial_whose_end_the_store_has_not_heard_of_has_failed_and_says_what_to_do(
+    workplace: Workplace, around: Surroundings
+) -> None:
+    params = load_params([SMOKE], workplace.overrides)
+    tags = {SWEEP_RUN_TAG: around.children._sweep.run_id, TRIAL_TAG: "0"}
+    Experiment(params.tracking, params.data).start_run("trial 0", tags)
+    there = replace(around, launcher=AtAWorker(Server(around.stopping)))
+    _, outcome = run_trial(there, "0", [], lambda part, loss: False)
+    assert outcome is not None
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith("its run has no end in MLflow")
+
+
+def test_the_best_is_registered_and_its_name_and_version_are_told(workplace: Workplace, space: str) -> None:
+    short = ["training.max_steps=20", "tracking.registered_model=best of all", "evaluation.adaptive_seconds=0"]
+    options = [part for text in short for part in ("--set", text)]
+    with sweeping(workplace, *workplace.options, *options, "--space", space, "--trials", "1", "--register") as process:
+        out, log = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, log
+    (version,) = workplace.client.search_model_versions("name = 'best of all'")
+    assert f"registered  best of all version 1, run {version.run_id}\n" in out
+    assert trials_of(workplace)["best-0"].info.run_id == version.run_id
+
+
 def one_line(answer: Called) -> str:
     assert (answer.code, answer.out) == (2, ""), answer.err
     (line,) = answer.err.splitlines()
@@ -251,6 +299,17 @@ def test_bad_input_is_one_line_before_anything_starts(
     assert one_line(answer).startswith(line)
     assert not (workplace.folder / "runs here").exists()
     assert not workplace.data_folder.exists()
+
+
+def test_a_sweep_that_waits_for_its_store_ends_at_ctrl_c_as_one_that_was_stopped(
+    workplace: Workplace, space: str
+) -> None:
+    pytest.importorskip("psycopg2")  # else the address is refused at once
+    nobody = "postgresql+psycopg2://127.0.0.1:1/sweeps"
+    with sweeping(workplace, *workplace.options, "--space", space, "--storage", nobody) as process:
+        assert any("the sweep waits" in line for line in log_lines(process))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
 
 
 def test_a_sweep_needs_a_space_or_a_sweep_to_go_on_with(workplace: Workplace) -> None:

@@ -23,9 +23,12 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from charrnn.config.loading import PROJECT
 from charrnn.training.checkpoint import load_checkpoint
+from tests.receiver import receiving
 from tests.texts import made_up_play
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [Path(shutil.which("postgres") or "/nowhere").parent]
@@ -189,6 +192,12 @@ class Stack:
         )
         return str(made.json()["id"])
 
+    def finished(self, *overrides: str) -> str:
+        """Start a smoke run as `start` does; return the id of its flow run once it is done."""
+        flow_run = self.start(*overrides)
+        self.ends(flow_run, "COMPLETED")
+        return flow_run
+
     def state(self, flow_run: str) -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(f"{self.prefect}/api/flow_runs/{flow_run}").json()["state"]
         return found
@@ -272,6 +281,18 @@ def test_a_run_that_is_asked_for_is_done_by_the_worker(stack: Stack) -> None:
         item.path.rpartition("/")[2] for item in stack.client.list_artifacts(run.info.run_id, "checkpoints")
     }
     assert stack.client.get_model_version_by_alias("charrnn", "champion").run_id == run.info.run_id
+
+
+def test_a_promotion_is_sent_to_the_address_in_the_secret_block(stack: Stack) -> None:
+    with receiving() as receiver:
+        with temporary_settings({PREFECT_API_URL: f"{stack.prefect}/api"}):
+            Secret(value=f"json://127.0.0.1:{receiver.port}").save("charrnn-notify", overwrite=True)
+        run = stack.run_of(stack.finished("tracking.registered_model=told"))
+        assert run is not None
+        (message,) = until(lambda: receiver.posted, 60, "the message")
+    page = f"{stack.mlflow}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert message["title"] == "charrnn.promoted"
+    assert message["message"].startswith("told version 1 is the champion. champion: the first one\n" + page)
 
 
 def test_wrong_parameters_are_the_states_message_and_make_no_run(stack: Stack) -> None:
@@ -365,6 +386,10 @@ def test_a_cancelled_run_is_killed_with_a_checkpoint_and_does_not_go_on(stack: S
     time.sleep(20)
     assert steps(stack, run_id) == before
     assert stack.client.get_run(run_id).info.status == "KILLED"
+    asked = httpx.post(f"{stack.prefect}/api/flow_runs/filter", json={"limit": 200}).json()
+    (recovered,) = (one for one in asked if one["parameters"].get("resume") == flow_run)
+    stack.ends(recovered["id"], "COMPLETED")
+    assert stack.state(recovered["id"])["message"] == f"nothing to recover: flow run {flow_run} was cancelled"
 
 
 def test_a_run_whose_process_dies_goes_on_from_its_checkpoint(stack: Stack) -> None:
@@ -400,6 +425,21 @@ def test_a_run_and_a_question_to_a_person_outlive_a_restart_of_both_servers(stac
     run = stack.run_of(asks)
     assert run is not None
     assert (run.info.run_id, run.info.status) == (champion.run_id, "FINISHED")
+
+
+def test_a_question_that_nobody_answers_leaves_the_champion_when_its_time_is_over(stack: Stack) -> None:
+    named = "tracking.registered_model=unanswered"
+    first = stack.run_of(stack.finished(named, "training.max_steps=1"))
+    assert first is not None
+    asking = ("tracking.promotion=approval", "tracking.approval_hours=0.001")  # 3.6 seconds
+    flow_run = stack.start(named, *asking, "training.max_steps=100")  # far better than the champion
+    stack.ends(flow_run, "FAILED")
+    assert stack.state(flow_run)["message"] == "The flow was paused and never resumed."
+    run = stack.run_of(flow_run)
+    assert run is not None
+    assert "waits for approval" in run.data.tags["promotion"]
+    assert run.info.status == "FINISHED"
+    assert stack.client.get_model_version_by_alias("unanswered", "champion").run_id == first.info.run_id
 
 
 def test_a_run_outlives_a_restart_of_the_database(stack: Stack) -> None:

@@ -1,6 +1,8 @@
 """Champions and challengers: real runs, one after the other, in one store."""
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.entities.model_registry import ModelVersion
@@ -8,6 +10,9 @@ from mlflow.entities.model_registry import ModelVersion
 from tasks.tracking.runs import LINEAGE_TAGS
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call, captured
+
+# The module, whose name the task of the same name has in the package `flows.pipeline`.
+promotion = importlib.import_module("tasks.promote")
 
 # Smoke runs differ by chance as much as by skill; these differ by skill.
 SHORT, LONG = "training.max_steps=20", "training.max_steps=400"
@@ -38,37 +43,90 @@ def champion(place: Workplace) -> str:
     return str(place.client.get_model_version_by_alias("charrnn", "champion").version)
 
 
-def test_the_champion_changes_only_for_a_better_one(place: Workplace) -> None:
-    first = train(place, "--set", SHORT)
-    assert champion(place) == first
-    assert description(place, first).startswith("champion: the first one\n\n## Model card\n")
+@pytest.fixture(scope="module")
+def contested(place: Workplace) -> Workplace:
+    """Version 1 was the champion, version 2 is it now, and is better."""
+    assert [train(place, "--set", steps) for steps in (SHORT, LONG)] == ["1", "2"]
+    return place
 
-    same = train(place, "--set", SHORT)
-    assert champion(place) == first
-    assert f"stays behind version {first}" in description(place, same)
 
-    passed_over = train(place, "--set", LONG, "--no-promote")
-    assert champion(place) == first
-    assert description(place, passed_over).startswith("## Model card\n")
-
-    better = train(place, "--set", LONG)
-    assert champion(place) == better
-    assert "better with confidence 1.000" in description(place, better)
-    run = place.client.get_run(str(place.client.get_model_version("charrnn", better).run_id))
+def test_the_champion_changes_only_for_a_better_one(contested: Workplace) -> None:
+    place = contested
+    assert champion(place) == "2"
+    assert description(place, "1").startswith("champion: the first one\n\n## Model card\n")
+    assert "better with confidence 1.000" in description(place, "2")
+    run = place.client.get_run(str(place.client.get_model_version("charrnn", "2").run_id))
     promotion = run.data.tags["promotion"]
-    assert description(place, better).startswith(f"{promotion}\n\n## Model card\n")
+    assert description(place, "2").startswith(f"{promotion}\n\n## Model card\n")
     assert promotion in run.data.tags["mlflow.note.content"]
 
+    same = train(place, "--set", LONG)
+    assert champion(place) == "2"
+    assert "stays behind version 2" in description(place, same)
+
     worse = train(place, "--set", SHORT, "--set", "training.seed=7")
-    assert champion(place) == better
+    assert champion(place) == "2"
     assert "better with confidence 0.000" in description(place, worse)
 
+    passed_over = train(place, "--set", LONG, "--no-promote")
+    assert champion(place) == "2"
+    assert description(place, passed_over).startswith("## Model card\n")
 
-def test_without_a_split_to_compare_on_the_champion_stays(place: Workplace) -> None:
+
+def test_without_a_split_to_compare_on_the_champion_stays(contested: Workplace) -> None:
+    place = contested
     before = champion(place)
     version = train(place, "--set", LONG, "--set", "splits.val_fraction=0", "--set", "splits.test_fraction=0")
     assert champion(place) == before
     assert "no test or validation split" in description(place, version)
+
+
+def test_a_version_that_is_overtaken_while_it_is_compared_is_compared_again(
+    contested: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, best = contested, champion(contested)
+    place.client.set_registered_model_alias("charrnn", "champion", "1")
+    contest, compared = promotion._contest, []
+
+    def overtaken(*arguments: Any) -> Any:
+        decided = contest(*arguments)
+        compared.append(arguments[-1])
+        place.client.set_registered_model_alias("charrnn", "champion", best)
+        return decided
+
+    monkeypatch.setattr(promotion, "_contest", overtaken)
+    version = train(place, "--set", LONG)
+    assert compared == ["1", best]
+    assert champion(place) == best
+    assert description(place, version).startswith(f"stays behind version {best}: ")
+
+
+def test_what_started_from_an_unknown_text_stands_without_the_alias(
+    contested: Workplace, tmp_path: Path, api_url: str
+) -> None:
+    place, before = contested, champion(contested)
+    elsewhere = Workplace(tmp_path, place.text, api_url)
+    train(elsewhere, "--set", SHORT)
+    (checkpoint,) = elsewhere.data_folder.glob("checkpoints/*/best.ckpt")
+    answer = call(*place.options, "--quiet", "--set", LONG, "--init-from", str(checkpoint))
+    assert answer.code == 0
+    assert f"warning   what {checkpoint} was trained on is not known: it replaces no champion" in answer.err
+    assert champion(place) == before
+    (version,) = place.client.search_model_versions(f"run_id = '{answer.out.strip()}'")
+    newest = version.version
+    by_hand = f"to make this version the champion: charrnn promote charrnn {newest}"
+    # Nor is it known of what starts from that one.
+    after = call(*place.options, "--quiet", "--set", SHORT, "--init-from", answer.out.strip())
+    assert f"warning   what {answer.out.strip()} was trained on is not known" in after.err
+    why = "what it started from may have been trained on its text"
+    assert description(place, str(newest)).startswith(f"stays behind version {before}: {why}; {by_hand}")
+
+
+def test_where_there_is_no_champion_the_next_version_is_one_and_not_called_the_first(contested: Workplace) -> None:
+    place = contested
+    place.client.delete_registered_model_alias("charrnn", "champion")
+    version = train(place, "--set", SHORT)
+    assert (champion(place), description(place, version).split("\n")[0]) == (version, "champion: there was none")
 
 
 def register(place: Workplace, text: str, *changes: str, name: str = "text") -> ModelVersion:
@@ -104,8 +162,10 @@ def test_each_text_that_is_trained_on_with_the_defaults_keeps_its_own_champion(t
     assert champions(place) == first
 
     # Another text of the same name, and a name that was given: neither takes what is another's.
-    register(place, made_up_play(30_000), name="source")
-    assert champions(place) == first | {"charrnn-source-2": "1"}
+    drifted = register(place, made_up_play(30_000), name="source")
+    assert (drifted.name, champions(place)) == ("charrnn-source-2", first)
+    by_hand = "to make this version the champion: charrnn promote charrnn-source-2 1"
+    assert drifted.description == f"stands without the alias, since its text has drifted; {by_hand}"
     stands = register(place, made_up_play(30_000), "tracking.registered_model=charrnn", name="play")
     assert (stands.name, champions(place)["charrnn"]) == ("charrnn", "1")
     by_hand = f"to make this version the champion: charrnn promote charrnn {stands.version}"

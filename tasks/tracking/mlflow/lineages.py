@@ -1,4 +1,4 @@
-"""The lineages of runs in the store: read, and whether the texts of two runs are one."""
+"""The lineages of runs in the store: read, and whether the text of a run is that of a registered version."""
 
 import tempfile
 from contextlib import suppress
@@ -8,6 +8,7 @@ from typing import Literal
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from charrnn.config.loading import load_params
@@ -22,13 +23,13 @@ from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, LINEAGE_FILE, PARAMS_FILE,
 
 @dataclass(frozen=True)
 class Kinship:
-    """How the text of a run relates to that of a run before it.
+    """How the text of a run relates to that of a registered version.
 
     Attributes:
         text: `one` where it is the same or contains the other, `another` where not, `unknown` where nothing is kept
             that would tell.
         ours: lineage of the run; None as below.
-        theirs: lineage of the run before it; None where digests alone have told, or nothing has.
+        theirs: lineage of the version's run; None where digests alone have told, or nothing has.
     """
 
     text: Literal["one", "another", "unknown"]
@@ -47,25 +48,27 @@ def read_lineage(run: RunRef, run_id: str) -> Lineage | None:
     return Store(run.uri).ask(_find, run_id, run.data)
 
 
-def read_kinship(run: RunRef, before: str) -> Kinship:
-    """Return how the text of `run` relates to that of run `before`. Raises TrackingError."""
-    return Store(run.uri).ask(find_kinship, run, before)
+def read_kinship(run: RunRef, name: str, version: str) -> Kinship:
+    """Return how the text of `run` relates to that of a version of registered model `name`. Raises TrackingError."""
+    return Store(run.uri).ask(lambda client: find_kinship(client, run, client.get_model_version(name, version)))
 
 
-def find_kinship(client: MlflowClient, run: RunRef, before: str) -> Kinship:
+def find_kinship(client: MlflowClient, run: RunRef, version: ModelVersion) -> Kinship:
     """Return what `read_kinship` does."""
-    ours, theirs = (_find(client, run_id, run.data) for run_id in (run.run_id, before))
+    ours, theirs = (_find(client, run_id, run.data) for run_id in (run.run_id, version.run_id or ""))
     if ours and theirs:
         return Kinship("one" if ours.contains(theirs) else "another", ours, theirs)
-    tags = [found.data.tags if (found := _run(client, run_id)) else {} for run_id in (run.run_id, before)]
-    pairs = [(tags[0][key], tags[1][key]) for key in (DATA_TAG, CORPUS_TAG) if all(key in one for one in tags)]
-    if not pairs:
-        return Kinship("unknown")
-    return Kinship("one" if any(one == other for one, other in pairs) else "another")
+    # Other digests tell nothing: the text may have grown. Those of the version outlive its run.
+    here, there = (
+        found.data.tags if (found := run_or_none(client, one)) else {} for one in (run.run_id, version.run_id)
+    )
+    there = {**version.tags, **there}
+    same = any(key in here and here[key] == there.get(key) for key in (DATA_TAG, CORPUS_TAG))
+    return Kinship("one" if same else "unknown")
 
 
 def _find(client: MlflowClient, run_id: str, data: DataFolder) -> Lineage | None:
-    found = _run(client, run_id)
+    found = run_or_none(client, run_id)
     if found is None:
         return None
     with tempfile.TemporaryDirectory() as temporary, suppress(CharrnnError):
@@ -78,8 +81,8 @@ def _find(client: MlflowClient, run_id: str, data: DataFolder) -> Lineage | None
     return None
 
 
-def _run(client: MlflowClient, run_id: str) -> Run | None:
-    """Return the run; None where it was deleted for good, or where `run_id` is none."""
+def run_or_none(client: MlflowClient, run_id: str | None) -> Run | None:
+    """Return the run; None where it was deleted for good, or where no `run_id` is given."""
     if not run_id:
         return None
     try:

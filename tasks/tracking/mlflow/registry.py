@@ -1,5 +1,6 @@
 """Registered models: made from a checkpoint, found, promoted."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +18,12 @@ from mlflow.utils import get_results_from_paginated_fn
 import charrnn
 from charrnn.config.redaction import redact
 from charrnn.errors import TrackingError
-from tasks.tracking.mlflow.lineages import find_kinship
+from tasks.tracking.mlflow.lineages import find_kinship, run_or_none
 from tasks.tracking.mlflow.logged_models import VALIDATION, add_metrics, logged_model
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.naming import CHAMPION
 from tasks.tracking.outbox.messages import Register
-from tasks.tracking.runs import CARD_HEADING, LINEAGE_TAGS, SHA256_TAG, ModelVersion, RunRef
+from tasks.tracking.runs import CARD_HEADING, LINEAGE_TAGS, SHA256_TAG, SOURCE_TAG, Champion, ModelVersion, RunRef
 
 # The code of a registered model that knows MLflow: a module of its own there.
 SERVED = Path(__file__).with_name("charrnn_served.py")
@@ -130,7 +131,8 @@ def alias_version(store: Store, name: str, alias: str) -> str:
     try:
         return str(store.ask(MlflowClient.get_model_version_by_alias, name, alias).version)
     except StoreError as error:
-        if not error.refused:
+        # Of an alias that no version has, MLflow says that it is no valid one.
+        if not error.missing and not (error.refused and "not found" in error.reason):
             raise
         return ""
 
@@ -173,9 +175,43 @@ def registered_version(run: RunRef, wanted: Register) -> ModelVersion:
     return Store(run.uri).ask(_find_version, run.run_id, wanted)
 
 
+def run_version(run: RunRef) -> ModelVersion | None:
+    """Return the newest version that `run` has registered; None where there is none yet. Raises TrackingError."""
+    found = Store(run.uri).ask(MlflowClient.search_model_versions, f"run_id = '{run.run_id}'")
+    newest = max(found, key=lambda item: int(item.creation_timestamp or 0), default=None)
+    return ModelVersion(newest.name, str(newest.version)) if newest else None
+
+
 def version_run(store: Store, name: str, version: str) -> str:
     """Return the id of the run that a version of model `name` is of; '' where it is of none. Raises TrackingError."""
     return str(store.ask(MlflowClient.get_model_version, name, version).run_id or "")
+
+
+def find_champions(store: Store, name: str, text: str) -> list[Champion]:
+    """Return the champions of model `name` and, where `text` is not '', of NAME-TEXT, NAME-TEXT-2, ... if there are.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+    return store.ask(_find_champions, name, text)
+
+
+def _find_champions(client: MlflowClient, name: str, text: str) -> list[Champion]:
+    named = re.compile(rf"{re.escape(name)}(-{re.escape(text)}(-\d+)?)?" if text else re.escape(name))
+    models = get_results_from_paginated_fn(
+        lambda size, token: client.search_registered_models(max_results=size, page_token=token), PAGE
+    )
+    found = (model for model in models if named.fullmatch(model.name))
+    return [_champion(client, model.name, str(model.aliases[CHAMPION])) for model in found if CHAMPION in model.aliases]
+
+
+def _champion(client: MlflowClient, name: str, version: str) -> Champion:
+    run_id = str(client.get_model_version(name, version).run_id or "")
+    run = run_or_none(client, run_id)
+    if run is None:
+        return Champion(name, version, "", "", None)
+    loss = run.data.metrics.get("test/loss", run.data.metrics.get("best/loss"))
+    return Champion(name, version, run_id, run.data.tags.get(SOURCE_TAG, ""), loss)
 
 
 def _find_version(client: MlflowClient, run_id: str, wanted: Register) -> ModelVersion:
@@ -212,7 +248,7 @@ def _is_of_another_text(client: MlflowClient, run: RunRef, name: str) -> bool:
         if error.get_http_status_code() >= 500:
             raise
         defender = max(versions, key=lambda item: int(item.version))
-    return find_kinship(client, run, defender.run_id or "").text == "another"
+    return find_kinship(client, run, defender).text == "another"
 
 
 def _create_registered_model(client: MlflowClient, name: str) -> None:

@@ -129,11 +129,12 @@ class Outbox:
         Raises:
             FileError: another process is sending them, or the folder cannot be removed.
         """
-        try:
-            with FileLock(self.folder / ".sending", timeout=0), self._writing():
-                shutil.rmtree(self.folder)
-        except Timeout:
-            raise FileError(f"{self.folder}: another process is sending what waits there; end that first") from None
+        with self._writing():
+            try:
+                with FileLock(self.folder / ".sending", timeout=0):
+                    shutil.rmtree(self.folder)
+            except Timeout:  # an OSError, too
+                raise FileError(f"{self.folder}: another process is sending what waits there; end that first") from None
 
     def _send(self, entry: Path, send: Send) -> None:
         attachments = list((self.folder / _number(entry)).glob("[!.]*"))

@@ -688,7 +688,8 @@ def test_a_resumed_run_keeps_all_parameters_but_those_that_may_change(change: tu
     value = tuple(value) if isinstance(value, list) else value
     before = Params()
     now = before.model_copy(update={section: getattr(before, section).model_copy(update={name: value})})
-    may_change = section in {"evaluation", "checkpoint", "sampling", "report", "tracking", "tasks"} or key in MAY_CHANGE
+    sections = {"drift", "evaluation", "checkpoint", "sampling", "report", "tracking", "tasks"}
+    may_change = section in sections or key in MAY_CHANGE
     if may_change or flatten(before) == flatten(now):
         check_resumable(before, now)
     else:
@@ -714,7 +715,7 @@ def test_what_a_resumed_run_may_not_change_is_told_with_what_it_may() -> None:
         "training.seed (was 1, now 2); only data.sources, data.directory, data.max_megabytes, data.timeout_seconds, "
         "training.epochs, training.max_steps, training.max_minutes, training.device, training.threads, "
         "training.processes, training.cuda_graphs, "
-        "evaluation.*, checkpoint.*, sampling.*, report.*, tracking.*, tasks.* may change"
+        "drift.*, evaluation.*, checkpoint.*, sampling.*, report.*, tracking.*, tasks.* may change"
     )
 
 

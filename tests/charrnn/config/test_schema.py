@@ -22,7 +22,7 @@ AT_LEAST_ZERO = """training.warmup_steps training.max_rollbacks evaluation.sampl
     data.min_length"""
 MORE_THAN_ZERO = """data.max_megabytes data.timeout_seconds training.max_minutes training.learning_rate
     training.decay_epochs training.grad_clip training.spike_threshold
-    evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
+    drift.max_distance drift.max_loss evaluation.every_seconds checkpoint.every_seconds tasks.timeout_minutes"""
 
 # Keys, what each may be at the utmost, and what is just too much.
 BOUNDS: list[tuple[str, list[float], list[float]]] = [
@@ -31,14 +31,14 @@ BOUNDS: list[tuple[str, list[float], list[float]]] = [
     (AT_LEAST_ZERO, [0, 10**6], [-1, 0.5]),
     (MORE_THAN_ZERO, [5e-324, 1e300], [0, -5e-324, -1]),
     (
-        "training.weight_decay tasks.retry_delay_seconds evaluation.adaptive_seconds report.seconds",
+        "training.weight_decay tasks.retry_delay_seconds evaluation.adaptive_seconds report.seconds drift.min_size",
         [0, 1e300],
         [-5e-324, -1],
     ),
     ("splits.val_fraction splits.test_fraction", [0, 0.9], [-5e-324, 1]),
     (
         "model.input_dropout model.dropout training.final_fraction training.beta1 training.beta2 "
-        "training.label_smoothing training.restart_probability",
+        "training.label_smoothing training.restart_probability drift.max_unseen drift.max_repeated",
         [0, math.nextafter(1, 0)],
         [-5e-324, 1],
     ),

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.config.schema import SplitParams
 from charrnn.data.hashing import hash_documents
-from charrnn.data.lineage import Ground, Lineage, common_ground, trace
+from charrnn.data.lineage import Ground, Lineage, TextBlocks, common_ground, text_blocks, trace
 from charrnn.data.positions import Positions
 from charrnn.data.splits import Splits, Units
 from charrnn.data.splits import split as split_units
@@ -29,6 +29,10 @@ class Model:
     @property
     def lineage(self) -> Lineage:
         return trace(self.splits, self.vocabulary, self.hashes)
+
+    @property
+    def blocks(self) -> TextBlocks:
+        return text_blocks(self.splits, self.vocabulary, self.hashes)
 
     def against(self, champion: "Model") -> Ground:
         return common_ground(self.splits, self.vocabulary, self.hashes, self.lineage, champion.lineage)
@@ -109,6 +113,25 @@ def test_documents_are_compared_where_neither_model_was_trained() -> None:
     assert len(ground.clean) == len(np.intersect1d(champion.lineage.held_out, challenger.lineage.held_out)) > 0
     assert len(ground.champions) == len(champion.splits.spans["test"])
     assert 0.2 < ground.trained_on < 0.8
+
+
+def test_what_another_text_has_not_is_new_wherever_it_stands() -> None:
+    old = made_up_play(20_000)
+    more = made_up_play(23_000)[20_000:]
+    now = stream(old[:9_000] + more.upper() + old[9_000:])
+    found = now.text(now.blocks.new_part(stream(old).lineage))
+    assert more.upper()[200:-200] in found
+    assert len(found) < len(more) + 1_000
+    assert len(now.blocks.new_part(now.lineage)) == 0
+    few = documents(["one", "two", "three"])
+    assert few.text(few.blocks.new_part(documents(["two", "one"]).lineage)) == "three"
+
+
+def test_the_share_of_a_text_that_was_in_it_before() -> None:
+    old = made_up_play(20_000)
+    assert stream(old).blocks.repeated_share() < 0.01
+    assert 0.48 < stream(old * 2).blocks.repeated_share() < 0.51
+    assert documents(["one", "two", "one", "three"]).blocks.repeated_share() == pytest.approx(4 / 18)
 
 
 def test_what_a_model_started_from_was_trained_on_counts_as_its_own() -> None:

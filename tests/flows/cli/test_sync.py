@@ -128,9 +128,21 @@ def test_what_a_deleted_run_has_left_goes_when_a_person_asks_for_it_also_after_g
     assert call_sync(*at).out == f"{other.run_id}  3 operations sent to {uri}\n"
 
 
-def test_nothing_is_thrown_away_by_a_mistake(params: Params, uri: str, at: list[str]) -> None:
+def test_nothing_is_thrown_away_by_a_mistake(params: Params, uri: str, at: list[str], client: MlflowClient) -> None:
     run = start_run(params, "one", {})
     leave(run, uri)
+    answer = call_sync(*at, "--discard", run.run_id)
+    assert (answer.code, answer.out) == (2, "")
+    sent = f"send what waits: charrnn sync --set data.directory={run.data.path} {run.run_id}\n"
+    assert answer.err == f"error: --discard {run.run_id}: the run is still in {uri}; {sent}"
+    elsewhere = call_sync(*at, "--discard", run.run_id, "--set", "tracking.uri=http://127.0.0.1:1")
+    assert elsewhere.code == 2
+    assert f"what waits is for {uri}, which alone can say" in elsewhere.err
+    away = Outbox(run.data.outbox("e" * 32))
+    away.append(SetTags({"a": "b"}), "http://127.0.0.1:1")
+    refused = call_sync(*at, "--discard", "e" * 32, "--set", "tracking.uri=http://127.0.0.1:1")
+    assert (refused.code, "Connection refused" in refused.err) == (2, True)
+    client.delete_run(run.run_id)
     for arguments, message in (
         (["--discard", run.run_id, "--discard", "0" * 32], f"--discard {'0' * 32}: no run of that id has anything in "),
         (["--discard", f"../outbox/{run.run_id}"], f"--discard ../outbox/{run.run_id}: no run of that id has "),

@@ -11,7 +11,7 @@ from prefect.states import Cancelling, Crashed, Running
 
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
-from flows.deployed.recovery import check_crashed, count_recovery
+from flows.deployed.recovery import check_crashed, count_recovery, was_cancelled
 from tasks.tracking.mlflow import Experiment, run_tag
 from tasks.tracking.runs import FLOW_RUN_TAG, RECOVERIES_TAG
 from tasks.tracking.tracker import Tracker
@@ -41,6 +41,8 @@ def test_one_that_a_person_cancelled_does_not() -> None:
     flow_run = flow_run_that_was(Running(), Cancelling(), Crashed())
     with pytest.raises(ParamsError, match=f"flow run {flow_run}: was cancelled"):
         check_crashed(flow_run)
+    assert was_cancelled(flow_run)
+    assert not was_cancelled(flow_run_that_was(Running(), Crashed()))
 
 
 @pytest.mark.usefixtures("api_url")

@@ -76,7 +76,7 @@ def test_a_trial_counts_once_however_it_has_ended(tmp_path: Path) -> None:
     table = trial_table(study.trials())
     assert list(table["state"]) == ["finished", "failed", "pruned"]
     assert list(table["reason"]) == ["", "diverged", ""]
-    assert table["val/loss"].fillna(0).tolist() == [2.5, 0, 2.9]
+    assert table["lowest val/loss"].fillna(0).tolist() == [2.5, 0, 2.9]
 
 
 @pytest.mark.parametrize(("pruner", "early"), [("median", True), ("halving", True), ("none", False)])
