@@ -108,8 +108,11 @@ def _followers(size: int, place: Launched | None) -> Iterator[tuple[Launched, St
     started = _start(place)
 
     def check() -> None:
-        for rank, handler in enumerate(started.subprocess_handlers.values(), start=1):
-            if (code := handler.proc.poll()) is not None:
+        handlers = started.subprocess_handlers.values()
+        codes = {rank: handler.proc.poll() for rank, handler in enumerate(handlers, start=1)}
+        # A process that was killed is named first: the others end by themselves when their links to it break.
+        for rank, code in sorted(codes.items(), key=lambda item: item[1] is None or item[1] >= 0):
+            if code is not None:
                 how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has ended with exit code {code}"
                 raise RankError(f"rank {rank} of this training {how}; its last checkpoint is kept")
 

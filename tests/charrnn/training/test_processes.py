@@ -181,6 +181,9 @@ def test_a_process_that_is_killed_ends_the_training_and_no_process_stays(text: P
             for number, _ in enumerate(train(session.state, session.streams, session.val_streams, params)):
                 if number == 3:
                     os.kill(max(process.pid for process in started), signal.SIGKILL)
+                    # Its links break, and the other one ends, too.
+                    while not all(process.status() == psutil.STATUS_ZOMBIE for process in started):
+                        time.sleep(0.02)
 
     with pytest.raises(RankError, match="rank 2 of this training was ended by SIGKILL; its last checkpoint is kept"):
         kill_one()
