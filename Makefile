@@ -17,7 +17,7 @@ PACKAGES := charrnn tasks flows benchmarks tests
 # Three on two cores: a quarter of the time, tests wait for processes and servers.
 PYTEST = @"$(BIN)/python" -m pytest --numprocesses 3 --dist worksteal
 
-.PHONY: help run lint check test tests test-stack newest faults bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
+.PHONY: help run lint check test tests test-stack newest faults soak bench bench-long bench-gpu bench-gpu-packages ui server deploy docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ newest:  ## the smoke pipeline and tests/tasks with the newest versions, which c
 
 faults: $(INSTALLED_DEV)  ## ten times the faults that `make test` injects, with a table of what came of them
 	@CHARRNN_FAULTS=10 "$(BIN)/python" -m pytest tests/faults $(ARGS)
+
+soak: $(INSTALLED_TEAM)  ## an hour of faults on a team's stack, into docs/reliability.md (root for a full disk; ARGS="--minutes 3 --trainings 8")
+	@"$(BIN)/python" -m tests.soak $(if $(ARGS),$(ARGS),--page)
 
 bench: $(INSTALLED)  ## measure how fast it is (CORPUS=file, ROWS=4,8), into docs/performance.md
 	@"$(BIN)/python" -m benchmarks --corpus "$(CORPUS)" --rows "$(ROWS)" $(ARGS)

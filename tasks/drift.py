@@ -21,7 +21,6 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, DriftError, TrackingError
 from charrnn.evaluation.bootstrap import span_losses
 from charrnn.evaluation.drift import MIN_NEW, Drift, NewPart, compare
-from charrnn.evaluation.plots import drift_bars
 from charrnn.files import write_bytes
 from charrnn.training.device import reading
 from tasks.events import announce
@@ -168,6 +167,9 @@ def _log(tracker: Tracker, drifted: Drift, champion: str) -> None:
     for key, value in drifted.metrics.items():
         tracker.metric(key, value, step=0)
     tracker.table(drifted.to_frame(), "drift/comparison.json")
+    # Imported here: Matplotlib takes 30 MB, and most runs have nothing to compare.
+    from charrnn.evaluation.plots import drift_bars
+
     _keep(tracker, "drift/comparison.png", drift_bars(drifted, f"today's text against that of {champion}"))
     figures = {one.metric: one for one in drifted.measures}
     far = figures["distance_5grams"]

@@ -98,7 +98,7 @@ class Stack:
                 *(prefect, "worker", "start", "--pool", POOL, "--type", "process"),
                 *("--limit", "1", "--create-pool-if-not-found"),
             ],
-            # Sweeps wait for their trials, which the other worker runs.
+            # Sweeps wait for their trials, which the other worker runs; messages of events wait for nothing.
             "sweeps": [
                 *(prefect, "worker", "start", "--pool", SWEEPS, "--type", "process", "--create-pool-if-not-found"),
             ],

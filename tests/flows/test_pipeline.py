@@ -36,7 +36,7 @@ from tests.recorded import dataset_inputs, profile
 from tests.texts import made_up_play
 from tests.workplace import Finished, Workplace, call
 
-TASKS = ["download", "encode", "train", "evaluate", "sample", "report", "register", "promote"]
+TASKS = ["download", "encode", "drift", "train", "evaluate", "sample", "report", "register", "promote"]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from charrnn.stopping import StopRequest
 from flows.sweeps.patience import Stopping
 from flows.sweeps.plan import Plan
 from flows.sweeps.study import Outcome, Study
-from tests.stack.test_stack import POSTGRES, Database
+from tests.stack.database import POSTGRES, Database
 
 
 @pytest.mark.skipif(not (POSTGRES / "initdb").exists(), reason="has no PostgreSQL")

@@ -1,0 +1,49 @@
+"""`make soak`: an hour of nights in short on the stack of a team, with everything that goes wrong, and what came of it.
+
+Ends with exit code 1 where a promise did not hold.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import tasks  # noqa: F401  the project's settings, before prefect reads its environment
+from charrnn.config.loading import PROJECT
+from tests.soak.checks import outcomes
+from tests.soak.life import live
+from tests.soak.table import table, write_table
+
+PAGE = PROJECT / "docs" / "reliability.md"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long it goes on")
+    parser.add_argument("--trainings", type=int, default=200, help="how many have to finish, else it goes on longer")
+    parser.add_argument("--output", type=Path, default=PROJECT / "build" / "soak.json", help="everything seen, as JSON")
+    parser.add_argument("--page", action="store_true", help=f"write the table into {PAGE.relative_to(PROJECT)}")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="charrnn-soak-", ignore_cleanup_errors=True) as folder:
+        ledger = live(Path(folder) / "disk", given.minutes, given.trainings)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(json.dumps(dataclasses.asdict(ledger), indent=1) + "\n")
+    found = outcomes(ledger)
+    machine = f"{datetime.now():%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    lines = table(ledger, found, machine)
+    print("\n".join(lines))
+    if given.page:
+        write_table(PAGE, lines)
+    for outcome in found:
+        for wrong in outcome.wrong:
+            print(f"not kept: {outcome.promise}: {wrong}", file=sys.stderr)
+    return int(any(outcome.wrong for outcome in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

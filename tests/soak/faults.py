@@ -1,0 +1,131 @@
+"""What goes wrong in a soak, each kind as it does in life, and put right again as people would."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+
+from tests.soak.disk import filled
+from tests.soak.record import Ledger
+from tests.soak.team import Team
+from tests.stack.stack import Stack, until
+
+# How long a disk stays full, and everything suspended (s): longer than a run may be without a heartbeat.
+FULL, SUSPENDED = 30.0, 90.0
+# When each happens, as a share of the time. Servers restart in the first half: their memory is seen in the second.
+PLAN = (
+    (0.08, "training killed"),
+    (0.12, "worker killed"),
+    (0.16, "servers restarted"),
+    (0.20, "disk full"),
+    (0.25, "training killed"),
+    (0.28, "database restarted"),
+    (0.33, "everything suspended"),
+    (0.40, "servers restarted"),
+    (0.44, "bad challenger"),
+    (0.48, "worker killed"),
+    (0.53, "training killed"),
+    (0.57, "page of HTML"),
+    (0.63, "disk full"),
+    (0.68, "training killed"),
+    (0.73, "worker killed"),
+    (0.79, "everything suspended"),
+    (0.86, "training killed"),
+    (0.90, "disk full"),
+)
+
+
+class Faults:
+    """Injects them, and notes each in the ledger."""
+
+    def __init__(self, team: Team, ledger: Ledger, small_disk: bool) -> None:
+        """`small_disk`: whether the stack's folder is on a disk of its own, which may be filled."""
+        self._team, self._stack, self._ledger = team, team.stack, ledger
+        self._kinds: dict[str, Callable[[], None]] = {
+            "training killed": self._training_killed,
+            "worker killed": self._worker_killed,
+            "servers restarted": self._servers_restarted,
+            "database restarted": self._database_restarted,
+            "disk full": self._disk_full,
+            "everything suspended": self._suspended,
+            "bad challenger": self._bad_challenger,
+            "page of HTML": self._html,
+        }
+        if not small_disk:
+            del self._kinds["disk full"]
+            ledger.left_out["disk full"] = "only root can mount a small disk"
+
+    def inject(self, kind: str) -> None:
+        """Inject a fault; returns when what it did is over, not when everything has recovered from it."""
+        if kind in self._kinds:
+            self._kinds[kind]()
+            self._ledger.faults[kind] = self._ledger.faults.get(kind, 0) + 1
+
+    def _training_killed(self) -> None:
+        until(lambda: trainings(self._stack), 300, "a training")[-1].kill()
+
+    def _worker_killed(self) -> None:
+        """As when its machine goes away: with its training."""
+        until(lambda: trainings(self._stack), 300, "a training")
+        worker = self._stack.workers.pop(0)
+        for process in family(worker.pid):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        worker.wait()
+        self._stack.start_worker()
+
+    def _servers_restarted(self) -> None:
+        self._stack.stop_servers()
+        self._stack.start_servers()
+
+    def _database_restarted(self) -> None:
+        self._stack.database.stop()
+        time.sleep(5)
+        self._stack.database.start()
+
+    def _disk_full(self) -> None:
+        with filled(self._stack.folder):
+            time.sleep(FULL)
+
+    def _suspended(self) -> None:
+        """As a laptop whose lid is closed: the clock goes on, and times of the schedule pass."""
+        started = (self._stack.server, self._stack.messenger, *self._stack.workers)
+        processes = [process for one in started if one for process in family(one.pid)]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
+            if number == signal.SIGSTOP:
+                time.sleep(SUSPENDED)
+
+    def _bad_challenger(self) -> None:
+        flow_run = self._team.ask(0, "training.max_steps=1")
+        self._stack.ends(flow_run, "COMPLETED", 600)
+        run = self._stack.run_of(flow_run)
+        self._ledger.bad_challenger = run.info.run_id if run else ""
+
+    def _html(self) -> None:
+        with self._team.html():
+            self._stack.ends(self._team.ask(0.5), "FAILED", 600)
+
+
+def family(number: int) -> list[psutil.Process]:
+    """Return a process and all below it."""
+    process = psutil.Process(number)
+    return [process, *process.children(recursive=True)]
+
+
+def trainings(stack: Stack) -> list[psutil.Process]:
+    """Return the processes that train."""
+    below = [process for worker in stack.workers for process in family(worker.pid)[1:]]
+    return [process for process in below if "flow-run" in _command(process)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,159 @@
+"""An hour in the life of a stack: what is asked of it, what goes wrong meanwhile, and what is there in the end."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from charrnn.config.loading import PROJECT
+from tests.soak.disk import small_disk
+from tests.soak.faults import PLAN, Faults, family
+from tests.soak.load import Load
+from tests.soak.reading import read, unended
+from tests.soak.record import Ledger
+from tests.soak.team import Team
+from tests.soak.watch import Watch
+from tests.stack.database import free_port
+from tests.stack.stack import Stack, until
+
+WORKERS = 2
+DAY_SECONDS = 15.0
+# How long everything may take to come to its end after the last training was asked for (s).
+PATIENCE = 1200.0
+# In the environment of every process of a soak, so that those that are left at its end can be told.
+MARK = "CHARRNN_SOAK"
+
+
+def live(folder: Path, minutes: float, trainings: int) -> Ledger:
+    """Have a stack in `folder` for so many minutes, and until so many trainings have finished."""
+    os.environ[MARK] = mark = uuid.uuid4().hex
+    ledger = Ledger(asked=trainings)
+    with small_disk(folder) as small:
+        stack = Stack(folder)
+        try:
+            for pool in ("charrnn", "charrnn-sweeps"):
+                stack.prefect_cli("work-pool", "create", pool, "--type", "process")
+            stack.prefect_cli("deploy", "--all")
+            _expect_heartbeats(stack)
+            stack.start_messenger()
+            for _ in range(WORKERS):
+                stack.start_worker()
+            _live(stack, ledger, minutes, small)
+        finally:
+            stack.close()
+        ledger.orphans += [" ".join(process.cmdline()) for process in marked(mark)]
+        ledger.leftovers += [str(path) for path in folder.rglob("*.part")]
+    return ledger
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the processes that this soak started and that still run."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _expect_heartbeats(stack: Stack) -> None:
+    """As `deploy/automations.yaml` does, but sooner: two that are missed are enough here."""
+    text = (PROJECT / "deploy" / "automations.yaml").read_text()
+    soon = stack.folder / "automations.yaml"
+    soon.write_text(text.replace("within: 300", "within: 70"))
+    stack.prefect_cli("automation", "create", "--from-file", str(soon))
+
+
+def _live(stack: Stack, ledger: Ledger, minutes: float, small: bool) -> None:
+    team = Team(stack)
+    faults, plan = Faults(team, ledger, small), [(60 * minutes * share, kind) for share, kind in PLAN]
+    began, grown = time.monotonic(), 0.0
+    asked = ""
+    with _champion_served(stack, ledger) as served:
+        folders = {"database": stack.database.data / "base", "artifacts": stack.folder / "server" / "artifacts"}
+        folders |= {"data": stack.folder / "data"}
+        watch = Watch(ledger, stack.client, lambda: _services(stack, served), folders)
+        with team.schedule():
+            while (now := time.monotonic() - began) < 60 * minutes or watch.finished < ledger.asked:
+                if now - grown >= DAY_SECONDS:
+                    team.grow()
+                    grown = now
+                if plan and now >= plan[0][0]:
+                    _say(now, plan[0][1], watch)
+                    faults.inject(plan.pop(0)[1])
+                with contextlib.suppress(httpx.HTTPError):  # what has just restarted may not answer yet
+                    if not asked or not unended(stack, asked):
+                        asked = team.ask(now / (60 * minutes))
+                served.ask_if_ready()
+                time.sleep(1)
+        _say(now, "what was asked for comes to its end", watch)
+        until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
+        ledger.minutes = (time.monotonic() - began) / 60
+        watch.stop()
+        read(stack, team, ledger)
+
+
+def _say(second: float, what: str, watch: Watch) -> None:
+    print(f"{second / 60:5.1f} min  {watch.finished:4} trainings  {what}", flush=True)
+
+
+@dataclass
+class _Served:
+    """The server of the champion, and those that ask it."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    ledger: Ledger
+    load: Load | None = None
+
+    def ask_if_ready(self) -> None:
+        """Begin to ask it once there is a champion."""
+        if self.load is None:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.address}/readyz", timeout=5, trust_env=False).is_success:
+                    self.load = Load(self.address, self.ledger)
+
+
+@contextlib.contextmanager
+def _champion_served(stack: Stack, ledger: Ledger) -> Iterator[_Served]:
+    """Serve the champion while the block runs, beside the stack, which restarts."""
+    port = free_port()
+    command = [sys.executable, str(PROJECT / "flows" / "serve.py"), "charrnn@champion", "--wait", "--port", str(port)]
+    environment = {**stack.environment, "MLFLOW_TRACKING_URI": stack.mlflow}
+    with open(stack.folder / "serve.log", "wb") as log:
+        process = subprocess.Popen(command, cwd=stack.folder, env=environment, stdout=log, stderr=log)
+    served = _Served(f"http://127.0.0.1:{port}", process, ledger)
+    try:
+        yield served
+        if served.load:
+            served.load.stop()
+        process.terminate()
+        if code := process.wait(30):
+            ledger.failures.append(f"the server has ended with exit code {code}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _services(stack: Stack, served: _Served) -> dict[str, list[psutil.Process]]:
+    """Return the processes of each service that runs now, the one that stands for it first."""
+    found: dict[str, list[psutil.Process]] = {}
+    with contextlib.suppress(psutil.Error, OSError):
+        found["charrnn serve"] = family(served.process.pid)
+        found["worker"] = [psutil.Process(stack.workers[0].pid)]  # not its trainings
+        found["PostgreSQL"] = family(int((stack.database.data / "postmaster.pid").read_text().split()[0]))
+        assert stack.server is not None
+        for process in psutil.Process(stack.server.pid).children():
+            words = {Path(word).name for word in process.cmdline()}
+            for service, name in (("Prefect", "prefect"), ("MLflow", "mlflow")):
+                if name in words:
+                    found[service] = family(process.pid)
+    return found

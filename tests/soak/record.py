@@ -1,0 +1,114 @@
+"""What a soak has seen: the runs, flow runs and versions at its end, and what was sampled while it went on."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run in MLflow.
+
+    Attributes:
+        run_id: of MLflow.
+        status: RUNNING, FINISHED, FAILED or KILLED.
+        steps: of the rows of `train/loss`, as they stand in the store.
+        max_steps: how many it was to have.
+        promotion: what was decided about its model, and why.
+    """
+
+    run_id: str
+    status: str
+    steps: tuple[int, ...]
+    max_steps: int
+    promotion: str
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """A flow run in Prefect.
+
+    Attributes:
+        flow_run_id: of Prefect.
+        state: the type of its last state.
+        message: of that state.
+        tracked: the run in MLflow that it, or a flow run that went on with it, made; '' for none.
+    """
+
+    flow_run_id: str
+    state: str
+    message: str
+    tracked: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model.
+
+    Attributes:
+        number: of the version.
+        run_id: of the run that made it.
+        description: of the version, which begins with the decision on it.
+    """
+
+    number: int
+    run_id: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A measurement.
+
+    Attributes:
+        second: since the soak began.
+        megabytes: of memory or disk.
+        trainings: that had finished by then.
+    """
+
+    second: float
+    megabytes: float
+    trainings: int
+
+
+@dataclass
+class Ledger:
+    """All of it.
+
+    Attributes:
+        minutes: how long it went on.
+        asked: trainings that had to be finished.
+        runs: in MLflow.
+        flow_runs: in Prefect, of the pipeline.
+        versions: of the registered model, in order.
+        champions: the versions that had the alias, in the order in which they were seen.
+        bad_challenger: the run that was trained for one step; None where there was none.
+        drifted: flow runs that were asked for while the text was a page of HTML.
+        faults: how often each kind was injected.
+        left_out: kinds that could not be, and why.
+        requests: that the served champion was sent.
+        failures: what failed of them.
+        latencies: of the others (s).
+        models: versions that answered, in the order in which they were seen.
+        memory: of each service (PSS, megabytes), since it was last started.
+        disk: of each folder.
+        orphans: processes that were left when everything had been stopped.
+        leftovers: unfinished files, and operations that no store has got.
+    """
+
+    minutes: float = 0.0
+    asked: int = 0
+    runs: list[TrackedRun] = field(default_factory=list)
+    flow_runs: list[FlowRun] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    champions: list[int] = field(default_factory=list)
+    bad_challenger: str | None = None
+    drifted: list[str] = field(default_factory=list)
+    faults: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    requests: int = 0
+    failures: list[str] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    memory: dict[str, list[Sample]] = field(default_factory=dict)
+    disk: dict[str, list[Sample]] = field(default_factory=dict)
+    orphans: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
