@@ -65,11 +65,11 @@ class Faults:
             self._ledger.faults[kind] = self._ledger.faults.get(kind, 0) + 1
 
     def _training_killed(self) -> None:
-        until(lambda: trainings(self._stack), 300, "a training")[-1].kill()
+        until(lambda: trainings(self._stack), 120, "a training")[-1].kill()
 
     def _worker_killed(self) -> None:
         """As when its machine goes away: with its training."""
-        until(lambda: trainings(self._stack), 300, "a training")
+        until(lambda: trainings(self._stack), 120, "a training")
         worker = self._stack.workers.pop(0)
         for process in family(worker.pid):
             with contextlib.suppress(psutil.Error):
@@ -121,7 +121,7 @@ def family(number: int) -> list[psutil.Process]:
 def trainings(stack: Stack) -> list[psutil.Process]:
     """Return the processes that train."""
     below = [process for worker in stack.workers for process in family(worker.pid)[1:]]
-    return [process for process in below if "flow-run" in _command(process)]
+    return [process for process in below if "prefect.engine" in _command(process)]
 
 
 def _command(process: psutil.Process) -> list[str]:

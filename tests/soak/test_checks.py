@@ -122,4 +122,4 @@ def test_the_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     text = page.read_text("utf-8")
     assert text.startswith(f"before\n\n{BEGIN}\n2 cores. Injected: training killed 1.\nLeft out: disk full (only root")
     assert text.endswith(f"| kept |\n{END}\n\nafter\n")
-    assert "old" not in text
+    assert "\nold\n" not in text

@@ -16,6 +16,7 @@ first = importlib.import_module("tasks.drift")._first
 
 OLD = made_up_play(40_000)
 FAST = (
+    "drift.action=warn",
     *("training.max_steps=20", "evaluation.adaptive_seconds=0", "evaluation.sample_length=0", "sampling.length=20"),
     *("data.max_characters=null", "sampling.temperatures=[1]"),
 )
