@@ -44,7 +44,7 @@ from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
 from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
-from flows.deployed.recovery import check_crashed, count_recovery, was_cancelled
+from flows.deployed.recovery import check_attempts, count_recovery, read_crashed, recover_missed, was_cancelled
 from flows.ending import ending
 from flows.retrying import options
 from flows.summary import Summary
@@ -97,6 +97,8 @@ def pipeline(
         # `pipeline/recover` is called for each flow run that Prefect takes for crashed, also for a cancelled one.
         return Completed(message=f"nothing to recover: flow run {resume} was cancelled")  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
+    if deployment.id and (missed := recover_missed()):
+        logger.warning("warning   %d runs had crashed, of which the server did not hear in time: they go on", missed)
     with signals_noted(TerminationSignal) as noted:
         summary = _pipeline(files, changes, resume, init_from and original(init_from), noted)
     if deployment.id and summary.promotion and summary.promotion.waiting:
@@ -150,13 +152,24 @@ def _prepare(
     """Resolve the parameters and check what can be checked before anything is computed."""
     if resume is not None and init_from is not None:
         raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
-    params = load_params(overlays, overrides)
+    crashed = None
+    if resume is not None and FLOW_RUN_ID.fullmatch(resume):
+        crashed = read_crashed(resume)
+        # What it was asked for says where its run is, and is done from the beginning where it had not come to one.
+        params = load_params(overlays or crashed.overlays, overrides or crashed.overrides)
+    else:
+        params = load_params(overlays, overrides)
     experiment = Experiment(params.tracking, params.data)
     run = parent = None
-    crashed = resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
+    if crashed is not None:
+        experiment.open()  # which makes the store where not even that was there
+        found = (experiment.tagged_runs({FLOW_RUN_TAG: one}, 1) for one in crashed.flow_run_ids)
+        run = next((runs[0] for runs in found if runs), None)
+        resume = run.run_id if run else crashed.resume
+        if run is None:
+            check_attempts(crashed, params.tasks)
+            init_from = crashed.init_from
     if resume is not None:
-        if crashed:
-            check_crashed(resume)
         run = experiment.find_run(resume)
         take_over(run)
         # The run's own parameters may wait to be sent, and they name its data folder if the command line does not.

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, quantiles
 
-from tests.soak.record import FlowRun, Ledger, Sample, TrackedRun
+from tests.soak.record import Ledger, Sample, TrackedRun
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 DRIFTED, FULL, LATE = "drift.action stop", "No space left", "late; flow run "
+# Of what may fail or be cancelled. The last is of a run that was suspended, not dead, when it was taken for crashed.
+REASONS = (DRIFTED, FULL, LATE, "is still at it")
 # A service may grow by so much, or by so many megabytes, from one half of its life to the other.
 GROWTH, SLACK = 0.10, 20.0
 # A folder may grow by so much more for each training in the second half than in the first.
@@ -42,26 +44,23 @@ def trained(ledger: Ledger) -> Outcome:
     return Outcome("as many trainings as were asked for", f"{len(finished)} in {ledger.minutes:.0f} minutes", wrong)
 
 
+def injected(ledger: Ledger) -> Outcome:
+    found = f"{sum(ledger.faults.values())} faults"
+    return Outcome("what is done about a fault has its effect", found, tuple(ledger.surprises))
+
+
 def ended(ledger: Ledger) -> Outcome:
-    """Each run has ended; what failed says why, and what crashed was finished by another flow run."""
-    runs = {run.run_id: run for run in ledger.runs}
+    """Each run has ended; what failed says why, and with what crashed another flow run went on."""
     wrong = [f"run {run.run_id} is {run.status}" for run in ledger.runs if run.status not in ENDED]
     for flow in ledger.flow_runs:
-        if flow.state not in TERMINAL or (
-            flow.state in ("FAILED", "CANCELLED")
-            and not any(reason in flow.message for reason in (DRIFTED, FULL, LATE))
-        ):
+        explained = any(reason in flow.message for reason in REASONS)
+        if flow.state == "CRASHED" and not flow.went_on:
+            wrong.append(f"flow run {flow.flow_run_id} has crashed, and nothing went on with it: {flow.message}")
+        elif flow.state not in TERMINAL or (flow.state in ("FAILED", "CANCELLED") and not explained):
             wrong.append(f"flow run {flow.flow_run_id} is {flow.state}: {flow.message}")
-        elif flow.state == "CRASHED" and not _finished(flow, runs):
-            wrong.append(f"flow run {flow.flow_run_id} has crashed, and nothing finished it: {flow.message}")
     states = Counter(run.status for run in ledger.runs) + Counter(flow.state for flow in ledger.flow_runs)
     found = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return Outcome("every run and flow run has its end, and its reason", found, tuple(wrong))
-
-
-def _finished(flow: FlowRun, runs: dict[str, TrackedRun]) -> bool:
-    # One that dies before it has made a run leaves nothing to go on with: the next of the schedule is another one.
-    return not flow.tracked or runs[flow.tracked].status in ("FINISHED", "FAILED")
 
 
 def rows(ledger: Ledger) -> Outcome:
@@ -192,6 +191,7 @@ def _growth(samples: Sequence[Sample]) -> float | None:
 
 CHECKS: tuple[Callable[[Ledger], Outcome], ...] = (
     trained,
+    injected,
     ended,
     rows,
     aliases,

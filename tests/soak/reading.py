@@ -32,21 +32,16 @@ def read(stack: Stack, team: Team, ledger: Ledger) -> None:
     client = stack.client
     experiment = client.get_experiment_by_name("charrnn")
     assert experiment is not None
-    made: dict[str, str] = {}
     for run in _all(lambda token: client.search_runs([experiment.experiment_id], max_results=500, page_token=token)):
         run_id, tags = run.info.run_id, run.data.tags
         steps = tuple(row.step for row in client.get_metric_history(run_id, "train/loss"))
         wanted = int(run.data.params.get("training.max_steps", 0))
         ledger.runs.append(TrackedRun(run_id, run.info.status, steps, wanted, tags.get("promotion", "")))
-        made[tags.get("prefect.flow_run_id", "")] = run_id
     found = [one for one in flow_runs(stack) if "overlays" in one["parameters"] or "resume" in one["parameters"]]
     went_on = {one["parameters"].get("resume"): one["id"] for one in found}
     for one in found:
-        number = one["id"]
-        while number and number not in made:  # the run has the id of the last that went on with it
-            number = went_on.get(number, "")
         message = (one["state"] or {}).get("message") or ""
-        ledger.flow_runs.append(FlowRun(one["id"], one["state_type"], message, made.get(number, "")))
+        ledger.flow_runs.append(FlowRun(one["id"], one["state_type"], message, went_on.get(one["id"], "")))
         if any(_overlaps(one, *times) for times in team.away):
             ledger.drifted.append(one["id"])
     for version in _all(lambda token: client.search_model_versions("name = 'charrnn'", 500, page_token=token)):

@@ -30,13 +30,13 @@ class FlowRun:
         flow_run_id: of Prefect.
         state: the type of its last state.
         message: of that state.
-        tracked: the run in MLflow that it, or a flow run that went on with it, made; '' for none.
+        went_on: the flow run that went on with it after a crash; '' for none.
     """
 
     flow_run_id: str
     state: str
     message: str
-    tracked: str
+    went_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Ledger:
         drifted: flow runs that were asked for while the text was a page of HTML.
         faults: how often each kind was injected.
         left_out: kinds that could not be, and why.
+        surprises: what came of a fault that should not have.
         requests: that the served champion was sent.
         failures: what failed of them.
         latencies: of the others (s).
@@ -104,6 +105,7 @@ class Ledger:
     drifted: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    surprises: list[str] = field(default_factory=list)
     requests: int = 0
     failures: list[str] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)

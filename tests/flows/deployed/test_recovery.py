@@ -1,46 +1,71 @@
 """Which flow runs go on by themselves, on a real Prefect server, and how often."""
 
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelling, Crashed, Running
 
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
-from flows.deployed.recovery import check_crashed, count_recovery, was_cancelled
+from flows.deployed import recovery
+from flows.deployed.recovery import (
+    Crash,
+    check_attempts,
+    count_recovery,
+    read_crashed,
+    recover_missed,
+    was_cancelled,
+)
 from tasks.tracking.mlflow import Experiment, run_tag
 from tasks.tracking.runs import FLOW_RUN_TAG, RECOVERIES_TAG
 from tasks.tracking.tracker import Tracker
-from tests.workplace import start_run
+from tests.workplace import SMOKE, Workplace, call, start_run
 
 
-@flow
-def nothing() -> None:
-    """Somebody's flow."""
+@flow(name="pipeline")
+def pipeline(resume: str = "", overlays: tuple[str, ...] = (), overrides: tuple[str, ...] = ()) -> None:
+    """A flow of that name."""
 
 
-def flow_run_that_was(*states: State[Any]) -> str:
+def flow_run_that_was(*states: State[Any], **parameters: Any) -> str:
     with get_client(sync_client=True) as client:
-        made = client.create_flow_run(nothing)
+        made = client.create_flow_run(pipeline, parameters=parameters)
         for state in states:
             client.set_flow_run_state(made.id, state, force=True)
     return str(made.id)
 
 
 @pytest.mark.usefixtures("api_url")
-def test_one_that_crashed_goes_on() -> None:
-    check_crashed(flow_run_that_was(Running(), Crashed()))
+def test_one_that_crashed_goes_on_as_it_was_asked_for() -> None:
+    flow_run = flow_run_that_was(Running(), Crashed(), overlays=["params/smoke.yaml"], overrides=["training.seed=7"])
+    assert read_crashed(flow_run) == Crash((flow_run,), ["params/smoke.yaml"], ["training.seed=7"], None, None)
+
+
+@pytest.mark.usefixtures("api_url")
+def test_one_that_crashed_while_it_went_on_with_another_is_the_same_again() -> None:
+    first = flow_run_that_was(Crashed(), overrides=["training.seed=7"], resume="last")
+    second = flow_run_that_was(Crashed(), resume=first)
+    third = flow_run_that_was(Crashed(), resume=second)
+    crashed = read_crashed(third)
+    assert crashed == Crash((third, second, first), [], ["training.seed=7"], "last", None)
+    check_attempts(crashed, TaskParams(recoveries=3))
+    with pytest.raises(ParamsError, match=rf"flow run {first}: its process died .* tasks\.recoveries 2; .* by hand"):
+        check_attempts(crashed, TaskParams(recoveries=2))
 
 
 @pytest.mark.usefixtures("api_url")
 def test_one_that_a_person_cancelled_does_not() -> None:
     flow_run = flow_run_that_was(Running(), Cancelling(), Crashed())
     with pytest.raises(ParamsError, match=f"flow run {flow_run}: was cancelled"):
-        check_crashed(flow_run)
+        read_crashed(flow_run)
+    with pytest.raises(ParamsError, match=f"flow run {flow_run}: was cancelled"):
+        read_crashed(flow_run_that_was(Crashed(), resume=flow_run))
     assert was_cancelled(flow_run)
     assert not was_cancelled(flow_run_that_was(Running(), Crashed()))
 
@@ -48,7 +73,42 @@ def test_one_that_a_person_cancelled_does_not() -> None:
 @pytest.mark.usefixtures("api_url")
 def test_one_that_is_not_there_does_not() -> None:
     with pytest.raises(ParamsError, match="Prefect has none of that id"):
-        check_crashed(str(uuid4()))
+        read_crashed(str(uuid4()))
+
+
+@pytest.mark.usefixtures("api_url")
+def test_a_crash_that_the_server_did_not_hear_of_is_recovered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "MISSED_AFTER", timedelta(0))
+    assert recover_missed() == 0  # without the deployment
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(pipeline)
+        recover, nightly, trial = (client.create_deployment(flow_id, name) for name in ("recover", "nightly", "trial"))
+
+        def crashed(deployment: UUID, *before: State[Any]) -> str:
+            made = client.create_flow_run_from_deployment(deployment)
+            for state in (*before, Crashed()):
+                client.set_flow_run_state(made.id, state, force=True)
+            return str(made.id)
+
+        missed, heard, _, _ = crashed(nightly), crashed(nightly), crashed(nightly, Cancelling()), crashed(trial)
+        client.create_flow_run_from_deployment(recover, parameters={"resume": heard})
+        assert recover_missed() == 1
+        assert recover_missed() == 0
+        asked = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[recover]))
+        )
+    assert sorted(run.parameters["resume"] for run in asked) == sorted([missed, heard])
+
+
+def test_one_that_crashed_before_it_had_come_to_a_run_begins_again(workplace: Workplace) -> None:
+    first = flow_run_that_was(
+        Crashed(), overlays=[str(SMOKE)], overrides=[*workplace.overrides, "training.max_steps=2"]
+    )
+    answer = call("--resume", flow_run_that_was(Crashed(), resume=first), "--quiet")
+    assert answer.code == 0, answer.err
+    (run_id,) = workplace.runs()
+    assert answer.out == f"{run_id}\n"
+    assert workplace.client.get_run(run_id).data.params["training.max_steps"] == "2"
 
 
 def test_a_run_goes_on_by_itself_only_so_often(store: Params) -> None:
