@@ -77,7 +77,7 @@ bench-gpu-packages: $(INSTALLED)  ## what it needs where there is only PyTorch, 
 	@du -sh build/bench-gpu-packages
 
 ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
-	@MLFLOW_DISABLE_TELEMETRY=true "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false "$(BIN)/mlflow" ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$(TRACKING)"
 
 server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data in server/
 	@"$(BIN)/charrnn" server $(ARGS)

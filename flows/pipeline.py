@@ -31,7 +31,7 @@ from charrnn.config.resume_rules import check_resumable, load_warm_start_params
 from charrnn.config.schema import Params
 from charrnn.config.writing import flatten, to_yaml
 from charrnn.data.corpus import Corpus
-from charrnn.data.dataset import Dataset
+from charrnn.data.dataset import Dataset, find_encoded
 from charrnn.data.encodings import encodings_taken
 from charrnn.data.splits import Splits, divided_by
 from charrnn.data.vocabulary import Vocabulary
@@ -60,7 +60,16 @@ from tasks.tracking.checkpoints import CheckpointFolder
 from tasks.tracking.environment import environment_tags, installed_packages
 from tasks.tracking.lineage import record_lineage
 from tasks.tracking.mlflow import Experiment, run_params, take_over
-from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, FLOW_RUN_ID, FLOW_RUN_TAG, PARAMS_FILE, SOURCE_TAG, RunRef
+from tasks.tracking.runs import (
+    BYTES_TAG,
+    CORPUS_TAG,
+    DATA_TAG,
+    FLOW_RUN_ID,
+    FLOW_RUN_TAG,
+    PARAMS_FILE,
+    SOURCE_TAG,
+    RunRef,
+)
 from tasks.tracking.tracker import Tracker, send_pending
 from tasks.tracking.trained_models import Origin, TrainedModel, find_model, initial_model
 from tasks.train import train
@@ -120,7 +129,8 @@ def _pipeline(
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params, known)
     if run is not None:
-        _check_data(run, corpus, dataset)
+        recovers = resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
+        corpus, dataset = _data(run, corpus, dataset, recovers)
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
         tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
@@ -194,14 +204,23 @@ def _prepare(
     return params, run, parent
 
 
-def _check_data(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
-    """Check, before anything is written to it, that a run that goes on does so with the data it was started with."""
-    before = Tracker(run).tag(DATA_TAG)
-    if before not in ("", dataset.digest):
-        raise CheckpointError(
-            f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
-            f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
-        )
+def _data(run: RunRef, corpus: Corpus, dataset: Dataset, recovers: bool) -> tuple[Corpus, Dataset]:
+    """Return the data that a run goes on with, which are those that it was started with.
+
+    A run that `recovers` by itself finds them in the data folder, where its text has changed meanwhile: nobody is there
+    to say what is meant.
+    """
+    tracker = Tracker(run)
+    before = tracker.tag(DATA_TAG)
+    if before in ("", dataset.digest):
+        return corpus, dataset
+    if recovers and (found := find_encoded(run.data, before)):
+        logger.warning("warning   %s has changed; run %s goes on with the text it began with", corpus.label, run.run_id)
+        return replace(corpus, sha256=tracker.tag(CORPUS_TAG), size=int(tracker.tag(BYTES_TAG) or 0)), found
+    raise CheckpointError(
+        f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
+        f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
+    )
 
 
 def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origin: Origin | None) -> None:
@@ -214,7 +233,7 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origi
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
-    facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, "corpus.bytes": str(corpus.size)}
+    facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, BYTES_TAG: str(corpus.size)}
     facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
     prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})

@@ -15,6 +15,8 @@ SETTINGS = {
     # The first start of a temporary server makes its database; on a busy machine that outlasts the default 20 s.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Else a server starts seven processes, 1.7 GB in all, for jobs that nothing asks for.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # A request to a store that is away fails in seconds; the transport must not repeat one that may have arrived.

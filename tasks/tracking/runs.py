@@ -19,7 +19,7 @@ INITIAL = "initial.ckpt"
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Digests of the text as it was fetched, of its ids and vocabulary, and of how they were divided.
-CORPUS_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "data.digest", "splits.sha256"
+CORPUS_TAG, BYTES_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "corpus.bytes", "data.digest", "splits.sha256"
 LINEAGE_TAGS = (CORPUS_TAG, DATA_TAG, SPLIT_TAG)
 LINEAGE_FILE = "lineage.safetensors"
 # Of a run that started from a model of which it is not known what it was trained on.

@@ -45,7 +45,6 @@ class Server:
             self._process = subprocess.Popen(
                 [*command, "--workers", "1", *store],
                 cwd=self.folder,
-                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -112,20 +112,21 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start(self, *overrides: str) -> str:
+    def start(self, *overrides: str, state: str | None = None) -> str:
         """Start a smoke run of `pipeline/manual`; return the id of its flow run."""
         texts = [f"data.sources=['{self.folder}/a play.txt']", f"data.directory={self.folder}/data"]
         texts += ["report.seconds=0", *overrides]
-        return self.ask("pipeline/manual", {"overlays": ["params/smoke.yaml"], "overrides": texts})
+        return self.ask("pipeline/manual", {"overlays": ["params/smoke.yaml"], "overrides": texts}, state)
 
     def deployment(self, name: str) -> str:
         """Return the id of a deployment."""
         return str(httpx.get(f"{self.prefect}/api/deployments/name/{name}").raise_for_status().json()["id"])
 
-    def ask(self, deployment: str, parameters: dict[str, Any]) -> str:
-        """Start a run of a deployment; return its id."""
+    def ask(self, deployment: str, parameters: dict[str, Any], state: str | None = None) -> str:
+        """Start a run of a deployment, in the state of the type `state` if not as ever; return its id."""
         address = f"{self.prefect}/api/deployments/{self.deployment(deployment)}/create_flow_run"
-        return str(httpx.post(address, json={"parameters": parameters}).raise_for_status().json()["id"])
+        made = {"parameters": parameters, **({"state": {"type": state}} if state else {})}
+        return str(httpx.post(address, json=made).raise_for_status().json()["id"])
 
     def flow_runs(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the flow runs that Prefect's `filters` leave, all pages."""

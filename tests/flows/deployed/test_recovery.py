@@ -1,5 +1,6 @@
 """Which flow runs go on by themselves, on a real Prefect server, and how often."""
 
+import shutil
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,8 +24,9 @@ from flows.deployed.recovery import (
     was_cancelled,
 )
 from tasks.tracking.mlflow import Experiment, run_tag
-from tasks.tracking.runs import FLOW_RUN_TAG, RECOVERIES_TAG
+from tasks.tracking.runs import BYTES_TAG, CORPUS_TAG, DATA_TAG, FLOW_RUN_TAG, RECOVERIES_TAG, SPLIT_TAG
 from tasks.tracking.tracker import Tracker
+from tests.texts import made_up_play
 from tests.workplace import SMOKE, Workplace, call, start_run
 
 
@@ -109,6 +111,26 @@ def test_one_that_crashed_before_it_had_come_to_a_run_begins_again(workplace: Wo
     (run_id,) = workplace.runs()
     assert answer.out == f"{run_id}\n"
     assert workplace.client.get_run(run_id).data.params["training.max_steps"] == "2"
+
+
+def test_one_whose_text_has_changed_goes_on_with_the_text_it_began_with(workplace: Workplace) -> None:
+    assert call(*workplace.options, "--set", "training.max_steps=5").code == 0
+    (run_id,) = workplace.runs()
+    before = workplace.client.get_run(run_id).data.tags
+    workplace.text.write_text(made_up_play(70_000, seed=1), encoding="utf-8")
+    again = [*workplace.options, "--set", "training.max_steps=10", "--resume"]
+    answer = call(*again, run_id)  # a person is asked what is meant
+    assert (answer.code, "was trained on another text" in answer.err) == (2, True)
+    answer = call(*again, before[FLOW_RUN_TAG])
+    assert answer.code == 0, answer.err
+    assert f"has changed; run {run_id} goes on with the text it began with" in answer.err
+    assert workplace.runs() == [run_id]
+    after = workplace.client.get_run(run_id).data
+    assert [row.step for row in workplace.client.get_metric_history(run_id, "train/loss")] == list(range(1, 11))
+    for tag in (CORPUS_TAG, BYTES_TAG, DATA_TAG, SPLIT_TAG):
+        assert after.tags[tag] == before[tag]
+    shutil.rmtree(workplace.data_folder / "encoded")
+    assert "was trained on another text" in call(*again, after.tags[FLOW_RUN_TAG]).err
 
 
 def test_a_run_goes_on_by_itself_only_so_often(store: Params) -> None:
