@@ -17,7 +17,10 @@ from tasks.tracking.runs import RunRef
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call, captured
 
-FAST = ("training.max_steps=20", "evaluation.adaptive_seconds=0", "sampling.length=20", "data.max_characters=null")
+FAST = (
+    *("training.max_steps=20", "evaluation.adaptive_seconds=0", "sampling.length=20", "data.max_characters=null"),
+    "drift.action=warn",
+)
 
 
 @pytest.fixture(scope="module")

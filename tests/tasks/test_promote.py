@@ -134,7 +134,7 @@ def register(place: Workplace, text: str, *changes: str, name: str = "text") -> 
     path = place.folder / f"{name}.txt"
     path.write_text(text, encoding="utf-8")
     fast = [SHORT, "evaluation.adaptive_seconds=0", "evaluation.sample_length=0", "sampling.length=20"]
-    settings = [f"data.sources=['{path}']", "data.max_characters=null", *fast, *changes]
+    settings = [f"data.sources=['{path}']", "data.max_characters=null", "drift.action=warn", *fast, *changes]
     answer = call(*place.options, "--quiet", *(part for text in settings for part in ("--set", text)))
     assert answer.code == 0, answer.err
     (found,) = place.client.search_model_versions(f"run_id = '{answer.out.strip()}'")
