@@ -44,7 +44,14 @@ from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
 from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
-from flows.deployed.recovery import check_attempts, count_recovery, read_crashed, recover_missed, was_cancelled
+from flows.deployed.recovery import (
+    check_attempts,
+    count_recovery,
+    read_crashed,
+    recover_missed,
+    taken_over,
+    was_cancelled,
+)
 from flows.ending import ending
 from flows.retrying import options
 from flows.summary import Summary
@@ -66,6 +73,7 @@ from tasks.tracking.runs import (
     DATA_TAG,
     FLOW_RUN_ID,
     FLOW_RUN_TAG,
+    FLOW_RUNS_TAG,
     PARAMS_FILE,
     SOURCE_TAG,
     RunRef,
@@ -75,6 +83,9 @@ from tasks.tracking.trained_models import Origin, TrainedModel, find_model, init
 from tasks.train import train
 
 logger = logging.getLogger("charrnn")
+
+# Of a run's flow runs, in a tag: a tag of MLflow has 8,000 characters at most.
+MOST_FLOW_RUNS = 100
 
 
 @flow(name="pipeline")
@@ -102,9 +113,11 @@ def pipeline(
         decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=decision)  # type: ignore[return-value]
-    if deployment.id and resume and FLOW_RUN_ID.fullmatch(resume) and was_cancelled(resume):
+    if deployment.id and resume and _recovers(resume) and was_cancelled(resume):
         # `pipeline/recover` is called for each flow run that Prefect takes for crashed, also for a cancelled one.
         return Completed(message=f"nothing to recover: flow run {resume} was cancelled")  # type: ignore[return-value]
+    if deployment.id and (other := taken_over(str(flow_run.id))):
+        return Completed(message=f"flow run {other} has gone on with it")  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
     if deployment.id and (missed := recover_missed()):
         logger.warning("warning   %d runs had crashed, of which the server did not hear in time: they go on", missed)
@@ -129,10 +142,9 @@ def _pipeline(
     corpus = download.with_options(**again)(params.data)
     dataset = encode.with_options(**again)(corpus, params, known)
     if run is not None:
-        recovers = resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
-        corpus, dataset = _data(run, corpus, dataset, recovers)
+        corpus, dataset = _data(run, corpus, dataset, _recovers(resume))
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
-        tags = {FLOW_RUN_TAG: str(flow_run.id), **(origin.tags if origin else {})}
+        tags = {FLOW_RUN_TAG: str(flow_run.id), FLOW_RUNS_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
     if place is not None and place.has_store:
         note_run(place, run.run_id)
@@ -156,6 +168,11 @@ def _pipeline(
     return summary
 
 
+def _recovers(resume: str | None) -> bool:
+    """Whether what is to go on is named by the flow run that crashed, as `pipeline/recover` does."""
+    return resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
+
+
 def _prepare(
     overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None
 ) -> tuple[Params, RunRef | None, TrainedModel | None]:
@@ -163,7 +180,7 @@ def _prepare(
     if resume is not None and init_from is not None:
         raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
     crashed = None
-    if resume is not None and FLOW_RUN_ID.fullmatch(resume):
+    if resume is not None and _recovers(resume):
         crashed = read_crashed(resume)
         # What it was asked for says where its run is, and is done from the beginning where it had not come to one.
         params = load_params(overlays or crashed.overlays, overrides or crashed.overrides)
@@ -173,12 +190,13 @@ def _prepare(
     run = parent = None
     if crashed is not None:
         experiment.open()  # which makes the store where not even that was there
-        found = (experiment.tagged_runs({FLOW_RUN_TAG: one}, 1) for one in crashed.flow_run_ids)
+        found = map(experiment.runs_of_flow_run, crashed.flow_run_ids)
         run = next((runs[0] for runs in found if runs), None)
         resume = run.run_id if run else crashed.resume
         if run is None:
             check_attempts(crashed, params.tasks)
             init_from = crashed.init_from
+            overlays, overrides = overlays or crashed.overlays, overrides or crashed.overrides
     if resume is not None:
         run = experiment.find_run(resume)
         take_over(run)
@@ -235,7 +253,9 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origi
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, BYTES_TAG: str(corpus.size)}
     facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
-    prefect = {FLOW_RUN_TAG: str(flow_run.id), "prefect.flow_run_name": str(flow_run.name)}
+    flow_runs = list(dict.fromkeys([*tracker.tag(FLOW_RUNS_TAG).split(), str(flow_run.id)]))[-MOST_FLOW_RUNS:]
+    prefect = {FLOW_RUN_TAG: flow_runs[-1], FLOW_RUNS_TAG: " ".join(flow_runs)}
+    prefect["prefect.flow_run_name"] = str(flow_run.name)
     tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
     record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin)

@@ -33,7 +33,7 @@ def notify(event: str, text: str, page: str = "") -> str:
         ServerError: the address is none, or does not take the message.
     """
     try:
-        address = Secret.load(BLOCK).get()  # type: ignore[union-attr]
+        address = Secret.load(BLOCK).get()  # type: ignore[union-attr]  # the type names the answer to async callers, too
     except ValueError:
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=f"not sent: there is no Secret block {BLOCK}")  # type: ignore[return-value]

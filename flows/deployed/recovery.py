@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterId,
@@ -15,20 +16,25 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from charrnn.config.schema import TaskParams
 from charrnn.errors import ParamsError
 from charrnn.undecodable import original
+from tasks.tracking.naming import NEWEST
 from tasks.tracking.runs import FLOW_RUN_ID, RECOVERIES_TAG, RunRef
 from tasks.tracking.tracker import Tracker
 
 CANCELLED = {StateType.CANCELLING, StateType.CANCELLED}
 RECOVERY, TRIAL = "pipeline/recover", "pipeline/trial"
 # A crash whose event was lost is noticed after so long, and for so long.
-MISSED_AFTER, MISSED_UNTIL = timedelta(minutes=2), timedelta(days=1)
+MISSED_AFTER, MISSED_UNTIL = timedelta(minutes=2), timedelta(days=3)
+# How long a flow run that a worker took may take to begin: a cluster may have to start a machine.
+BEGINS_WITHIN, NOT_BEGUN = timedelta(minutes=15), "Not begun a quarter of an hour after a worker took it."
 
 
 @dataclass(frozen=True)
@@ -54,27 +60,23 @@ def read_crashed(flow_run_id: str) -> Crash:
     """Return the flow run that crashed, with those before it.
 
     Raises:
-        ParamsError: a person cancelled it (Prefect reports a cancelled one as crashed, too), or there is none.
+        ParamsError: a person cancelled it (Prefect reports a cancelled one as crashed, too), there is none, or it was
+            to go on with the last run of another day.
     """
-    ids: list[str] = []
     with get_client(sync_client=True) as client:
-        while True:
-            states = _states(flow_run_id)
-            if not states:
-                raise ParamsError(f"flow run {flow_run_id}: Prefect has none of that id")
-            if CANCELLED & states:
-                raise ParamsError(
-                    f"flow run {flow_run_id}: was cancelled, and does not go on by itself; give the run's id"
-                )
-            ids.append(flow_run_id)
-            asked = client.read_flow_run(UUID(flow_run_id)).parameters
-            resume = asked.get("resume")
-            if resume is None or not FLOW_RUN_ID.fullmatch(resume) or resume in ids:
-                break
-            flow_run_id = resume
-    overlays, overrides = ([original(text) for text in asked.get(key) or ()] for key in ("overlays", "overrides"))
-    init_from = asked.get("init_from")
-    return Crash(tuple(ids), overlays, overrides, resume, init_from and original(init_from))
+        chain = _chain(client, flow_run_id)
+        if not chain:
+            raise ParamsError(f"flow run {flow_run_id}: Prefect has none of that id")
+        for one in chain:
+            if _was(client, one, CANCELLED):
+                raise ParamsError(f"flow run {one.id}: was cancelled, and does not go on by itself; give the run's id")
+    first = chain[-1].parameters
+    resume, init_from = first.get("resume"), first.get("init_from")
+    if resume == NEWEST:
+        raise ParamsError(f"flow run {chain[-1].id}: was to go on with the last run of that day; give the run's id")
+    overlays, overrides = ([original(text) for text in first.get(key) or ()] for key in ("overlays", "overrides"))
+    ids = tuple(str(one.id) for one in chain)
+    return Crash(ids, overlays, overrides, None if _is_id(resume) else resume, init_from and original(init_from))
 
 
 def check_attempts(crashed: Crash, params: TaskParams) -> None:
@@ -91,57 +93,77 @@ def check_attempts(crashed: Crash, params: TaskParams) -> None:
 
 
 def recover_missed() -> int:
-    """Ask for what no event has asked for: that crashed flow runs go on whose crash the server did not hear of in time.
+    """Ask for what no event has asked for: that flow runs go on whose crash the server did not hear of in time.
 
     A server that restarts, or that is suspended with its machine, loses the events of that moment. Trials are left out:
-    their sweep asks for them itself.
+    their sweep asks for them itself. Flow runs that a worker took long ago, and that have not begun, become crashed, as
+    an automation of `deploy/automations.yaml` makes them unless the server has lost that event, too.
 
     Returns:
-        How many were asked for.
+        How many were asked for; 0, too, where the server does not answer as it should: the next run asks again.
     """
-    now = datetime.now(UTC)
-    with get_client(sync_client=True) as client:
-        try:
-            recovery = client.read_deployment_by_name(RECOVERY)
-        except ObjectNotFound:
-            return 0
-        try:
-            trials = client.read_deployment_by_name(TRIAL).id
-        except ObjectNotFound:
-            trials = None
-        crashed = client.read_flow_runs(
+    try:
+        with get_client(sync_client=True) as client:
+            return _recover_missed(client, datetime.now(UTC))
+    except httpx.HTTPError:
+        return 0
+
+
+def _recover_missed(client: SyncPrefectClient, now: datetime) -> int:
+    recovery, trials = (_deployment(client, name) for name in (RECOVERY, TRIAL))
+    if recovery is None:
+        return 0
+
+    def newest(state: StateType, end_time: FlowRunFilterEndTime | None = None) -> list[FlowRun]:
+        return client.read_flow_runs(
             flow_filter=FlowFilter(id=FlowFilterId(any_=[recovery.flow_id])),
             flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
-                end_time=FlowRunFilterEndTime(after_=now - MISSED_UNTIL, before_=now - MISSED_AFTER),
-            ),
-        )
-        asked = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                deployment_id=FlowRunFilterDeploymentId(any_=[recovery.id]),
-                expected_start_time=FlowRunFilterExpectedStartTime(after_=now - MISSED_UNTIL),
+                deployment_id=FlowRunFilterDeploymentId(is_null_=False),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
+                end_time=end_time,
             ),
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         )
-        taken_up = {run.parameters.get("resume") for run in asked}
-        missed = [
-            str(run.id)
-            for run in crashed
-            if run.deployment_id not in (None, trials)
-            and str(run.id) not in taken_up
-            and not was_cancelled(str(run.id))
-        ]
-        for one in missed:
-            # Under a key: another run may ask for the same at this moment.
-            client.create_flow_run_from_deployment(
-                recovery.id, parameters={"resume": one}, idempotency_key=f"missed {one}"
-            )
-    return len(missed)
+
+    for taken in newest(StateType.PENDING):
+        state = client.read_flow_run(taken.id).state  # it may have begun by now
+        if state is not None and state.type is StateType.PENDING and state.timestamp < now - BEGINS_WITHIN:
+            client.set_flow_run_state(taken.id, Crashed(message=NOT_BEGUN))
+    known = {run.parameters.get("resume") for run in _recoveries(client, recovery.id, now)}
+    missed = 0
+    for run in newest(StateType.CRASHED, FlowRunFilterEndTime(after_=now - MISSED_UNTIL, before_=now - MISSED_AFTER)):
+        chain = _chain(client, str(run.id)) if str(run.id) not in known else []
+        if not chain or (trials and chain[-1].deployment_id == trials.id):
+            continue
+        if any(_was(client, one, CANCELLED) for one in chain):
+            continue
+        # Under a key: another run may ask for the same at this moment.
+        client.create_flow_run_from_deployment(
+            recovery.id, parameters={"resume": str(run.id)}, idempotency_key=f"missed {run.id}"
+        )
+        missed += 1
+    return missed
+
+
+def taken_over(flow_run_id: str) -> str:
+    """Return the flow run that was asked to go on with this one, which had been taken for crashed; '' for none.
+
+    What begins long after a worker took it, since a cluster had to start a machine, must not train beside it.
+    """
+    with get_client(sync_client=True) as client:
+        (this, *_), recovery = _chain(client, flow_run_id), _deployment(client, RECOVERY)
+        if recovery is None or not _was(client, this, {StateType.CRASHED}):
+            return ""
+        asked = _recoveries(client, recovery.id, datetime.now(UTC))
+        given_up = {StateType.FAILED, StateType.CANCELLED}
+        others = (run for run in asked if run.state_type not in given_up)
+        return next((str(run.id) for run in others if run.parameters.get("resume") == flow_run_id), "")
 
 
 def was_cancelled(flow_run_id: str) -> bool:
-    """Whether a person cancelled the flow run, so that there is nothing to recover."""
-    return bool(CANCELLED & _states(flow_run_id))
+    """Whether a person cancelled the flow run, or one that it was to go on with: there is nothing to recover."""
+    with get_client(sync_client=True) as client:
+        return any(_was(client, one, CANCELLED) for one in _chain(client, flow_run_id))
 
 
 def count_recovery(run: RunRef, params: TaskParams) -> None:
@@ -160,10 +182,40 @@ def count_recovery(run: RunRef, params: TaskParams) -> None:
     tracker.tags({RECOVERIES_TAG: str(times + 1)})
 
 
-def _states(flow_run_id: str) -> set[StateType]:
-    """Return the types of all states that the flow run had; none where there is no such flow run."""
-    with get_client(sync_client=True) as client:
+def _chain(client: SyncPrefectClient, flow_run_id: str) -> list[FlowRun]:
+    """Return a flow run and those that it was to go on with, the newest first, as far as Prefect still has them."""
+    found: list[FlowRun] = []
+    wanted: str | None = flow_run_id
+    while wanted is not None and _is_id(wanted) and wanted not in {str(one.id) for one in found}:
         try:
-            return {state.type for state in client.read_flow_run_states(UUID(flow_run_id))}
+            found.append(client.read_flow_run(UUID(wanted)))
         except ObjectNotFound:
-            return set()
+            break
+        wanted = found[-1].parameters.get("resume")
+    return found
+
+
+def _is_id(resume: str | None) -> bool:
+    return resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
+
+
+def _was(client: SyncPrefectClient, run: FlowRun, types: set[StateType]) -> bool:
+    """Whether the flow run ever was in a state of these types."""
+    return any(state.type in types for state in client.read_flow_run_states(run.id))
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+def _recoveries(client: SyncPrefectClient, recovery: UUID, now: datetime) -> list[FlowRun]:
+    """Return the newest flow runs that were asked to go on with another."""
+    since = FlowRunFilterExpectedStartTime(after_=now - MISSED_UNTIL)
+    deployment = FlowRunFilterDeploymentId(any_=[recovery])
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(deployment_id=deployment, expected_start_time=since),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+    )

@@ -75,7 +75,7 @@ class Stack:
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect}/api",
             "MLFLOW_TRACKING_URI": self.mlflow,
-            # Else a server that restarts takes the place of a run that starts, and cancels it.
+            # In files: a server that restarts forgets the others, and cancels the run that is about to begin.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
             # Prefect's page recognises a run whose process has died by missing heartbeats.
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",

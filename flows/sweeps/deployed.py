@@ -27,12 +27,12 @@ from prefect.states import Cancelled, Cancelling
 
 from charrnn.config.redaction import one_line, redact
 from charrnn.errors import TrackingError
+from flows.deployed.recovery import RECOVERY, TRIAL
 from flows.sweeps.launched import Ended
 from flows.sweeps.patience import AwayError, Stopping, patiently
 
 logger = logging.getLogger("charrnn")
 
-DEPLOYMENT, RECOVERY = "pipeline/trial", "pipeline/recover"
 # How long a crashed flow run waits for one that goes on with it; after what time it is said that no worker starts (s).
 RECOVERY_SECONDS, WORKER_SECONDS = 60.0, 60.0
 # How long a flow run may take to stop, with the time until its worker hears of it (s).
@@ -52,13 +52,13 @@ class Server:
 
     def has_deployment(self) -> bool:
         """Return whether it has the deployment of trials."""
-        return self._deployment_id(DEPLOYMENT) is not None
+        return self._deployment_id(TRIAL) is not None
 
     def run(self, name: str, key: str, parameters: dict[str, Any]) -> UUID:
         """Return the flow run that was asked for under `key`, which is made if there is none."""
         made = self._ask(
             lambda: run_deployment(
-                DEPLOYMENT,
+                TRIAL,
                 parameters=parameters,
                 flow_run_name=name,
                 idempotency_key=key,

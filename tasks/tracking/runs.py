@@ -17,6 +17,8 @@ BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 INITIAL = "initial.ckpt"
 # Not `mlflow.parentRunId`: the UI would fold the run away under its parent, as if it were a part of it.
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
+# The newest flow run of a run, and all of them: each that goes on with it is one more.
+FLOW_RUNS_TAG = "charrnn.flow_runs"
 FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Digests of the text as it was fetched, of its ids and vocabulary, and of how they were divided.
 CORPUS_TAG, BYTES_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "corpus.bytes", "data.digest", "splits.sha256"

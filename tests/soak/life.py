@@ -95,6 +95,7 @@ def _live(stack: Stack, ledger: Ledger, minutes: float, small: bool) -> None:
                         asked = team.ask(now / (60 * minutes))
                 served.ask_if_ready()
                 time.sleep(1)
+        ledger.surprises += [f"{kind}: not injected, the time was over" for _, kind in plan]
         _say(now, "what was asked for comes to its end", watch)
         until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
         # The next night: its run asks for crashes of which the server did not hear.

@@ -17,7 +17,7 @@ from charrnn.undecodable import escaped
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.naming import NEWEST
 from tasks.tracking.processes import is_gone, process_tags
-from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, EndedRun, RunRef
+from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, FLOW_RUNS_TAG, EndedRun, RunRef
 
 logger = logging.getLogger("charrnn")
 
@@ -72,14 +72,24 @@ class Experiment:
             runs = self._newest(self.store.experiment_id(self._params.experiment), 1)
             problem = f"last: experiment '{self._params.experiment}' in {self._address} has no run yet"
         elif FLOW_RUN_ID.fullmatch(wanted):
-            experiment_id = self.store.experiment_id(self._params.experiment)
-            runs = self._newest(experiment_id, 1, f"tags.`{FLOW_RUN_TAG}` = '{wanted}'")
+            runs = self.runs_of_flow_run(wanted)
             problem = f"flow run {wanted}: had not come to a run in {self._address}; there is nothing to go on with"
         else:
             return self._ref(self._info(wanted))
         if not runs:
             raise TrackingError(problem)
         return runs[0]
+
+    def runs_of_flow_run(self, flow_run_id: str) -> list[RunRef]:
+        """Return the run that the flow run of Prefect has made or gone on with; none where it had not come to one.
+
+        Raises:
+            TrackingError: the store does not answer.
+        """
+        # Only the first of these tags was there before 0.2.
+        return self.tagged_runs({FLOW_RUN_TAG: flow_run_id}, 1) or self.tagged_runs(
+            {FLOW_RUNS_TAG: f"%{flow_run_id}%"}, 1
+        )
 
     def tagged_runs(self, tags: Mapping[str, str], number: int = PAGE) -> list[RunRef]:
         """Return the newest runs with all `tags`, the newest first; a value may have % for any text.

@@ -9,18 +9,21 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
-from prefect.client.schemas.objects import State
-from prefect.states import Cancelling, Crashed, Running
+from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Cancelled, Cancelling, Crashed, Pending, Running
 
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
 from flows.deployed import recovery
 from flows.deployed.recovery import (
+    NOT_BEGUN,
     Crash,
     check_attempts,
     count_recovery,
     read_crashed,
     recover_missed,
+    taken_over,
     was_cancelled,
 )
 from tasks.tracking.mlflow import Experiment, run_tag
@@ -31,7 +34,9 @@ from tests.workplace import SMOKE, Workplace, call, start_run
 
 
 @flow(name="pipeline")
-def pipeline(resume: str = "", overlays: tuple[str, ...] = (), overrides: tuple[str, ...] = ()) -> None:
+def pipeline(
+    resume: str = "", overlays: tuple[str, ...] = (), overrides: tuple[str, ...] = (), init_from: str = ""
+) -> None:
     """A flow of that name."""
 
 
@@ -51,11 +56,11 @@ def test_one_that_crashed_goes_on_as_it_was_asked_for() -> None:
 
 @pytest.mark.usefixtures("api_url")
 def test_one_that_crashed_while_it_went_on_with_another_is_the_same_again() -> None:
-    first = flow_run_that_was(Crashed(), overrides=["training.seed=7"], resume="last")
+    first = flow_run_that_was(Crashed(), overrides=["training.seed=7"], resume="a" * 32)
     second = flow_run_that_was(Crashed(), resume=first)
     third = flow_run_that_was(Crashed(), resume=second)
     crashed = read_crashed(third)
-    assert crashed == Crash((third, second, first), [], ["training.seed=7"], "last", None)
+    assert crashed == Crash((third, second, first), [], ["training.seed=7"], "a" * 32, None)
     check_attempts(crashed, TaskParams(recoveries=3))
     with pytest.raises(ParamsError, match=rf"flow run {first}: its process died .* tasks\.recoveries 2; .* by hand"):
         check_attempts(crashed, TaskParams(recoveries=2))
@@ -70,6 +75,12 @@ def test_one_that_a_person_cancelled_does_not() -> None:
         read_crashed(flow_run_that_was(Crashed(), resume=flow_run))
     assert was_cancelled(flow_run)
     assert not was_cancelled(flow_run_that_was(Running(), Crashed()))
+
+
+@pytest.mark.usefixtures("api_url")
+def test_one_that_was_to_go_on_with_the_last_run_of_its_day_does_not() -> None:
+    with pytest.raises(ParamsError, match="last run of that day; give the run's id"):
+        read_crashed(flow_run_that_was(Crashed(), resume="last"))
 
 
 @pytest.mark.usefixtures("api_url")
@@ -92,14 +103,42 @@ def test_a_crash_that_the_server_did_not_hear_of_is_recovered_once(monkeypatch: 
                 client.set_flow_run_state(made.id, state, force=True)
             return str(made.id)
 
-        missed, heard, _, _ = crashed(nightly), crashed(nightly), crashed(nightly, Cancelling()), crashed(trial)
-        client.create_flow_run_from_deployment(recover, parameters={"resume": heard})
+        missed, heard, _, of_a_sweep = (
+            crashed(nightly),
+            crashed(nightly),
+            crashed(nightly, Cancelling()),
+            crashed(trial),
+        )
+        for resume in (heard, of_a_sweep):
+            client.create_flow_run_from_deployment(recover, parameters={"resume": resume})
+        again = client.create_flow_run_from_deployment(recover, parameters={"resume": of_a_sweep}).id
+        client.set_flow_run_state(again, Crashed())  # the sweep has another one by now
+        crashed(trial)
         assert recover_missed() == 1
         assert recover_missed() == 0
         asked = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[recover]))
         )
-    assert sorted(run.parameters["resume"] for run in asked) == sorted([missed, heard])
+        assert sorted(run.parameters["resume"] for run in asked) == sorted([missed, heard, of_a_sweep, of_a_sweep])
+        other = next(str(run.id) for run in asked if run.parameters["resume"] == missed)
+        assert taken_over(missed) == other  # and what begins after all does not train beside it
+        assert taken_over(other) == ""
+        client.set_flow_run_state(UUID(other), Cancelled(), force=True)
+        assert taken_over(missed) == ""
+
+        taken = client.create_flow_run_from_deployment(nightly, state=Pending()).id
+        assert recover_missed() == 0
+        assert client.read_flow_run(taken).state_type is StateType.PENDING  # it may yet begin
+        monkeypatch.setattr(recovery, "BEGINS_WITHIN", timedelta(0))
+        recover_missed()
+        state = client.read_flow_run(taken).state
+    assert state is not None
+    assert (state.type, state.message) == (StateType.CRASHED, NOT_BEGUN)
+
+
+def test_a_server_that_is_away_ends_no_run() -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
+        assert recover_missed() == 0
 
 
 def test_one_that_crashed_before_it_had_come_to_a_run_begins_again(workplace: Workplace) -> None:
@@ -111,6 +150,28 @@ def test_one_that_crashed_before_it_had_come_to_a_run_begins_again(workplace: Wo
     (run_id,) = workplace.runs()
     assert answer.out == f"{run_id}\n"
     assert workplace.client.get_run(run_id).data.params["training.max_steps"] == "2"
+
+    # What it was to start from is part of that, and so are the parameters of what it was to go on with.
+    longer = [*workplace.overrides, "training.max_steps=4"]
+    warm = flow_run_that_was(Crashed(), overlays=[str(SMOKE)], overrides=longer, init_from=run_id)
+    answer = call("--resume", warm, "--quiet")
+    assert answer.code == 0, answer.err
+    made = workplace.client.get_run(answer.out.strip()).data
+    assert (made.params["training.max_steps"], made.tags["charrnn.parent_run_id"]) == ("4", run_id)
+    on = flow_run_that_was(Crashed(), overlays=[str(SMOKE)], overrides=longer, resume=run_id)
+    assert call("--resume", on, "--quiet").out == f"{run_id}\n"
+    assert len(workplace.client.get_metric_history(run_id, "train/loss")) == 4
+
+
+def test_one_that_a_person_has_gone_on_with_does_not_begin_again(workplace: Workplace) -> None:
+    assert call(*workplace.options, "--set", "training.max_steps=2").code == 0
+    (run_id,) = workplace.runs()
+    flow_run = workplace.client.get_run(run_id).data.tags[FLOW_RUN_TAG]
+    again = [*workplace.options, "--set", "training.max_steps=2", "--resume"]
+    assert call(*again, run_id).code == 0
+    assert workplace.client.get_run(run_id).data.tags[FLOW_RUN_TAG] != flow_run
+    assert call(*again, flow_run).code == 0
+    assert workplace.runs() == [run_id]
 
 
 def test_one_whose_text_has_changed_goes_on_with_the_text_it_began_with(workplace: Workplace) -> None:
