@@ -11,10 +11,12 @@ ENDED = ("FINISHED", "FAILED", "KILLED")
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 DRIFTED, FULL, LATE = "drift.action stop", "No space left", "late; flow run "
 # Of what may fail or be cancelled. The last is of a run that was suspended, not dead, when it was taken for crashed.
-REASONS = (DRIFTED, FULL, LATE, "is still at it")
-# A service may grow by so much, or by so many megabytes, from one half of its life to the other.
+REASONS = (DRIFTED, LATE, "is still at it")
+# Of what is complete without a training of its own.
+NOTHING_TO_DO = ("has gone on with it", "nothing to recover")
+# A service may grow by so much, or by so many megabytes, from the second third of its life to the last.
 GROWTH, SLACK = 0.10, 20.0
-# A folder may grow by so much more for each training in the second half than in the first.
+# A folder may grow by so much more for each training in the last third than in the second.
 DISK_GROWTH = 0.25
 
 
@@ -50,14 +52,23 @@ def injected(ledger: Ledger) -> Outcome:
 
 
 def ended(ledger: Ledger) -> Outcome:
-    """Each run has ended; what failed says why, and with what crashed another flow run went on."""
+    """Each run has ended; what failed says why, with what crashed another went on, and what is complete has trained."""
     wrong = [f"run {run.run_id} is {run.status}" for run in ledger.runs if run.status not in ENDED]
+    finished = Counter(one for run in ledger.runs if run.status == "FINISHED" for one in run.flow_runs)
     for flow in ledger.flow_runs:
-        explained = any(reason in flow.message for reason in REASONS)
-        if flow.state == "CRASHED" and not flow.went_on:
-            wrong.append(f"flow run {flow.flow_run_id} has crashed, and nothing went on with it: {flow.message}")
-        elif flow.state not in TERMINAL or (flow.state in ("FAILED", "CANCELLED") and not explained):
-            wrong.append(f"flow run {flow.flow_run_id} is {flow.state}: {flow.message}")
+        said = f"flow run {flow.flow_run_id} is {flow.state}: {flow.message}"
+        explained = any(reason in flow.message for reason in REASONS) or (
+            FULL in flow.message and flow.flow_run_id in ledger.full
+        )
+        if flow.state == "COMPLETED":
+            trainings = finished[flow.flow_run_id]
+            if trainings != 1 and not any(reason in flow.message for reason in NOTHING_TO_DO):
+                wrong.append(f"{said}; {trainings} runs of it are FINISHED")
+        elif flow.state == "CRASHED":
+            if not flow.went_on:
+                wrong.append(f"{said}; nothing went on with it")
+        elif flow.state not in TERMINAL or not explained:
+            wrong.append(said)
     states = Counter(run.status for run in ledger.runs) + Counter(flow.state for flow in ledger.flow_runs)
     found = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return Outcome("every run and flow run has its end, and its reason", found, tuple(wrong))
@@ -114,9 +125,10 @@ def challenger(ledger: Ledger) -> Outcome:
 
 
 def drift(ledger: Ledger) -> Outcome:
-    """The page of HTML was recognised, and no day on which the text grew was taken for one."""
+    """The page of HTML was recognised, nothing trained on it, and no day on which the text grew was taken for one."""
     stopped = {flow.flow_run_id for flow in ledger.flow_runs if flow.state == "FAILED" and DRIFTED in flow.message}
     wrong = [f"flow run {one} is stopped for drift, and the text was as ever" for one in stopped - set(ledger.drifted)]
+    wrong += [f"run {run.run_id} has trained on it" for run in ledger.runs if run.corpus == ledger.page and run.steps]
     if ledger.drifted and not stopped:
         wrong.append("the page of HTML was not recognised")
     return Outcome(

@@ -27,15 +27,15 @@ def small_disk(folder: Path) -> Iterator[bool]:
 def filled(folder: Path) -> Iterator[None]:
     """Leave no room on the disk of `folder` while the block runs."""
     path = folder / "filler"
-    with open(path, "wb") as file:
-        room = os.statvfs(folder)
-        # Others write meanwhile: what they leave is taken page by page.
-        os.posix_fallocate(file.fileno(), 0, int(room.f_bavail * room.f_frsize * 0.99))
-        file.seek(0, os.SEEK_END)
-        with contextlib.suppress(OSError):
-            while True:
-                os.write(file.fileno(), bytes(4096))
     try:
+        with open(path, "wb") as file:
+            room = os.statvfs(folder)
+            # Others write meanwhile: what they leave is taken page by page.
+            os.posix_fallocate(file.fileno(), 0, int(room.f_bavail * room.f_frsize * 0.99))
+            file.seek(0, os.SEEK_END)
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(file.fileno(), bytes(4096))
         yield
     finally:
         path.unlink()

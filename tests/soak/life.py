@@ -29,6 +29,9 @@ WORKERS = 2
 DAY_SECONDS = 15.0
 # How long everything may take to come to its end after the last training was asked for (s).
 PATIENCE = 1200.0
+# Who has waited so long for a training asks for the next (s); a soak whose trainings do not finish ends after so many
+# times its minutes.
+IMPATIENCE, LONGEST = 180.0, 2.0
 # In the environment of every process of a soak, so that those that are left at its end can be told.
 MARK = "CHARRNN_SOAK"
 
@@ -40,17 +43,19 @@ def live(folder: Path, minutes: float, trainings: int) -> Ledger:
     with small_disk(folder) as small:
         stack = Stack(folder)
         try:
-            for pool in ("charrnn", "charrnn-sweeps"):
-                stack.prefect_cli("work-pool", "create", pool, "--type", "process")
-            stack.prefect_cli("deploy", "--all")
-            _expect_heartbeats(stack)
+            stack.deploy()
+            stack.expect_soon()
             stack.start_messenger()
             for _ in range(WORKERS):
                 stack.start_worker()
             _live(stack, ledger, minutes, small)
         finally:
-            stack.close()
-        ledger.orphans += [" ".join(process.cmdline()) for process in marked(mark)]
+            with ledger.noting("the end of the stack"):
+                stack.close()
+            for process in marked(mark):
+                with contextlib.suppress(psutil.Error):
+                    ledger.orphans.append(" ".join(process.cmdline()))
+                    process.kill()
         ledger.leftovers += [str(path) for path in folder.rglob("*.part")]
     return ledger
 
@@ -65,50 +70,54 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def _expect_heartbeats(stack: Stack) -> None:
-    """As `deploy/automations.yaml` does, but sooner: two missed heartbeats are enough here."""
-    text = (PROJECT / "deploy" / "automations.yaml").read_text()
-    soon = stack.folder / "automations.yaml"
-    soon.write_text(text.replace("within: 300", "within: 70").replace("within: 900", "within: 70"))
-    stack.prefect_cli("automation", "create", "--from-file", str(soon))
-
-
 def _live(stack: Stack, ledger: Ledger, minutes: float, small: bool) -> None:
     team = Team(stack)
-    faults, plan = Faults(team, ledger, small), [(60 * minutes * share, kind) for share, kind in PLAN]
-    began, grown = time.monotonic(), 0.0
-    asked = ""
+    faults = Faults(team, ledger, small)
+    began = time.monotonic()
     with _champion_served(stack, ledger) as served:
         folders = {"database": stack.database.data / "base", "artifacts": stack.folder / "server" / "artifacts"}
         folders |= {"data": stack.folder / "data"}
         watch = Watch(ledger, stack.client, lambda: _services(stack, served), folders)
-        with team.schedule():
-            while (now := time.monotonic() - began) < 60 * minutes or watch.finished < ledger.asked:
-                if now - grown >= DAY_SECONDS:
-                    team.grow()
-                    grown = now
-                if plan and now >= plan[0][0]:
-                    _say(now, plan[0][1], watch)
-                    faults.inject(plan.pop(0)[1])
-                with contextlib.suppress(httpx.HTTPError):  # what has just restarted may not answer yet
-                    if not asked or not unended(stack, asked):
-                        asked = team.ask(now / (60 * minutes))
-                served.ask_if_ready()
-                time.sleep(1)
-        ledger.surprises += [f"{kind}: not injected, the time was over" for _, kind in plan]
-        _say(now, "what was asked for comes to its end", watch)
-        until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
+        with ledger.noting("the schedule"), team.schedule():
+            _days(team, ledger, faults, served, watch, minutes)
+        _say(began, "what was asked for comes to its end", watch)
+        with ledger.noting("the end of every flow run"):
+            until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
         # The next night: its run asks for crashes of which the server did not hear.
         time.sleep(MISSED_AFTER.total_seconds())
-        team.ask(1)
-        until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
+        with ledger.noting("the next night"):
+            team.ask(1)
+            until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
         ledger.minutes = (time.monotonic() - began) / 60
         watch.stop()
-        read(stack, team, ledger)
+        with ledger.noting("what the stores hold"):
+            read(stack, team, ledger)
 
 
-def _say(second: float, what: str, watch: Watch) -> None:
-    print(f"{second / 60:5.1f} min  {watch.finished:4} trainings  {what}", flush=True)
+def _days(team: Team, ledger: Ledger, faults: Faults, served: "_Served", watch: Watch, minutes: float) -> None:
+    """Let the text grow, ask for trainings, and inject the faults when their time has come."""
+    plan = [(60 * minutes * share, kind) for share, kind in PLAN]
+    began, grown = time.monotonic(), 0.0
+    asked, since = "", 0.0
+    while (now := time.monotonic() - began) < 60 * minutes or watch.finished < ledger.asked:
+        if now > 60 * minutes * LONGEST:
+            break
+        if now - grown >= DAY_SECONDS:
+            team.grow()
+            grown = now
+        if plan and now >= plan[0][0]:
+            _say(began, plan[0][1], watch)
+            faults.inject(plan.pop(0)[1])
+        with contextlib.suppress(httpx.HTTPError):  # what has just restarted may not answer yet
+            if not asked or now - since > IMPATIENCE or not unended(team.stack, asked):
+                asked, since = team.ask(now / (60 * minutes)), now
+        served.ask_if_ready()
+        time.sleep(1)
+    ledger.surprises += [f"{kind}: not injected, the time was over" for _, kind in plan]
+
+
+def _say(began: float, what: str, watch: Watch) -> None:
+    print(f"{(time.monotonic() - began) / 60:5.1f} min  {watch.finished:4} trainings  {what}", flush=True)
 
 
 @dataclass
@@ -139,11 +148,12 @@ def _champion_served(stack: Stack, ledger: Ledger) -> Iterator[_Served]:
     served = _Served(f"http://127.0.0.1:{port}", process, ledger)
     try:
         yield served
-        if served.load:
-            served.load.stop()
-        process.terminate()
-        if code := process.wait(30):
-            ledger.failures.append(f"the server has ended with exit code {code}")
+        with ledger.noting("the end of the server of the champion"):
+            if served.load:
+                served.load.stop()
+            process.terminate()
+            if code := process.wait(30):
+                ledger.failures.append(f"the server has ended with exit code {code}")
     finally:
         process.kill()
         process.wait()

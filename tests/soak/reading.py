@@ -1,15 +1,19 @@
 """Reads, at the end of a soak, what its stores hold."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from mlflow.utils import get_results_from_paginated_fn
+
 from charrnn.config.loading import PROJECT
+from tasks.tracking.runs import CORPUS_TAG, FLOW_RUNS_TAG
 from tests.soak.checks import TERMINAL
 from tests.soak.record import FlowRun, Ledger, TrackedRun, Version
-from tests.soak.team import Team
+from tests.soak.team import FULL_DISK, HTML, PAGE, Team
 from tests.stack.stack import Stack
 
 
@@ -32,19 +36,24 @@ def read(stack: Stack, team: Team, ledger: Ledger) -> None:
     client = stack.client
     experiment = client.get_experiment_by_name("charrnn")
     assert experiment is not None
-    for run in _all(lambda token: client.search_runs([experiment.experiment_id], max_results=500, page_token=token)):
+    ids = [experiment.experiment_id]
+    for run in _pages(lambda size, token: client.search_runs(ids, max_results=size, page_token=token)):
         run_id, tags = run.info.run_id, run.data.tags
         steps = tuple(row.step for row in client.get_metric_history(run_id, "train/loss"))
         wanted = int(run.data.params.get("training.max_steps", 0))
-        ledger.runs.append(TrackedRun(run_id, run.info.status, steps, wanted, tags.get("promotion", "")))
+        flow_ids, corpus = tuple(tags.get(FLOW_RUNS_TAG, "").split()), tags.get(CORPUS_TAG, "")
+        promotion = tags.get("promotion", "")
+        ledger.runs.append(TrackedRun(run_id, run.info.status, steps, wanted, promotion, flow_ids, corpus))
     found = [one for one in flow_runs(stack) if "overlays" in one["parameters"] or "resume" in one["parameters"]]
-    went_on = {one["parameters"].get("resume"): one["id"] for one in found}
+    ledger.page = hashlib.sha256(HTML.encode()).hexdigest()
     for one in found:
         message = (one["state"] or {}).get("message") or ""
-        ledger.flow_runs.append(FlowRun(one["id"], one["state_type"], message, went_on.get(one["id"], "")))
-        if any(_overlaps(one, *times) for times in team.away):
-            ledger.drifted.append(one["id"])
-    for version in _all(lambda token: client.search_model_versions("name = 'charrnn'", 500, page_token=token)):
+        went_on = tuple(other["id"] for other in found if other["parameters"].get("resume") == one["id"])
+        ledger.flow_runs.append(FlowRun(one["id"], one["state_type"], message, went_on))
+        for what, at_it in ((PAGE, ledger.drifted), (FULL_DISK, ledger.full)):
+            if any(_overlaps(one, *times) for times in team.times.get(what, ())):
+                at_it.append(one["id"])
+    for version in _pages(lambda size, token: client.search_model_versions("name = 'charrnn'", size, page_token=token)):
         ledger.versions.append(Version(int(version.version), str(version.run_id), version.description or ""))
     ledger.versions.sort(key=lambda version: version.number)
 
@@ -58,14 +67,9 @@ def _sync(stack: Stack, ledger: Ledger) -> None:
     ledger.leftovers += [str(path) for path in (stack.folder / "data" / "outbox").glob("*/*.json")]
 
 
-def _all(page: Any) -> list[Any]:
-    """Return the items of all pages of MLflow's."""
-    found, token = [], None
-    while True:
-        items = page(token)
-        found += items
-        if not (token := items.token):
-            return found
+def _pages(page: Any) -> list[Any]:
+    found: list[Any] = get_results_from_paginated_fn(page, max_results_per_page=500)
+    return found
 
 
 def _overlaps(flow_run: dict[str, Any], begin: datetime, end: datetime) -> bool:

@@ -1,6 +1,16 @@
 """What a soak has seen: the runs, flow runs and versions at its end, and what was sampled while it went on."""
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import httpx
+import psutil
+from mlflow.exceptions import MlflowException
+
+# What ends one thing that a soak does, and not the soak: a time that is over, a process or a server that is not there.
+EXPECTED = (AssertionError, OSError, subprocess.SubprocessError, httpx.HTTPError, psutil.Error, MlflowException)
 
 
 @dataclass(frozen=True)
@@ -13,6 +23,8 @@ class TrackedRun:
         steps: of the rows of `train/loss`, as they stand in the store.
         max_steps: how many it was to have.
         promotion: what was decided about its model, and why.
+        flow_runs: of Prefect, that made it or went on with it.
+        corpus: the digest of its text.
     """
 
     run_id: str
@@ -20,6 +32,8 @@ class TrackedRun:
     steps: tuple[int, ...]
     max_steps: int
     promotion: str
+    flow_runs: tuple[str, ...] = ()
+    corpus: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,13 +44,13 @@ class FlowRun:
         flow_run_id: of Prefect.
         state: the type of its last state.
         message: of that state.
-        went_on: the flow run that went on with it after a crash; '' for none.
+        went_on: the flow runs that were asked to go on with it after a crash.
     """
 
     flow_run_id: str
     state: str
     message: str
-    went_on: str = ""
+    went_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,10 +95,12 @@ class Ledger:
         versions: of the registered model, in order.
         champions: the versions that had the alias, in the order in which they were seen.
         bad_challenger: the run that was trained for one step; None where there was none.
-        drifted: flow runs that were asked for while the text was a page of HTML.
+        page: the digest of the page of HTML that took the place of the text.
+        drifted: flow runs that were at it while the text was that page.
+        full: flow runs that were at it while the disk was full.
         faults: how often each kind was injected.
         left_out: kinds that could not be, and why.
-        surprises: what came of a fault that should not have.
+        surprises: what came of a fault, or of the soak's own steps, that should not have.
         requests: that the served champion was sent.
         failures: what failed of them.
         latencies: of the others (s).
@@ -102,7 +118,9 @@ class Ledger:
     versions: list[Version] = field(default_factory=list)
     champions: list[int] = field(default_factory=list)
     bad_challenger: str | None = None
+    page: str = ""
     drifted: list[str] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     surprises: list[str] = field(default_factory=list)
@@ -114,3 +132,11 @@ class Ledger:
     disk: dict[str, list[Sample]] = field(default_factory=dict)
     orphans: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def noting(self, what: str) -> Iterator[None]:
+        """Note what goes wrong in the block as a surprise, and go on after it: the hour is not lost to one failure."""
+        try:
+            yield
+        except EXPECTED as error:
+            self.surprises.append(f"{what}: {type(error).__name__}: {error}")

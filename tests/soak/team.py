@@ -12,6 +12,7 @@ from tests.texts import made_up_play
 
 FIRST, DAY = 60_000, 600  # characters: at first, and of a day
 SCHEDULED_EVERY = 40  # s
+FULL_DISK, PAGE = "disk full", "page of HTML"
 STEPS = (40, 100)  # of a training: at first, and at the end, so that there are new champions all the time
 # What a site that is down answers with status 200.
 HTML = "<!doctype html>\n<html><head><title>Service unavailable</title></head>\n<body>\n" + (
@@ -23,11 +24,11 @@ class Team:
     """What is asked of the stack.
 
     Attributes:
-        away: the times in which the text was a page of HTML.
+        times: when each of what goes wrong for a while began and ended.
     """
 
     def __init__(self, stack: Stack) -> None:
-        self.stack, self.away = stack, list[tuple[datetime, datetime]]()
+        self.stack, self.times = stack, dict[str, list[tuple[datetime, datetime]]]()
         self._path = stack.folder / "the text.txt"
         self._text, self._days = made_up_play(FIRST), 0
         self._write(self._text)
@@ -41,13 +42,21 @@ class Team:
     @contextlib.contextmanager
     def html(self) -> Iterator[None]:
         """Have a page of HTML in place of the text while the block runs."""
+        with self.during(PAGE):
+            self._write(HTML)
+            try:
+                yield
+            finally:
+                self._write(self._text)
+
+    @contextlib.contextmanager
+    def during(self, what: str) -> Iterator[None]:
+        """Note when the block began and ended."""
         began = datetime.now(UTC)
-        self._write(HTML)
         try:
             yield
         finally:
-            self._write(self._text)
-            self.away.append((began, datetime.now(UTC)))
+            self.times.setdefault(what, []).append((began, datetime.now(UTC)))
 
     def ask(self, share: float, *overrides: str) -> str:
         """Ask for a training when `share` of the time is over; return its flow run."""

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from tests.soak.record import Ledger, Sample
 
-MEMORY_SECONDS, DISK_SECONDS, ALIAS_SECONDS = 10, 30, 2
+MEMORY_SECONDS, DISK_SECONDS, ALIAS_SECONDS, TRAININGS_SECONDS = 10, 30, 2, 10
 MEGABYTE = 1e6
 
 
@@ -35,7 +35,8 @@ class Watch:
         self._first: dict[str, int] = {}
         self._began, self._stopped = time.monotonic(), threading.Event()
         # A thread each: while a server restarts, its client waits.
-        every = {self._alias: ALIAS_SECONDS, self._memory: MEMORY_SECONDS, self._disk: DISK_SECONDS}
+        every = {self._alias: ALIAS_SECONDS, self._trainings: TRAININGS_SECONDS}
+        every |= {self._memory: MEMORY_SECONDS, self._disk: DISK_SECONDS}
         self._threads = [threading.Thread(target=self._run, args=pair, daemon=True) for pair in every.items()]
         for thread in self._threads:
             thread.start()
@@ -47,19 +48,23 @@ class Watch:
 
     def _run(self, sample: Callable[[], None], seconds: float) -> None:
         while not self._stopped.wait(seconds):
-            sample()
+            try:
+                sample()
+            except MlflowException:  # a server that restarts, or no champion yet
+                continue
+            except Exception as error:  # a thread that ends here would leave the rest of the hour unseen
+                if (noted := f"{sample.__name__}: {type(error).__name__}: {error}") not in self._ledger.surprises:
+                    self._ledger.surprises.append(noted)
 
     def _alias(self) -> None:
-        client = self._client
-        try:
-            experiments = [one.experiment_id for one in client.search_experiments()]
-            champion = int(client.get_model_version_by_alias("charrnn", "champion").version)
-            found = client.search_runs(experiments, "attributes.status = 'FINISHED'", max_results=1000)
-        except MlflowException:  # a server that restarts, or no champion yet
-            return
-        self.finished = len(found)
+        champion = int(self._client.get_model_version_by_alias("charrnn", "champion").version)
         if self._ledger.champions[-1:] != [champion]:
             self._ledger.champions.append(champion)
+
+    def _trainings(self) -> None:
+        experiments = [one.experiment_id for one in self._client.search_experiments()]
+        found = self._client.search_runs(experiments, "attributes.status = 'FINISHED'", max_results=1000)
+        self.finished = len(found)
 
     def _memory(self) -> None:
         for service, processes in self._services().items():

@@ -112,21 +112,39 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start(self, *overrides: str, state: str | None = None) -> str:
+    def deploy(self) -> None:
+        """Make the work pools and the deployments."""
+        for pool in ("charrnn", "charrnn-sweeps"):
+            self.prefect_cli("work-pool", "create", pool, "--type", "process")
+        self.prefect_cli("deploy", "--all")
+
+    def expect_soon(self) -> None:
+        """Make the automations; two missed heartbeats are enough here, and a minute for a run to begin."""
+        text = (PROJECT / "deploy" / "automations.yaml").read_text(encoding="utf-8")
+        assert (text.count("within: 300"), text.count("within: 900")) == (1, 1)
+        soon = self.folder / "automations.yaml"
+        soon.write_text(text.replace("within: 300", "within: 70").replace("within: 900", "within: 60"))
+        self.prefect_cli("automation", "create", "--from-file", str(soon))
+
+    def start(self, *overrides: str) -> str:
         """Start a smoke run of `pipeline/manual`; return the id of its flow run."""
         texts = [f"data.sources=['{self.folder}/a play.txt']", f"data.directory={self.folder}/data"]
         texts += ["report.seconds=0", *overrides]
-        return self.ask("pipeline/manual", {"overlays": ["params/smoke.yaml"], "overrides": texts}, state)
+        return self.ask("pipeline/manual", {"overlays": ["params/smoke.yaml"], "overrides": texts})
 
     def deployment(self, name: str) -> str:
         """Return the id of a deployment."""
         return str(httpx.get(f"{self.prefect}/api/deployments/name/{name}").raise_for_status().json()["id"])
 
-    def ask(self, deployment: str, parameters: dict[str, Any], state: str | None = None) -> str:
-        """Start a run of a deployment, in the state of the type `state` if not as ever; return its id."""
+    def ask(self, deployment: str, parameters: dict[str, Any]) -> str:
+        """Start a run of a deployment; return its id."""
         address = f"{self.prefect}/api/deployments/{self.deployment(deployment)}/create_flow_run"
-        made = {"parameters": parameters, **({"state": {"type": state}} if state else {})}
-        return str(httpx.post(address, json=made).raise_for_status().json()["id"])
+        return str(httpx.post(address, json={"parameters": parameters}).raise_for_status().json()["id"])
+
+    def take(self, flow_run: str) -> None:
+        """Have a flow run taken, as by a worker that dies then."""
+        wanted = {"state": {"type": "PENDING"}, "force": True}
+        httpx.post(f"{self.prefect}/api/flow_runs/{flow_run}/set_state", json=wanted).raise_for_status()
 
     def flow_runs(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the flow runs that Prefect's `filters` leave, all pages."""
