@@ -139,10 +139,14 @@ def _pipeline(
     known = parent.checkpoint.vocabulary.characters if parent else ""
     origin = parent.origin if parent else None
     again = options(params.tasks)
-    corpus = download.with_options(**again)(params.data)
-    dataset = encode.with_options(**again)(corpus, params, known)
-    if run is not None:
-        corpus, dataset = _data(run, corpus, dataset, _recovers(resume))
+    resumed = run is not None
+    if run is not None and _recovers(resume) and (kept := _kept(run)):
+        corpus, dataset = kept
+    else:
+        corpus = download.with_options(**again)(params.data)
+        dataset = encode.with_options(**again)(corpus, params, known)
+        if run is not None:
+            _check_text(run, corpus, dataset)
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
         tags = {FLOW_RUN_TAG: str(flow_run.id), FLOW_RUNS_TAG: str(flow_run.id), **(origin.tags if origin else {})}
         run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
@@ -152,7 +156,7 @@ def _pipeline(
         stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
-        _record(run, params, corpus, dataset, origin)
+        _record(run, params, corpus, dataset, origin, resumed)
         drift.with_options(**again)(corpus, dataset, params, run, _text_name(corpus))
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
@@ -222,27 +226,34 @@ def _prepare(
     return params, run, parent
 
 
-def _data(run: RunRef, corpus: Corpus, dataset: Dataset, recovers: bool) -> tuple[Corpus, Dataset]:
-    """Return the data that a run goes on with, which are those that it was started with.
+def _kept(run: RunRef) -> tuple[Corpus, Dataset] | None:
+    """Return the text that a run began with, from the data folder; None where it is not there, or not sound.
 
-    A run that `recovers` by itself finds them in the data folder, where its text has changed meanwhile: nobody is there
-    to say what is meant.
+    A run that recovers by itself needs no source, which may be away, or have another text by now: nobody is there to
+    say what is meant.
     """
     tracker = Tracker(run)
-    before = tracker.tag(DATA_TAG)
-    if before in ("", dataset.digest):
-        return corpus, dataset
-    if recovers and (found := find_encoded(run.data, before)):
-        logger.warning("warning   %s has changed; run %s goes on with the text it began with", corpus.label, run.run_id)
-        return replace(corpus, sha256=tracker.tag(CORPUS_TAG), size=int(tracker.tag(BYTES_TAG) or 0)), found
-    raise CheckpointError(
-        f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
-        f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
-    )
+    dataset = find_encoded(run.data, tracker.tag(DATA_TAG))
+    if dataset is None:
+        return None
+    logger.info("download  nothing: run %s goes on with the text it began with", run.run_id)
+    size = int(tracker.tag(BYTES_TAG) or 0)
+    return Corpus((), tracker.tag(CORPUS_TAG), size, tracker.tag(SOURCE_TAG), cached=True, warnings=()), dataset
 
 
-def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origin: Origin | None) -> None:
-    """Log what goes into the run before it starts."""
+def _check_text(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
+    """Check that a run goes on with the text that it was started with."""
+    if (before := Tracker(run).tag(DATA_TAG)) not in ("", dataset.digest):
+        raise CheckpointError(
+            f"run {run.run_id}: was trained on another text (digest {before[:12]}, that of {corpus.label} is "
+            f"{dataset.digest[:12]}); start a new run, or train on from its weights: --init-from {run.run_id}"
+        )
+
+
+def _record(
+    run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origin: Origin | None, resumed: bool
+) -> None:
+    """Log what goes into the run before it starts; of its text only what is not known from before it was `resumed`."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
     tracker.text(to_yaml(params), PARAMS_FILE)  # first: what a resume needs
@@ -251,12 +262,16 @@ def _record(run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origi
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
-    facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, BYTES_TAG: str(corpus.size)}
-    facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
-    flow_runs = list(dict.fromkeys([*tracker.tag(FLOW_RUNS_TAG).split(), str(flow_run.id)]))[-MOST_FLOW_RUNS:]
+    # A new run has none, and is not asked: its store may be away by now.
+    earlier, data = (tracker.tag(tag) if resumed else "" for tag in (FLOW_RUNS_TAG, DATA_TAG))
+    flow_runs = list(dict.fromkeys([*earlier.split(), str(flow_run.id)]))[-MOST_FLOW_RUNS:]
     prefect = {FLOW_RUN_TAG: flow_runs[-1], FLOW_RUNS_TAG: " ".join(flow_runs)}
     prefect["prefect.flow_run_name"] = str(flow_run.name)
-    tracker.tags({**facts, DATA_TAG: dataset.digest, **prefect, **environment_tags()})
+    if not data:
+        facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, BYTES_TAG: str(corpus.size)}
+        facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
+        tracker.tags({**facts, DATA_TAG: dataset.digest})
+    tracker.tags({**prefect, **environment_tags()})
     splits = dataset.splits(params.splits)
     record_lineage(tracker, splits, vocabulary, dataset.hashes(), origin)
     for name, size in splits.characters.items():

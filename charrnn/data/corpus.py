@@ -33,7 +33,7 @@ class Corpus:
     """A text, as the bytes of its files, and where it came from."""
 
     files: tuple[TextFile, ...]
-    """At least one, in order."""
+    """In order; none where a run goes on with what it has encoded, and nothing was fetched."""
     sha256: str
     """Hexadecimal digest of the only file; of several, the digest of the JSON list of their digests."""
     size: int

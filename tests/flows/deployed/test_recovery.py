@@ -174,7 +174,10 @@ def test_one_that_a_person_has_gone_on_with_does_not_begin_again(workplace: Work
     assert workplace.runs() == [run_id]
 
 
-def test_one_whose_text_has_changed_goes_on_with_the_text_it_began_with(workplace: Workplace) -> None:
+@pytest.mark.parametrize("away", [False, True])
+def test_one_whose_text_has_changed_or_is_away_goes_on_with_the_text_it_began_with(
+    workplace: Workplace, away: bool
+) -> None:
     assert call(*workplace.options, "--set", "training.max_steps=5").code == 0
     (run_id,) = workplace.runs()
     before = workplace.client.get_run(run_id).data.tags
@@ -182,16 +185,19 @@ def test_one_whose_text_has_changed_goes_on_with_the_text_it_began_with(workplac
     again = [*workplace.options, "--set", "training.max_steps=10", "--resume"]
     answer = call(*again, run_id)  # a person is asked what is meant
     assert (answer.code, "was trained on another text" in answer.err) == (2, True)
+    if away:
+        workplace.text.unlink()
     answer = call(*again, before[FLOW_RUN_TAG])
     assert answer.code == 0, answer.err
-    assert f"has changed; run {run_id} goes on with the text it began with" in answer.err
+    assert f"run {run_id} goes on with the text it began with" in answer.err
     assert workplace.runs() == [run_id]
     after = workplace.client.get_run(run_id).data
     assert [row.step for row in workplace.client.get_metric_history(run_id, "train/loss")] == list(range(1, 11))
     for tag in (CORPUS_TAG, BYTES_TAG, DATA_TAG, SPLIT_TAG):
         assert after.tags[tag] == before[tag]
     shutil.rmtree(workplace.data_folder / "encoded")
-    assert "was trained on another text" in call(*again, after.tags[FLOW_RUN_TAG]).err
+    problem = "no source of text answers" if away else "was trained on another text"
+    assert problem in call(*again, after.tags[FLOW_RUN_TAG]).err
 
 
 def test_a_run_goes_on_by_itself_only_so_often(store: Params) -> None:
