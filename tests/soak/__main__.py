@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -40,8 +41,8 @@ def main() -> int:
     if given.page:
         write_table(PAGE, lines)
     for outcome in found:
-        for wrong in outcome.wrong:
-            print(f"not kept: {outcome.promise}: {wrong}", file=sys.stderr)
+        for wrong, times in Counter(outcome.wrong).items():
+            print(f"not kept: {outcome.promise}: {wrong}{f' ({times} times)' if times > 1 else ''}", file=sys.stderr)
     return int(any(outcome.wrong for outcome in found))
 
 

@@ -118,7 +118,7 @@ def challenger(ledger: Ledger) -> Outcome:
     wrong, found = [], "left out"
     if ledger.bad_challenger is not None:
         promotion = next((run.promotion for run in ledger.runs if run.run_id == ledger.bad_challenger), "")
-        found = promotion or "no decision"
+        found = promotion.partition(" nats")[0] or "no decision"  # both losses
         if not promotion.startswith("stays behind "):
             wrong.append(found)
     return Outcome("a bad challenger stays behind", found, tuple(wrong))

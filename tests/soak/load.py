@@ -9,7 +9,7 @@ import httpx
 from tests.soak.record import Ledger
 
 CLIENTS, PAUSE = 2, 0.5
-BODY = {"model": "charrnn", "prompt": "QUEEN:", "max_tokens": 60, "temperature": 0.8}
+BODY = {"model": "charrnn@champion", "prompt": "QUEEN:", "max_tokens": 60, "temperature": 0.8}
 
 
 class Load:

@@ -10,7 +10,7 @@ import httpx
 from tests.stack.stack import Stack
 from tests.texts import made_up_play
 
-FIRST, DAY = 60_000, 600  # characters: at first, and of a day
+FIRST, DAY = 60_000, 200  # characters: at first, and of a day
 SCHEDULED_EVERY = 40  # s
 FULL_DISK, PAGE = "disk full", "page of HTML"
 STEPS = (40, 100)  # of a training: at first, and at the end, so that there are new champions all the time
