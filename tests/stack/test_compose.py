@@ -55,6 +55,13 @@ def test_volumes_that_are_named_are_declared_and_files_are_there() -> None:
             assert (PROJECT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
 
 
+def test_leases_of_the_prefect_server_outlive_its_container() -> None:
+    service = SERVICES["prefect"]
+    assert service["environment"]["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"].endswith(".filesystem")
+    mounted = [volume.partition(":")[2] for volume in service["volumes"]]
+    assert service["environment"]["PREFECT_HOME"] in mounted
+
+
 def test_ports_are_open_on_this_machine_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
