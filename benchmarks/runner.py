@@ -159,10 +159,14 @@ def keep(figures: Sequence[Figure]) -> None:
     kept |= {figure.row: {**asdict(figure), "on": now} for figure in figures}
     ordered = dict(sorted(kept.items(), key=lambda item: _order(item[0])))
     RESULTS.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(ordered)}\n{END}{after}", encoding="utf-8")
+    write_between(PAGE, BEGIN, END, table(ordered))
+
+
+def write_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Put `text` between two lines of a page, in place of what was there."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(f"{begin}\n")
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:

@@ -6,8 +6,6 @@ Ends with exit code 1 where a promise did not hold.
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import sys
 import tempfile
 from collections import Counter
@@ -15,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 
 import tasks  # noqa: F401  the project's settings, before prefect reads its environment
+from benchmarks.runner import machine, write_between
 from charrnn.config.loading import PROJECT
 from tests.soak.checks import outcomes
 from tests.soak.life import live
-from tests.soak.table import table, write_table
+from tests.soak.table import BEGIN, END, table
 
 PAGE = PROJECT / "docs" / "reliability.md"
 
@@ -35,11 +34,11 @@ def main() -> int:
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(json.dumps(dataclasses.asdict(ledger), indent=1) + "\n")
     found = outcomes(ledger)
-    machine = f"{datetime.now():%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    lines = table(ledger, found, machine)
+    measured_on = [f"{datetime.now():%Y-%m-%d}", *(f"{key} {value}" for key, value in machine().items())]
+    lines = table(ledger, found, ", ".join(measured_on))
     print("\n".join(lines))
     if given.page:
-        write_table(PAGE, lines)
+        write_between(PAGE, BEGIN, END, "\n".join(lines))
     for outcome in found:
         for wrong, times in Counter(outcome.wrong).items():
             print(f"not kept: {outcome.promise}: {wrong}{f' ({times} times)' if times > 1 else ''}", file=sys.stderr)

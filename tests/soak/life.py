@@ -15,6 +15,7 @@ import psutil
 
 from charrnn.config.loading import PROJECT
 from flows.deployed.recovery import MISSED_AFTER
+from tests.ports import free_port
 from tests.soak.disk import small_disk
 from tests.soak.faults import PLAN, Faults, family
 from tests.soak.load import Load
@@ -22,7 +23,6 @@ from tests.soak.reading import read, unended
 from tests.soak.record import Ledger
 from tests.soak.team import Team
 from tests.soak.watch import Watch
-from tests.stack.database import free_port
 from tests.stack.stack import Stack, until
 
 WORKERS = 2

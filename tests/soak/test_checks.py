@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.runner import write_between
 from tests.soak.checks import DRIFTED, FULL, LATE, outcomes
 from tests.soak.record import FlowRun, Ledger, Sample, TrackedRun, Version
-from tests.soak.table import BEGIN, END, table, write_table
+from tests.soak.table import BEGIN, END, table
 
 
 def good() -> Ledger:
@@ -133,7 +134,7 @@ def test_the_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     ledger = good()
     ledger.left_out["disk full"] = "only root can mount"
     lines = table(ledger, outcomes(ledger), "2 cores")
-    write_table(page, lines)
+    write_between(page, BEGIN, END, "\n".join(lines))
     text = page.read_text("utf-8")
     assert text.startswith(f"before\n\n{BEGIN}\n2 cores. Injected: training killed 1.\nLeft out: disk full (only root")
     assert text.endswith(f"| kept |\n{END}\n\nafter\n")

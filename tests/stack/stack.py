@@ -17,7 +17,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from charrnn.config.loading import PROJECT
-from tests.stack.database import Database, free_port
+from tests.ports import free_port
+from tests.stack.database import Database
 
 BIN = Path(sys.executable).parent
 
@@ -86,9 +87,7 @@ class Stack:
             )
 
     def close(self) -> None:
-        self.stop_workers()
-        if self.messenger:
-            _end(self.messenger)
+        _end(*self.workers, *([self.messenger] if self.messenger else []))
         self.stop_servers()
         self.database.stop()
         shutil.rmtree(self.database.data)

@@ -25,8 +25,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from charrnn.config.loading import PROJECT
 from charrnn.training.checkpoint import load_checkpoint
 from flows.deployed.recovery import NOT_BEGUN
+from tests.ports import free_port
 from tests.receiver import receiving
-from tests.stack.database import POSTGRES, free_port
+from tests.stack.database import POSTGRES
 from tests.stack.stack import BIN, Stack, until
 from tests.texts import made_up_play
 
