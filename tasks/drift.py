@@ -171,7 +171,7 @@ def _log(tracker: Tracker, drifted: Drift, champion: str) -> None:
     from charrnn.evaluation.plots import drift_bars
 
     _keep(tracker, "drift/comparison.png", drift_bars(drifted, f"today's text against that of {champion}"))
-    figures = {one.metric: one for one in drifted.measures}
+    figures = {one.name: one for one in drifted.measures}
     far = figures["distance_5grams"]
     logger.info(
         "drift     %.2f times the text of %s, %s characters are new, 5-grams at a distance of %.3f (its halves: %.3f)",

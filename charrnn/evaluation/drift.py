@@ -38,11 +38,10 @@ class Measure:
     """One measure of both texts.
 
     Attributes:
-        name: what is measured, with its unit.
+        name: under which a run logs `now`, after `drift/`.
         before: of the champion's text, or what is usual; None where there is none.
         now: of today's text.
         limit: what `now` may be; None where it has no limit.
-        metric: under which a run logs `now`, after `drift/`.
         finding: what is wrong, in words; '' where nothing is.
     """
 
@@ -50,7 +49,6 @@ class Measure:
     before: float | None
     now: float
     limit: float | None
-    metric: str
     finding: str = ""
 
 
@@ -74,12 +72,12 @@ class Drift:
     @property
     def metrics(self) -> dict[str, float]:
         """What a run logs, by name."""
-        return {f"drift/{one.metric}": one.now for one in self.measures}
+        return {f"drift/{one.name}": one.now for one in self.measures}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each measure."""
-        rows = [(one.name, one.before, one.now, one.limit, one.finding or "as usual") for one in self.measures]
-        return pd.DataFrame(rows, columns=["measure", "champion's text", "today's text", "limit", "found"])
+        """Return one row for each measure, figures with four decimals: MLflow's page shows the first 18 characters."""
+        rows = [(one.name, one.finding or "as usual", one.before, one.now, one.limit) for one in self.measures]
+        return pd.DataFrame(rows, columns=["measure", "found", "champion's text", "today's text", "limit"]).round(4)
 
 
 def compare(before: Profile, now: Profile, new: NewPart, limits: DriftParams, most: int = 12) -> Drift:
@@ -100,7 +98,7 @@ def compare(before: Profile, now: Profile, new: NewPart, limits: DriftParams, mo
         _unseen(before, now, limits),
         *_distances(before, now, counts, limits),
         _repeated(before, now, limits),
-        Measure("characters that are new", None, new.characters, None, "new_characters"),
+        Measure("new_characters", None, new.characters, None),
     ]
     if new.loss is not None and new.own_loss is not None and new.characters >= MIN_NEW:
         measures.append(_loss(new.loss, new.own_loss, limits))
@@ -129,12 +127,12 @@ def _size(before: Profile, now: Profile, limits: DriftParams) -> Measure:
             f"has {now.size:,} characters, {share:.2f} times the {before.size:,} of the champion's: is it cut off? "
             f"(drift.min_size is {limits.min_size:g})"
         )
-    return Measure("size (times the champion's text)", 1.0, share, limits.min_size, "size", finding)
+    return Measure("size", 1.0, share, limits.min_size, finding)
 
 
 def _page(before: Profile, now: Profile) -> Measure:
     finding = "is a page of HTML, which the champion's is not" if now.page and not before.page else ""
-    return Measure("begins as a page of HTML does (1: yes)", float(before.page), float(now.page), None, "html", finding)
+    return Measure("html", float(before.page), float(now.page), None, finding)
 
 
 def _unseen(before: Profile, now: Profile, limits: DriftParams) -> Measure:
@@ -148,13 +146,13 @@ def _unseen(before: Profile, now: Profile, limits: DriftParams) -> Measure:
             f"has {share:.2%} characters that the champion's never has, such as {named} "
             f"(drift.max_unseen is {limits.max_unseen:g})"
         )
-    return Measure("share of characters never seen", 0.0, share, limits.max_unseen, "unseen", finding)
+    return Measure("unseen", 0.0, share, limits.max_unseen, finding)
 
 
 def _distances(before: Profile, now: Profile, counts: Sequence[Counts], limits: DriftParams) -> list[Measure]:
     found = []
     pairs = (("characters", counts[0], counts[1]), (f"{ORDER}-grams", before.grams, now.grams))
-    for (what, one, other), usual, metric in zip(pairs, before.halves, ("characters", "5grams"), strict=True):
+    for (what, one, other), usual, name in zip(pairs, before.halves, ("characters", "5grams"), strict=True):
         far = distance(one, other)
         limit = limits.max_distance * max(float(usual), SMALLEST_DISTANCE)
         finding = ""
@@ -163,11 +161,7 @@ def _distances(before: Profile, now: Profile, counts: Sequence[Counts], limits: 
                 f"has {what} at a distance of {far:.3f} from the champion's, whose halves are at {usual:.3f} from each "
                 f"other (drift.max_distance is {limits.max_distance:g} times that)"
             )
-        found.append(
-            Measure(
-                f"distance of {what} (before: of the halves)", float(usual), far, limit, f"distance_{metric}", finding
-            )
-        )
+        found.append(Measure(f"distance_{name}", float(usual), far, limit, finding))
     return found
 
 
@@ -179,7 +173,7 @@ def _repeated(before: Profile, now: Profile, limits: DriftParams) -> Measure:
             f"repeats itself: {now.repeated:.0%} of it was in it before, of the champion's {before.repeated:.0%} "
             f"(drift.max_repeated is {limits.max_repeated:g} more)"
         )
-    return Measure("share that repeats itself", before.repeated, now.repeated, limit, "repeated", finding)
+    return Measure("repeated", before.repeated, now.repeated, limit, finding)
 
 
 def _loss(loss: float, own: float, limits: DriftParams) -> Measure:
@@ -190,4 +184,4 @@ def _loss(loss: float, own: float, limits: DriftParams) -> Measure:
             f"has a new part on which the champion's loss is {loss:.3f} nats per character, {own:.3f} on its own "
             f"held-out text (drift.max_loss is {limits.max_loss:g} more)"
         )
-    return Measure("champion's loss on what is new (nats per character)", own, loss, limit, "new_loss", finding)
+    return Measure("new_loss", own, loss, limit, finding)

@@ -76,12 +76,12 @@ def drift_bars(drift: Drift, title: str) -> bytes:
     shares.set_yticks(list(places), names, parse_math=False)
     shares.invert_yaxis()
     shares.set_xlabel("share of all characters (%): champion's text pale, today's red")
-    measured = [one for one in drift.measures if one.metric.startswith("distance")]
+    measured = [one for one in drift.measures if one.name.startswith("distance")]
     for at, one in enumerate(measured):
         distances.bar(at - 0.2, one.before or 0.0, 0.4, color=TRAIN)
         distances.bar(at + 0.2, one.now, 0.4, color=VAL)
         distances.hlines(one.limit, at - 0.45, at + 0.45, color=BASELINE, linestyle="--")
-    distances.set_xticks(range(len(measured)), [one.metric.removeprefix("distance_") for one in measured])
+    distances.set_xticks(range(len(measured)), [one.name.removeprefix("distance_") for one in measured])
     distances.set_ylabel("distance: halves pale, today's red, limit dashed")
     figure.suptitle(title, x=0.01, ha="left", parse_math=False)
     for axes in (shares, distances):
