@@ -75,9 +75,12 @@ class Drift:
         return {f"drift/{one.name}": one.now for one in self.measures}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each measure, figures with four decimals: MLflow's page shows the first 18 characters."""
-        rows = [(one.name, one.finding or "as usual", one.before, one.now, one.limit) for one in self.measures]
-        return pd.DataFrame(rows, columns=["measure", "found", "champion's text", "today's text", "limit"]).round(4)
+        """Return one row for each measure, figures with four decimals.
+
+        MLflow's page shows the first four columns, and 18 characters of each.
+        """
+        rows = [(one.name, one.finding or "as usual", one.now, one.limit, one.before) for one in self.measures]
+        return pd.DataFrame(rows, columns=["measure", "found", "today's text", "limit", "champion's text"]).round(4)
 
 
 def compare(before: Profile, now: Profile, new: NewPart, limits: DriftParams, most: int = 12) -> Drift:

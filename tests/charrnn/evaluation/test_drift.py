@@ -69,7 +69,7 @@ def test_a_new_part_that_the_champion_does_not_know_is_named() -> None:
 def test_the_table_has_a_row_for_each_measure_and_the_characters_that_changed_are_shown_by_name() -> None:
     drift = compare(of(OLD), of(OLD + "\n\x1b" * 3_000), NewPart(MIN_NEW, 3.0, 1.5), DriftParams())
     frame = drift.to_frame()
-    assert list(frame.columns) == ["measure", "found", "champion's text", "today's text", "limit"]
+    assert list(frame.columns) == ["measure", "found", "today's text", "limit", "champion's text"]
     assert set(frame["found"]) - {"as usual"} == set(drift.findings)
     assert set(drift.metrics) == {
         *("drift/size", "drift/html", "drift/unseen", "drift/distance_characters", "drift/distance_5grams"),
