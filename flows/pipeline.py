@@ -7,6 +7,7 @@ import glob
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,12 +46,12 @@ from charrnn.undecodable import original
 from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import (
-    check_attempts,
+    check_again,
     count_recovery,
+    nothing_to_recover,
     read_crashed,
     recover_missed,
     taken_over,
-    was_cancelled,
 )
 from flows.ending import ending
 from flows.retrying import options
@@ -71,12 +72,12 @@ from tasks.tracking.runs import (
     BYTES_TAG,
     CORPUS_TAG,
     DATA_TAG,
-    FLOW_RUN_ID,
     FLOW_RUN_TAG,
     FLOW_RUNS_TAG,
     PARAMS_FILE,
     SOURCE_TAG,
     RunRef,
+    is_flow_run_id,
 )
 from tasks.tracking.tracker import Tracker, send_pending
 from tasks.tracking.trained_models import Origin, TrainedModel, find_model, initial_model
@@ -113,14 +114,13 @@ def pipeline(
         decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=decision)  # type: ignore[return-value]
-    if deployment.id and resume and _recovers(resume) and was_cancelled(resume):
-        # `pipeline/recover` is called for each flow run that Prefect takes for crashed, also for a cancelled one.
-        return Completed(message=f"nothing to recover: flow run {resume} was cancelled")  # type: ignore[return-value]
+    if deployment.id and is_flow_run_id(resume) and (reason := nothing_to_recover(resume)):
+        return Completed(message=f"nothing to recover: {reason}")  # type: ignore[return-value]
     if deployment.id and (other := taken_over(str(flow_run.id))):
         return Completed(message=f"flow run {other} has gone on with it")  # type: ignore[return-value]
     drop_late_runs(str(flow_run.id), deployment.id)
     if deployment.id and (missed := recover_missed()):
-        logger.warning("warning   %d runs had crashed, of which the server did not hear in time: they go on", missed)
+        logger.warning("warning   %d flow runs had crashed and the server had not heard of it: they go on", missed)
     with signals_noted(TerminationSignal) as noted:
         summary = _pipeline(files, changes, resume, init_from and original(init_from), noted)
     if deployment.id and summary.promotion and summary.promotion.waiting:
@@ -135,12 +135,12 @@ def _pipeline(
     place = launched()
     if place is not None and place.has_store and (earlier := noted_run(place)):
         resume, init_from = earlier, None
-    params, run, parent = _prepare(overlays, overrides, resume, init_from)
+    params, run, parent, crashed = _prepare(overlays, overrides, resume, init_from)
     known = parent.checkpoint.vocabulary.characters if parent else ""
     origin = parent.origin if parent else None
     again = options(params.tasks)
-    resumed = run is not None
-    if run is not None and _recovers(resume) and (kept := _kept(run)):
+    resumed, flow_runs = run is not None, _flow_runs(run, crashed)
+    if run is not None and crashed and (kept := _kept(run)):
         corpus, dataset = kept
     else:
         corpus = download.with_options(**again)(params.data)
@@ -148,7 +148,7 @@ def _pipeline(
         if run is not None:
             _check_text(run, corpus, dataset)
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
-        tags = {FLOW_RUN_TAG: str(flow_run.id), FLOW_RUNS_TAG: str(flow_run.id), **(origin.tags if origin else {})}
+        tags = {FLOW_RUN_TAG: str(flow_run.id), FLOW_RUNS_TAG: flow_runs, **(origin.tags if origin else {})}
         run = run or Experiment(params.tracking, params.data).start_run(_run_name(params, corpus, origin), tags)
     if place is not None and place.has_store:
         note_run(place, run.run_id)
@@ -156,7 +156,7 @@ def _pipeline(
         stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
-        _record(run, params, corpus, dataset, origin, resumed)
+        _record(run, params, corpus, dataset, origin, flow_runs, resumed)
         drift.with_options(**again)(corpus, dataset, params, run, _text_name(corpus))
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
@@ -172,19 +172,29 @@ def _pipeline(
     return summary
 
 
-def _recovers(resume: str | None) -> bool:
-    """Whether what is to go on is named by the flow run that crashed, as `pipeline/recover` does."""
-    return resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
+def _flow_runs(run: RunRef | None, crashed: Sequence[str]) -> str:
+    """Return what `FLOW_RUNS_TAG` is to be: the flow runs that a run is of, this one the last.
+
+    Those that `crashed` before there was a run are among them, so that it is found by each, and none is done twice.
+    """
+    # A run of before 0.2 has only the other tag.
+    earlier = (Tracker(run).tag(FLOW_RUNS_TAG) or Tracker(run).tag(FLOW_RUN_TAG)) if run else ""
+    return " ".join(list(dict.fromkeys([*earlier.split(), *reversed(crashed), str(flow_run.id)]))[-MOST_FLOW_RUNS:])
 
 
 def _prepare(
     overlays: list[str], overrides: list[str], resume: str | None, init_from: str | None
-) -> tuple[Params, RunRef | None, TrainedModel | None]:
-    """Resolve the parameters and check what can be checked before anything is computed."""
+) -> tuple[Params, RunRef | None, TrainedModel | None, Sequence[str]]:
+    """Resolve the parameters and check what can be checked before anything is computed.
+
+    Returns:
+        The parameters, the run to go on with, the model to start from, and the flow runs that crashed, the newest
+        first, where what is to go on is named by one, as `pipeline/recover` does.
+    """
     if resume is not None and init_from is not None:
         raise ParamsError("init_from starts a new run, resume goes on with one: only one of them can be given")
     crashed = None
-    if resume is not None and _recovers(resume):
+    if is_flow_run_id(resume):
         crashed = read_crashed(resume)
         # What it was asked for says where its run is, and is done from the beginning where it had not come to one.
         params = load_params(overlays or crashed.overlays, overrides or crashed.overrides)
@@ -198,7 +208,7 @@ def _prepare(
         run = next((runs[0] for runs in found if runs), None)
         resume = run.run_id if run else crashed.resume
         if run is None:
-            check_attempts(crashed, params.tasks)
+            check_again(crashed, params.tasks)
             init_from = crashed.init_from
             overlays, overrides = overlays or crashed.overlays, overrides or crashed.overrides
     if resume is not None:
@@ -223,7 +233,7 @@ def _prepare(
     check_gpus(params.training, choose_device(params.training))
     if run is not None and crashed:
         count_recovery(run, params.tasks)
-    return params, run, parent
+    return params, run, parent, crashed.flow_run_ids if crashed else ()
 
 
 def _kept(run: RunRef) -> tuple[Corpus, Dataset] | None:
@@ -251,7 +261,13 @@ def _check_text(run: RunRef, corpus: Corpus, dataset: Dataset) -> None:
 
 
 def _record(
-    run: RunRef, params: Params, corpus: Corpus, dataset: Dataset, origin: Origin | None, resumed: bool
+    run: RunRef,
+    params: Params,
+    corpus: Corpus,
+    dataset: Dataset,
+    origin: Origin | None,
+    flow_runs: str,
+    resumed: bool,
 ) -> None:
     """Log what goes into the run before it starts; of its text only what is not known from before it was `resumed`."""
     tracker = Tracker(run)
@@ -262,12 +278,9 @@ def _record(
     tracker.text(installed_packages(), "environment/packages.txt")
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
+    prefect = {FLOW_RUN_TAG: str(flow_run.id), FLOW_RUNS_TAG: flow_runs, "prefect.flow_run_name": str(flow_run.name)}
     # A new run has none, and is not asked: its store may be away by now.
-    earlier, data = (tracker.tag(tag) if resumed else "" for tag in (FLOW_RUNS_TAG, DATA_TAG))
-    flow_runs = list(dict.fromkeys([*earlier.split(), str(flow_run.id)]))[-MOST_FLOW_RUNS:]
-    prefect = {FLOW_RUN_TAG: flow_runs[-1], FLOW_RUNS_TAG: " ".join(flow_runs)}
-    prefect["prefect.flow_run_name"] = str(flow_run.name)
-    if not data:
+    if not resumed or not tracker.tag(DATA_TAG):
         facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, BYTES_TAG: str(corpus.size)}
         facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
         tracker.tags({**facts, DATA_TAG: dataset.digest})

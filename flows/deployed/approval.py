@@ -23,7 +23,7 @@ from charrnn.generation.formats import as_line
 from tasks.events import announce
 from tasks.tracking.approval import Waiting, settle, waiting_version
 from tasks.tracking.mlflow import Store, read_run, run_at, run_tag, version_run
-from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, REPORT, RunRef
+from tasks.tracking.runs import FLOW_RUN_TAG, REPORT, RunRef, is_flow_run_id
 
 logger = logging.getLogger("charrnn")
 
@@ -103,7 +103,7 @@ def answer(run: RunRef) -> None:
     Where no Prefect server is named or it does not answer, the flow run ends by itself when its time is over.
     """
     flow_run_id = run_tag(run, FLOW_RUN_TAG)
-    if not PREFECT_API_URL.value() or not FLOW_RUN_ID.fullmatch(flow_run_id):
+    if not PREFECT_API_URL.value() or not is_flow_run_id(flow_run_id):
         return
     try:
         resume_flow_run(UUID(flow_run_id), {"approve": True})

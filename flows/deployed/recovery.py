@@ -1,7 +1,11 @@
 """Goes on with what a crash has left, when Prefect reports one: which crashes those are, and how often."""
 
+import contextlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -26,15 +30,21 @@ from charrnn.config.schema import TaskParams
 from charrnn.errors import ParamsError
 from charrnn.undecodable import original
 from tasks.tracking.naming import NEWEST
-from tasks.tracking.runs import FLOW_RUN_ID, RECOVERIES_TAG, RunRef
+from tasks.tracking.runs import RECOVERIES_TAG, RunRef, is_flow_run_id
 from tasks.tracking.tracker import Tracker
 
 CANCELLED = {StateType.CANCELLING, StateType.CANCELLED}
+# Of a flow run that is done, or that a process or a worker has: it began after all, or a person had it tried again.
+GOES_ON = {StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.COMPLETED}
 RECOVERY, TRIAL = "pipeline/recover", "pipeline/trial"
 # A crash whose event was lost is noticed after so long, and for so long.
 MISSED_AFTER, MISSED_UNTIL = timedelta(minutes=2), timedelta(days=3)
 # How long a flow run that a worker took may take to begin: a cluster may have to start a machine.
 BEGINS_WITHIN, NOT_BEGUN = timedelta(minutes=15), "Not begun a quarter of an hour after a worker took it."
+# How long the Prefect server, or its database, may be away where its answer is needed (s).
+PATIENCE = 60.0
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Crash:
         overrides: single parameters of the first.
         resume: the run that the first was to go on with; None for none.
         init_from: the trained model that the first was to start from; None for none.
+        lost: a flow run before the first, which Prefect no longer has; '' for none.
     """
 
     flow_run_ids: tuple[str, ...]
@@ -54,40 +65,48 @@ class Crash:
     overrides: list[str]
     resume: str | None
     init_from: str | None
+    lost: str = ""
 
 
 def read_crashed(flow_run_id: str) -> Crash:
     """Return the flow run that crashed, with those before it.
 
     Raises:
-        ParamsError: a person cancelled it (Prefect reports a cancelled one as crashed, too), there is none, or it was
-            to go on with the last run of another day.
+        ParamsError: a person cancelled it (Prefect reports a cancelled one as crashed, too), or there is none.
+        httpx.HTTPError: the server does not answer.
     """
-    with get_client(sync_client=True) as client:
-        chain = _chain(client, flow_run_id)
-        if not chain:
-            raise ParamsError(f"flow run {flow_run_id}: Prefect has none of that id")
-        for one in chain:
-            if _was(client, one, CANCELLED):
-                raise ParamsError(f"flow run {one.id}: was cancelled, and does not go on by itself; give the run's id")
+
+    def read(client: SyncPrefectClient) -> tuple[list[FlowRun], str, str]:
+        chain, lost = _chain(client, flow_run_id)
+        return chain, lost, _cancelled(client, chain)
+
+    chain, lost, cancelled = _answered(read)
+    if not chain:
+        raise ParamsError(f"flow run {flow_run_id}: Prefect has none of that id")
+    if cancelled:
+        raise ParamsError(f"flow run {cancelled}: was cancelled, and does not go on by itself; give the run's id")
     first = chain[-1].parameters
     resume, init_from = first.get("resume"), first.get("init_from")
-    if resume == NEWEST:
-        raise ParamsError(f"flow run {chain[-1].id}: was to go on with the last run of that day; give the run's id")
     overlays, overrides = ([original(text) for text in first.get(key) or ()] for key in ("overlays", "overrides"))
     ids = tuple(str(one.id) for one in chain)
-    return Crash(ids, overlays, overrides, None if _is_id(resume) else resume, init_from and original(init_from))
+    return Crash(ids, overlays, overrides, None if lost else resume, init_from and original(init_from), lost)
 
 
-def check_attempts(crashed: Crash, params: TaskParams) -> None:
-    """Check that what has crashed before it had come to a run is tried again only so often.
+def check_again(crashed: Crash, params: TaskParams) -> None:
+    """Check that what crashed before it had come to a run in MLflow can be done again, and only so often.
 
     Raises:
-        ParamsError: it was tried again `tasks.recoveries` times.
+        ParamsError: what it was asked for is not known any more, it was to go on with the last run of another day, or
+            it was tried again `tasks.recoveries` times.
     """
+    first = crashed.flow_run_ids[-1]
+    if crashed.lost:
+        raise ParamsError(f"flow run {first}: was to go on with flow run {crashed.lost}, which Prefect has not")
+    if crashed.resume == NEWEST:
+        raise ParamsError(f"flow run {first}: was to go on with the last run of that day; give the run's id")
     if len(crashed.flow_run_ids) > params.recoveries:
         raise ParamsError(
-            f"flow run {crashed.flow_run_ids[-1]}: its process died before it had come to a run, and again after "
+            f"flow run {first}: its process died before it had come to a run, and again after "
             f"tasks.recoveries {params.recoveries}; when the reason is gone, start it again by hand"
         )
 
@@ -126,18 +145,17 @@ def _recover_missed(client: SyncPrefectClient, now: datetime) -> int:
         )
 
     for taken in newest(StateType.PENDING):
-        state = client.read_flow_run(taken.id).state  # it may have begun by now
-        if state is not None and state.type is StateType.PENDING and state.timestamp < now - BEGINS_WITHIN:
-            client.set_flow_run_state(taken.id, Crashed(message=NOT_BEGUN))
+        with contextlib.suppress(ObjectNotFound):  # somebody deletes it at this moment
+            state = client.read_flow_run(taken.id).state  # it may have begun by now
+            if state is not None and state.type is StateType.PENDING and state.timestamp < now - BEGINS_WITHIN:
+                client.set_flow_run_state(taken.id, Crashed(message=NOT_BEGUN))
     known = {run.parameters.get("resume") for run in _recoveries(client, recovery.id, now)}
     missed = 0
     for run in newest(StateType.CRASHED, FlowRunFilterEndTime(after_=now - MISSED_UNTIL, before_=now - MISSED_AFTER)):
-        chain = _chain(client, str(run.id)) if str(run.id) not in known else []
-        if not chain or (trials and chain[-1].deployment_id == trials.id):
+        chain = _chain(client, str(run.id))[0] if str(run.id) not in known else []
+        if not chain or (trials and chain[-1].deployment_id == trials.id) or _cancelled(client, chain):
             continue
-        if any(_was(client, one, CANCELLED) for one in chain):
-            continue
-        # Under a key: another run may ask for the same at this moment.
+        # Under a key: another flow run may ask for the same at this moment.
         client.create_flow_run_from_deployment(
             recovery.id, parameters={"resume": str(run.id)}, idempotency_key=f"missed {run.id}"
         )
@@ -148,22 +166,45 @@ def _recover_missed(client: SyncPrefectClient, now: datetime) -> int:
 def taken_over(flow_run_id: str) -> str:
     """Return the flow run that was asked to go on with this one, which had been taken for crashed; '' for none.
 
-    What begins long after a worker took it, since a cluster had to start a machine, must not train beside it.
+    What begins long after a worker took it, since a cluster had to start a machine, must not train beside it. One that
+    a person has tried again was scheduled since, and does.
+
+    Raises:
+        httpx.HTTPError: the server does not answer.
     """
-    with get_client(sync_client=True) as client:
-        (this, *_), recovery = _chain(client, flow_run_id), _deployment(client, RECOVERY)
-        if recovery is None or not _was(client, this, {StateType.CRASHED}):
+
+    def other(client: SyncPrefectClient) -> str:
+        states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
+        types = [state.type for state in states]
+        since = types[max((at for at, one in enumerate(types) if one is StateType.SCHEDULED), default=0) :]
+        recovery = _deployment(client, RECOVERY)
+        if recovery is None or StateType.CRASHED not in since:
             return ""
-        asked = _recoveries(client, recovery.id, datetime.now(UTC))
         given_up = {StateType.FAILED, StateType.CANCELLED}
-        others = (run for run in asked if run.state_type not in given_up)
-        return next((str(run.id) for run in others if run.parameters.get("resume") == flow_run_id), "")
+        asked = [one for one in _recoveries(client, recovery.id, datetime.now(UTC)) if one.state_type not in given_up]
+        return next((str(one.id) for one in asked if one.parameters.get("resume") == flow_run_id), "")
+
+    return _answered(other)
 
 
-def was_cancelled(flow_run_id: str) -> bool:
-    """Whether a person cancelled the flow run, or one that it was to go on with: there is nothing to recover."""
-    with get_client(sync_client=True) as client:
-        return any(_was(client, one, CANCELLED) for one in _chain(client, flow_run_id))
+def nothing_to_recover(flow_run_id: str) -> str:
+    """Return why the flow run is not to be recovered; '' where it is.
+
+    `pipeline/recover` is called for each that Prefect took for crashed: also where a person cancelled it, or one that
+    it was to go on with, and where it has begun after all.
+
+    Raises:
+        httpx.HTTPError: the server does not answer.
+    """
+
+    def reason(client: SyncPrefectClient) -> str:
+        chain, _ = _chain(client, flow_run_id)
+        if cancelled := _cancelled(client, chain):
+            return f"flow run {cancelled} was cancelled"
+        state = chain[0].state if chain else None
+        return f"flow run {flow_run_id} is {state.name}" if state is not None and state.type in GOES_ON else ""
+
+    return _answered(reason)
 
 
 def count_recovery(run: RunRef, params: TaskParams) -> None:
@@ -182,26 +223,38 @@ def count_recovery(run: RunRef, params: TaskParams) -> None:
     tracker.tags({RECOVERIES_TAG: str(times + 1)})
 
 
-def _chain(client: SyncPrefectClient, flow_run_id: str) -> list[FlowRun]:
-    """Return a flow run and those that it was to go on with, the newest first, as far as Prefect still has them."""
+def _answered(ask: Callable[[SyncPrefectClient], Answer]) -> Answer:
+    """Return what the server answers; it is asked again while it, or its database, restarts."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with get_client(sync_client=True) as client:
+                return ask(client)
+        except httpx.HTTPError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+
+
+def _chain(client: SyncPrefectClient, flow_run_id: str) -> tuple[list[FlowRun], str]:
+    """Return a flow run and those that it was to go on with, the newest first, and the next, which Prefect has not."""
     found: list[FlowRun] = []
     wanted: str | None = flow_run_id
-    while wanted is not None and _is_id(wanted) and wanted not in {str(one.id) for one in found}:
+    while is_flow_run_id(wanted) and wanted not in {str(one.id) for one in found}:
         try:
             found.append(client.read_flow_run(UUID(wanted)))
         except ObjectNotFound:
-            break
+            return found, wanted
         wanted = found[-1].parameters.get("resume")
-    return found
+    return found, ""
 
 
-def _is_id(resume: str | None) -> bool:
-    return resume is not None and FLOW_RUN_ID.fullmatch(resume) is not None
-
-
-def _was(client: SyncPrefectClient, run: FlowRun, types: set[StateType]) -> bool:
-    """Whether the flow run ever was in a state of these types."""
-    return any(state.type in types for state in client.read_flow_run_states(run.id))
+def _cancelled(client: SyncPrefectClient, chain: list[FlowRun]) -> str:
+    """Return the first of the flow runs that a person has cancelled; '' for none."""
+    for run in chain:
+        if any(state.type in CANCELLED for state in client.read_flow_run_states(run.id)):
+            return str(run.id)
+    return ""
 
 
 def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:

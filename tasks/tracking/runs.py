@@ -6,7 +6,7 @@ Knows no MLflow: `tasks.tracking.mlflow` makes these values and takes them.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from charrnn.data.folder import DataFolder
 
@@ -19,7 +19,7 @@ INITIAL = "initial.ckpt"
 INIT_FROM_TAG, PARENT_TAG = "charrnn.init_from", "charrnn.parent_run_id"
 # The newest flow run of a run, and all of them: each that goes on with it is one more.
 FLOW_RUNS_TAG = "charrnn.flow_runs"
-FLOW_RUN_TAG, FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+FLOW_RUN_TAG, _FLOW_RUN_ID = "prefect.flow_run_id", re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Digests of the text as it was fetched, of its ids and vocabulary, and of how they were divided.
 CORPUS_TAG, BYTES_TAG, DATA_TAG, SPLIT_TAG = "corpus.sha256", "corpus.bytes", "data.digest", "splits.sha256"
 LINEAGE_TAGS = (CORPUS_TAG, DATA_TAG, SPLIT_TAG)
@@ -46,6 +46,11 @@ SOURCE_TAG = "corpus.source"
 REPORT = "report"
 # How the model card begins in the description of a registered version, which may stand below a sentence.
 CARD_HEADING = "## Model card"
+
+
+def is_flow_run_id(text: str | None) -> TypeGuard[str]:
+    """Whether `text` is the id of a flow run of Prefect, and not that of a run in MLflow."""
+    return text is not None and _FLOW_RUN_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

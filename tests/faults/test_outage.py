@@ -47,7 +47,7 @@ def server(any_server: Server) -> Server:
 
 @pytest.fixture
 def way(server: Server) -> Iterator[Way]:
-    way = Way(server)
+    way = Way(server.port)
     thread = threading.Thread(target=way.serve_forever, daemon=True)
     thread.start()
     yield way

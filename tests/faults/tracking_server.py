@@ -76,10 +76,11 @@ class Way(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, port: int) -> None:
+        """Lead to the server that listens on `port` of this machine."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.uri = f"http://127.0.0.1:{self.server_address[1]}"
-        self.to = server
+        self.port = port
         self.behaviour: Behaviour = "pass on"
         self.lost: set[tuple[str, str, bytes]] = set()
         self.requests = 0
@@ -103,8 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
             way.released.wait(60)
             self.close_connection = True
             return None
-        connection = HTTPConnection("127.0.0.1", way.to.port, timeout=60)
-        dropped = ("host", "connection", "transfer-encoding", "content-length")
+        connection = HTTPConnection("127.0.0.1", way.port, timeout=60)
+        dropped = ("host", "connection", "transfer-encoding", "content-length", "accept-encoding")
         headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()

@@ -17,7 +17,7 @@ from charrnn.undecodable import escaped
 from tasks.tracking.mlflow.store import Store, StoreError
 from tasks.tracking.naming import NEWEST
 from tasks.tracking.processes import is_gone, process_tags
-from tasks.tracking.runs import FLOW_RUN_ID, FLOW_RUN_TAG, FLOW_RUNS_TAG, EndedRun, RunRef
+from tasks.tracking.runs import FLOW_RUN_TAG, FLOW_RUNS_TAG, EndedRun, RunRef, is_flow_run_id
 
 logger = logging.getLogger("charrnn")
 
@@ -71,7 +71,7 @@ class Experiment:
         if wanted == NEWEST:
             runs = self._newest(self.store.experiment_id(self._params.experiment), 1)
             problem = f"last: experiment '{self._params.experiment}' in {self._address} has no run yet"
-        elif FLOW_RUN_ID.fullmatch(wanted):
+        elif is_flow_run_id(wanted):
             runs = self.runs_of_flow_run(wanted)
             problem = f"flow run {wanted}: had not come to a run in {self._address}; there is nothing to go on with"
         else:

@@ -1,17 +1,20 @@
 """Which flow runs go on by themselves, on a real Prefect server, and how often."""
 
 import shutil
+import threading
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Cancelled, Cancelling, Crashed, Pending, Running
+from prefect.states import AwaitingRetry, Cancelled, Cancelling, Completed, Crashed, Pending, Running
 
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
@@ -19,16 +22,17 @@ from flows.deployed import recovery
 from flows.deployed.recovery import (
     NOT_BEGUN,
     Crash,
-    check_attempts,
+    check_again,
     count_recovery,
+    nothing_to_recover,
     read_crashed,
     recover_missed,
     taken_over,
-    was_cancelled,
 )
 from tasks.tracking.mlflow import Experiment, run_tag
 from tasks.tracking.runs import BYTES_TAG, CORPUS_TAG, DATA_TAG, FLOW_RUN_TAG, RECOVERIES_TAG, SPLIT_TAG
 from tasks.tracking.tracker import Tracker
+from tests.faults.tracking_server import Way
 from tests.texts import made_up_play
 from tests.workplace import SMOKE, Workplace, call, start_run
 
@@ -61,9 +65,9 @@ def test_one_that_crashed_while_it_went_on_with_another_is_the_same_again() -> N
     third = flow_run_that_was(Crashed(), resume=second)
     crashed = read_crashed(third)
     assert crashed == Crash((third, second, first), [], ["training.seed=7"], "a" * 32, None)
-    check_attempts(crashed, TaskParams(recoveries=3))
+    check_again(crashed, TaskParams(recoveries=3))
     with pytest.raises(ParamsError, match=rf"flow run {first}: its process died .* tasks\.recoveries 2; .* by hand"):
-        check_attempts(crashed, TaskParams(recoveries=2))
+        check_again(crashed, TaskParams(recoveries=2))
 
 
 @pytest.mark.usefixtures("api_url")
@@ -72,15 +76,35 @@ def test_one_that_a_person_cancelled_does_not() -> None:
     with pytest.raises(ParamsError, match=f"flow run {flow_run}: was cancelled"):
         read_crashed(flow_run)
     with pytest.raises(ParamsError, match=f"flow run {flow_run}: was cancelled"):
-        read_crashed(flow_run_that_was(Crashed(), resume=flow_run))
-    assert was_cancelled(flow_run)
-    assert not was_cancelled(flow_run_that_was(Running(), Crashed()))
+        read_crashed(again := flow_run_that_was(Crashed(), resume=flow_run))
+    assert nothing_to_recover(flow_run) == nothing_to_recover(again) == f"flow run {flow_run} was cancelled"
+
+
+@pytest.mark.usefixtures("api_url")
+def test_one_that_has_begun_after_all_or_that_a_person_tries_again_goes_on_by_itself() -> None:
+    assert nothing_to_recover(flow_run_that_was(Running(), Crashed())) == ""
+    states: list[State[Any]] = [Running(), AwaitingRetry(), Completed()]
+    for state in states:
+        flow_run = flow_run_that_was(Pending(), Crashed(), state)
+        assert nothing_to_recover(flow_run) == f"flow run {flow_run} is {state.name}"
 
 
 @pytest.mark.usefixtures("api_url")
 def test_one_that_was_to_go_on_with_the_last_run_of_its_day_does_not() -> None:
+    crashed = read_crashed(flow_run_that_was(Crashed(), resume="last"))
     with pytest.raises(ParamsError, match="last run of that day; give the run's id"):
-        read_crashed(flow_run_that_was(Crashed(), resume="last"))
+        check_again(crashed, TaskParams())
+
+
+@pytest.mark.usefixtures("api_url")
+def test_one_of_which_it_is_not_known_what_was_asked_for_does_not() -> None:
+    first = flow_run_that_was(Crashed(), overrides=["training.seed=7"])
+    second = flow_run_that_was(Crashed(), resume=first)
+    with get_client(sync_client=True) as client:
+        client.delete_flow_run(UUID(first))
+    crashed = read_crashed(second)
+    with pytest.raises(ParamsError, match=f"was to go on with flow run {first}, which Prefect has not"):
+        check_again(crashed, TaskParams())
 
 
 @pytest.mark.usefixtures("api_url")
@@ -123,8 +147,15 @@ def test_a_crash_that_the_server_did_not_hear_of_is_recovered_once(monkeypatch: 
         other = next(str(run.id) for run in asked if run.parameters["resume"] == missed)
         assert taken_over(missed) == other  # and what begins after all does not train beside it
         assert taken_over(other) == ""
-        client.set_flow_run_state(UUID(other), Cancelled(), force=True)
+        client.set_flow_run_state(UUID(missed), Running(), force=True)
+        assert taken_over(missed) == other
+        client.set_flow_run_state(UUID(missed), AwaitingRetry(), force=True)  # by a person
+        client.set_flow_run_state(UUID(missed), Running(), force=True)
         assert taken_over(missed) == ""
+        assert taken_over(heard) != ""
+        asked_for = next(run.id for run in asked if run.parameters["resume"] == heard)
+        client.set_flow_run_state(asked_for, Cancelled(), force=True)
+        assert taken_over(heard) == ""
 
         taken = client.create_flow_run_from_deployment(nightly, state=Pending()).id
         assert recover_missed() == 0
@@ -136,9 +167,23 @@ def test_a_crash_that_the_server_did_not_hear_of_is_recovered_once(monkeypatch: 
     assert (state.type, state.message) == (StateType.CRASHED, NOT_BEGUN)
 
 
-def test_a_server_that_is_away_ends_no_run() -> None:
+def test_a_server_that_is_away_for_a_while_ends_no_run(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashed = flow_run_that_was(Crashed())
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
         assert recover_missed() == 0
+        monkeypatch.setattr(recovery, "PATIENCE", 0.0)
+        with pytest.raises(httpx.HTTPError):
+            taken_over(crashed)
+    monkeypatch.setattr(recovery, "PATIENCE", 60.0)
+    way = Way(int(urlsplit(api_url).port or 0))
+    way.behaviour = 500  # as while its database restarts
+    threading.Thread(target=way.serve_forever, daemon=True).start()
+    threading.Timer(2, setattr, (way, "behaviour", "pass on")).start()
+    with temporary_settings({PREFECT_API_URL: f"{way.uri}/api"}):
+        assert taken_over(crashed) == nothing_to_recover(crashed) == ""
+    assert way.requests > 2
+    way.shutdown()
+    way.server_close()
 
 
 def test_one_that_crashed_before_it_had_come_to_a_run_begins_again(workplace: Workplace) -> None:
@@ -150,6 +195,8 @@ def test_one_that_crashed_before_it_had_come_to_a_run_begins_again(workplace: Wo
     (run_id,) = workplace.runs()
     assert answer.out == f"{run_id}\n"
     assert workplace.client.get_run(run_id).data.params["training.max_steps"] == "2"
+    assert call("--resume", first, "--quiet").out == answer.out  # done once, whoever asks
+    assert workplace.runs() == [run_id]
 
     # What it was to start from is part of that, and so are the parameters of what it was to go on with.
     longer = [*workplace.overrides, "training.max_steps=4"]
