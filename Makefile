@@ -89,11 +89,7 @@ deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that
 		"$(BIN)/prefect" work-pool inspect $$pool >/dev/null 2>&1 \
 			|| "$(BIN)/prefect" work-pool create $$pool --type process; \
 	done; \
-	"$(BIN)/prefect" --no-prompt deploy --all || exit 1; \
-	for name in silent-runs-have-crashed runs-that-do-not-start-have-crashed; do \
-		"$(BIN)/prefect" --no-prompt automation delete $$name >/dev/null 2>&1; \
-	done; \
-	"$(BIN)/prefect" automation create --from-file deploy/automations.yaml
+	"$(BIN)/prefect" --no-prompt deploy --all && "$(BIN)/python" -m flows.deployed.automations
 
 docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
 	@"$(BIN)/python" -m charrnn.config.reference

@@ -10,7 +10,6 @@ from itertools import zip_longest
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.exceptions import FlowPauseTimeout, NotPausedError, ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run, suspend_flow_run
 from prefect.input import RunInput
@@ -20,6 +19,7 @@ from pydantic import Field
 
 from charrnn.config.redaction import one_line, redact
 from charrnn.generation.formats import as_line
+from flows.deployed.server import answered
 from tasks.events import announce
 from tasks.tracking.approval import Waiting, settle, waiting_version
 from tasks.tracking.mlflow import Store, read_run, run_at, run_tag, version_run
@@ -92,8 +92,8 @@ def carry_out(run: RunRef, flow_run_id: str, ui: str, hours: float) -> str:
 
 def _questions(flow_run_id: str) -> list[str]:
     """Return the keys of the questions that this flow run has asked, in order."""
-    with get_client(sync_client=True) as client:
-        keys = client.read_flow_run(UUID(flow_run_id)).empirical_policy.pause_keys or set()
+    this = answered(lambda client: client.read_flow_run(UUID(flow_run_id)))
+    keys = this.empirical_policy.pause_keys or set()
     return sorted((key for key in keys if key.startswith(KEY)), key=lambda key: (len(key), key))
 
 

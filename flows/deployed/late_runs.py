@@ -6,7 +6,7 @@ Prefect itself would start every one of them, one after the other.
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -17,6 +17,8 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled
 
+from flows.deployed.server import answered
+
 
 def drop_late_runs(flow_run_id: str, deployment_id: str | None) -> int:
     """Cancel the other runs of the same schedule that are due and have not started.
@@ -25,10 +27,14 @@ def drop_late_runs(flow_run_id: str, deployment_id: str | None) -> int:
 
     Returns:
         How many were cancelled.
+
+    Raises:
+        httpx.HTTPError: the server does not answer.
     """
     if deployment_id is None:
         return 0
-    with get_client(sync_client=True) as client:
+
+    def drop(client: SyncPrefectClient) -> int:
         this = client.read_flow_run(UUID(flow_run_id))
         if not this.auto_scheduled:
             return 0
@@ -46,4 +52,6 @@ def drop_late_runs(flow_run_id: str, deployment_id: str | None) -> int:
         ]
         for run in late:
             client.set_flow_run_state(run.id, Cancelled(message=f"late; flow run {this.name} stands for it"))
-    return len(late)
+        return len(late)
+
+    return answered(drop)

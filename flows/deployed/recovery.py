@@ -1,11 +1,8 @@
 """Goes on with what a crash has left, when Prefect reports one: which crashes those are, and how often."""
 
 import contextlib
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -29,6 +26,7 @@ from prefect.states import Crashed
 from charrnn.config.schema import TaskParams
 from charrnn.errors import ParamsError
 from charrnn.undecodable import original
+from flows.deployed.server import answered
 from tasks.tracking.naming import NEWEST
 from tasks.tracking.runs import RECOVERIES_TAG, RunRef, is_flow_run_id
 from tasks.tracking.tracker import Tracker
@@ -41,10 +39,6 @@ RECOVERY, TRIAL = "pipeline/recover", "pipeline/trial"
 MISSED_AFTER, MISSED_UNTIL = timedelta(minutes=2), timedelta(days=3)
 # How long a flow run that a worker took may take to begin: a cluster may have to start a machine.
 BEGINS_WITHIN, NOT_BEGUN = timedelta(minutes=15), "Not begun a quarter of an hour after a worker took it."
-# How long the Prefect server, or its database, may be away where its answer is needed (s).
-PATIENCE = 60.0
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ def read_crashed(flow_run_id: str) -> Crash:
         chain, lost = _chain(client, flow_run_id)
         return chain, lost, _cancelled(client, chain)
 
-    chain, lost, cancelled = _answered(read)
+    chain, lost, cancelled = answered(read)
     if not chain:
         raise ParamsError(f"flow run {flow_run_id}: Prefect has none of that id")
     if cancelled:
@@ -184,7 +178,7 @@ def taken_over(flow_run_id: str) -> str:
         asked = [one for one in _recoveries(client, recovery.id, datetime.now(UTC)) if one.state_type not in given_up]
         return next((str(one.id) for one in asked if one.parameters.get("resume") == flow_run_id), "")
 
-    return _answered(other)
+    return answered(other)
 
 
 def nothing_to_recover(flow_run_id: str) -> str:
@@ -204,7 +198,7 @@ def nothing_to_recover(flow_run_id: str) -> str:
         state = chain[0].state if chain else None
         return f"flow run {flow_run_id} is {state.name}" if state is not None and state.type in GOES_ON else ""
 
-    return _answered(reason)
+    return answered(reason)
 
 
 def count_recovery(run: RunRef, params: TaskParams) -> None:
@@ -221,19 +215,6 @@ def count_recovery(run: RunRef, params: TaskParams) -> None:
             f"gone, go on with it by hand: --resume {run.run_id}"
         )
     tracker.tags({RECOVERIES_TAG: str(times + 1)})
-
-
-def _answered(ask: Callable[[SyncPrefectClient], Answer]) -> Answer:
-    """Return what the server answers; it is asked again while it, or its database, restarts."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            with get_client(sync_client=True) as client:
-                return ask(client)
-        except httpx.HTTPError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(1)
 
 
 def _chain(client: SyncPrefectClient, flow_run_id: str) -> tuple[list[FlowRun], str]:

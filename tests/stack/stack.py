@@ -15,8 +15,11 @@ import httpx
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from charrnn.config.loading import PROJECT
+from flows.deployed.automations import make_automations
+from tasks.tracking.runs import FLOW_RUNS_TAG
 from tests.ports import free_port
 from tests.stack.database import Database
 
@@ -123,7 +126,8 @@ class Stack:
         assert (text.count("within: 300"), text.count("within: 900")) == (1, 1)
         soon = self.folder / "automations.yaml"
         soon.write_text(text.replace("within: 300", "within: 70").replace("within: 900", "within: 60"))
-        self.prefect_cli("automation", "create", "--from-file", str(soon))
+        with temporary_settings({PREFECT_API_URL: f"{self.prefect}/api"}):
+            make_automations(soon)
 
     def start(self, *overrides: str) -> str:
         """Start a smoke run of `pipeline/manual`; return the id of its flow run."""
@@ -140,9 +144,9 @@ class Stack:
         address = f"{self.prefect}/api/deployments/{self.deployment(deployment)}/create_flow_run"
         return str(httpx.post(address, json={"parameters": parameters}).raise_for_status().json()["id"])
 
-    def take(self, flow_run: str) -> None:
-        """Have a flow run taken, as by a worker that dies then."""
-        wanted = {"state": {"type": "PENDING"}, "force": True}
+    def take(self, flow_run: str, state: str) -> None:
+        """Have a flow run come to a state, as by a worker or a process that dies then."""
+        wanted = {"state": {"type": state}, "force": True}
         httpx.post(f"{self.prefect}/api/flow_runs/{flow_run}/set_state", json=wanted).raise_for_status()
 
     def flow_runs(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -174,7 +178,7 @@ class Stack:
         """Return the MLflow run that the flow run, or one that went on with it, has made."""
         found = self.client.search_experiments(filter_string="name = 'charrnn'")
         runs = self.client.search_runs([item.experiment_id for item in found]) if found else []
-        return next((run for run in runs if run.data.tags.get("prefect.flow_run_id") == flow_run), None)
+        return next((run for run in runs if flow_run in run.data.tags.get(FLOW_RUNS_TAG, "")), None)
 
     def trains(self, flow_run: str) -> str:
         """Wait until the flow run has trained for a while; return the id of its MLflow run."""
