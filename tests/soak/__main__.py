@@ -17,6 +17,7 @@ from benchmarks.runner import machine, write_between
 from charrnn.config.loading import PROJECT
 from tests.soak.checks import outcomes
 from tests.soak.life import live
+from tests.soak.record import Ledger
 from tests.soak.table import BEGIN, END, table
 
 PAGE = PROJECT / "docs" / "reliability.md"
@@ -29,10 +30,13 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=PROJECT / "build" / "soak.json", help="everything seen, as JSON")
     parser.add_argument("--page", action="store_true", help=f"write the table into {PAGE.relative_to(PROJECT)}")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="charrnn-soak-", ignore_cleanup_errors=True) as folder:
-        ledger = live(Path(folder) / "disk", given.minutes, given.trainings)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(dataclasses.asdict(ledger), indent=1) + "\n")
+    ledger = Ledger(asked=given.trainings)
+    try:
+        with tempfile.TemporaryDirectory(prefix="charrnn-soak-", ignore_cleanup_errors=True) as folder:
+            live(Path(folder) / "disk", given.minutes, ledger)
+    finally:  # also of one that was interrupted
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(dataclasses.asdict(ledger), indent=1) + "\n")
     found = outcomes(ledger)
     measured_on = [f"{datetime.now():%Y-%m-%d}", *(f"{key} {value}" for key, value in machine().items())]
     lines = table(ledger, found, ", ".join(measured_on))

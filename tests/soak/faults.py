@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 
@@ -69,16 +70,21 @@ class Faults:
             self._kinds[kind]()
 
     def _training_killed(self) -> None:
-        until(lambda: trainings(self._stack), 120, "a training")[-1].kill()
+        process, flow_run = until(lambda: training(self._stack, self._stack.workers), 120, "a training")
+        process.kill()
+        self._ledger.killed[flow_run] = "training killed"
 
     def _worker_killed(self) -> None:
         """As when its machine goes away: with its training."""
-        until(lambda: trainings(self._stack), 120, "a training")
-        worker = self._stack.workers.pop(0)
+        # The older of the two, so that each is killed once.
+        worker = self._stack.workers[0]
+        _, flow_run = until(lambda: training(self._stack, [worker]), 120, "a training of it")
         for process in family(worker.pid):
             with contextlib.suppress(psutil.Error):
                 process.kill()
         worker.wait()
+        self._ledger.killed[flow_run] = "worker killed"
+        self._stack.workers.remove(worker)
         self._stack.start_worker()
 
     def _servers_restarted(self) -> None:
@@ -121,20 +127,18 @@ def family(number: int) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def trainings(stack: Stack) -> list[psutil.Process]:
-    """Return the processes that train."""
-    below = [process for worker in stack.workers for process in family(worker.pid)[1:]]
-    return [process for process in below if "prefect.engine" in _command(process)]
+def training(stack: Stack, workers: Sequence[subprocess.Popen[bytes]]) -> tuple[psutil.Process, str] | None:
+    """Return a process that trains below one of `workers`, and its flow run; None where there is none."""
+    for worker in workers:
+        for process in family(worker.pid)[1:]:
+            with contextlib.suppress(psutil.Error):
+                flow_run = process.environ().get("PREFECT__FLOW_RUN_ID", "")
+                if flow_run and "prefect.engine" in process.cmdline() and stack.state(flow_run)["type"] == "RUNNING":
+                    return process, flow_run
+    return None
 
 
 def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

@@ -32,14 +32,15 @@ PATIENCE = 1200.0
 # Who has waited so long for a training asks for the next (s); a soak whose trainings do not finish ends after so many
 # times its minutes.
 IMPATIENCE, LONGEST = 180.0, 2.0
+# How often the server of the champion asks who that is (s).
+FOLLOWS = 5.0
 # In the environment of every process of a soak, so that those that are left at its end can be told.
 MARK = "CHARRNN_SOAK"
 
 
-def live(folder: Path, minutes: float, trainings: int) -> Ledger:
-    """Have a stack in `folder` for so many minutes, and until so many trainings have finished."""
+def live(folder: Path, minutes: float, ledger: Ledger) -> None:
+    """Have a stack in `folder` for so many minutes, and until the trainings that were asked for have finished."""
     os.environ[MARK] = mark = uuid.uuid4().hex
-    ledger = Ledger(asked=trainings)
     with small_disk(folder) as small:
         stack = Stack(folder)
         try:
@@ -57,7 +58,6 @@ def live(folder: Path, minutes: float, trainings: int) -> Ledger:
                     ledger.orphans.append(" ".join(process.cmdline()))
                     process.kill()
         ledger.leftovers += [str(path) for path in folder.rglob("*.part")]
-    return ledger
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -88,6 +88,7 @@ def _live(stack: Stack, ledger: Ledger, minutes: float, small: bool) -> None:
         with ledger.noting("the next night"):
             team.ask(1)
             until(lambda: not unended(stack), PATIENCE, "the end of every flow run")
+        time.sleep(4 * FOLLOWS)
         ledger.minutes = (time.monotonic() - began) / 60
         watch.stop()
         with ledger.noting("what the stores hold"):

@@ -1,16 +1,8 @@
 """What a soak has seen: the runs, flow runs and versions at its end, and what was sampled while it went on."""
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import httpx
-import psutil
-from mlflow.exceptions import MlflowException
-
-# What ends one thing that a soak does, and not the soak: a time that is over, a process or a server that is not there.
-EXPECTED = (AssertionError, OSError, subprocess.SubprocessError, httpx.HTTPError, psutil.Error, MlflowException)
 
 
 @dataclass(frozen=True)
@@ -99,6 +91,7 @@ class Ledger:
         drifted: flow runs that were at it while the text was that page.
         full: flow runs that were at it while the disk was full.
         faults: how often each kind was injected.
+        killed: flow runs whose training was killed, and of what.
         left_out: kinds that could not be, and why.
         surprises: what came of a fault, or of the soak's own steps, that should not have.
         requests: that the served champion was sent.
@@ -122,6 +115,7 @@ class Ledger:
     drifted: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
+    killed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     surprises: list[str] = field(default_factory=list)
     requests: int = 0
@@ -138,5 +132,5 @@ class Ledger:
         """Note what goes wrong in the block as a surprise, and go on after it: the hour is not lost to one failure."""
         try:
             yield
-        except EXPECTED as error:
+        except Exception as error:
             self.surprises.append(f"{what}: {type(error).__name__}: {error}")
