@@ -11,7 +11,7 @@ import psutil
 
 from tests.soak.disk import filled
 from tests.soak.record import Ledger
-from tests.soak.team import FULL_DISK, PAGE, Team
+from tests.soak.team import DATABASE, EVERYTHING, FULL_DISK, PAGE, SERVERS, Team
 from tests.stack.stack import Stack, until
 
 # How long a disk stays full, and everything suspended (s): longer than a run may be without a heartbeat.
@@ -22,12 +22,12 @@ TURN = 600.0
 PLAN = (
     (0.08, "training killed"),
     (0.12, "worker killed"),
-    (0.16, "servers restarted"),
+    (0.16, SERVERS),
     (0.20, FULL_DISK),
     (0.25, "training killed"),
-    (0.28, "database restarted"),
-    (0.33, "everything suspended"),
-    (0.40, "servers restarted"),
+    (0.28, DATABASE),
+    (0.33, EVERYTHING),
+    (0.40, SERVERS),
     (0.44, "bad challenger"),
     (0.48, "worker killed"),
     (0.53, "training killed"),
@@ -35,7 +35,7 @@ PLAN = (
     (0.63, FULL_DISK),
     (0.68, "training killed"),
     (0.73, "worker killed"),
-    (0.79, "everything suspended"),
+    (0.79, EVERYTHING),
     (0.86, "training killed"),
     (0.90, FULL_DISK),
 )
@@ -50,10 +50,10 @@ class Faults:
         self._kinds: dict[str, Callable[[], None]] = {
             "training killed": self._training_killed,
             "worker killed": self._worker_killed,
-            "servers restarted": self._servers_restarted,
-            "database restarted": self._database_restarted,
+            SERVERS: self._servers_restarted,
+            DATABASE: self._database_restarted,
             FULL_DISK: self._disk_full,
-            "everything suspended": self._suspended,
+            EVERYTHING: self._suspended,
             "bad challenger": self._bad_challenger,
             PAGE: self._html,
         }
@@ -66,7 +66,7 @@ class Faults:
         if kind not in self._kinds:
             return
         self._ledger.faults[kind] = self._ledger.faults.get(kind, 0) + 1
-        with self._ledger.noting(kind):
+        with self._ledger.noting(kind), self._team.during(kind):
             self._kinds[kind]()
 
     def _training_killed(self) -> None:
@@ -97,7 +97,7 @@ class Faults:
         self._stack.database.start()
 
     def _disk_full(self) -> None:
-        with self._team.during(FULL_DISK), filled(self._stack.folder):
+        with filled(self._stack.folder):
             time.sleep(FULL)
 
     def _suspended(self) -> None:

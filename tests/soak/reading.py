@@ -13,7 +13,7 @@ from charrnn.config.loading import PROJECT
 from tasks.tracking.runs import CORPUS_TAG, FLOW_RUNS_TAG
 from tests.soak.checks import TERMINAL
 from tests.soak.record import FlowRun, Ledger, TrackedRun, Version
-from tests.soak.team import FULL_DISK, HTML, PAGE, Team
+from tests.soak.team import DATABASE, EVERYTHING, FULL_DISK, HTML, PAGE, SERVERS, Team
 from tests.stack.stack import Stack
 
 
@@ -50,8 +50,12 @@ def read(stack: Stack, team: Team, ledger: Ledger) -> None:
         message = (one["state"] or {}).get("message") or ""
         went_on = tuple(other["id"] for other in found if other["parameters"].get("resume") == one["id"])
         ledger.flow_runs.append(FlowRun(one["id"], one["state_type"], message, went_on))
-        for what, at_it in ((PAGE, ledger.drifted), (FULL_DISK, ledger.full)):
-            if any(_overlaps(one, *times) for times in team.times.get(what, ())):
+        for at_it, *kinds in (
+            (ledger.drifted, PAGE),
+            (ledger.full, FULL_DISK),
+            (ledger.away, FULL_DISK, SERVERS, DATABASE, EVERYTHING),
+        ):
+            if any(_overlaps(one, *times) for kind in kinds for times in team.times.get(kind, ())):
                 at_it.append(one["id"])
     for version in _pages(lambda size, token: client.search_model_versions("name = 'charrnn'", size, page_token=token)):
         ledger.versions.append(Version(int(version.version), str(version.run_id), version.description or ""))

@@ -90,6 +90,7 @@ class Ledger:
         page: the digest of the page of HTML that took the place of the text.
         drifted: flow runs that were at it while the text was that page.
         full: flow runs that were at it while the disk was full.
+        away: flow runs that were at it while a server, or what it needs, was away.
         faults: how often each kind was injected.
         killed: flow runs whose training was killed, and of what.
         left_out: kinds that could not be, and why.
@@ -114,6 +115,7 @@ class Ledger:
     page: str = ""
     drifted: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     killed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from tests.texts import made_up_play
 FIRST, DAY = 60_000, 200  # characters: at first, and of a day
 SCHEDULED_EVERY = 40  # s
 FULL_DISK, PAGE = "disk full", "page of HTML"
+SERVERS, DATABASE, EVERYTHING = "servers restarted", "database restarted", "everything suspended"
 STEPS = (40, 100)  # of a training: at first, and at the end, so that there are new champions all the time
 # What a site that is down answers with status 200.
 HTML = "<!doctype html>\n<html><head><title>Service unavailable</title></head>\n<body>\n" + (
@@ -42,12 +43,11 @@ class Team:
     @contextlib.contextmanager
     def html(self) -> Iterator[None]:
         """Have a page of HTML in place of the text while the block runs."""
-        with self.during(PAGE):
-            self._write(HTML)
-            try:
-                yield
-            finally:
-                self._write(self._text)
+        self._write(HTML)
+        try:
+            yield
+        finally:
+            self._write(self._text)
 
     @contextlib.contextmanager
     def during(self, what: str) -> Iterator[None]:
