@@ -96,7 +96,6 @@ class MinGRU(nn.Module):
         gates = F.linear(x, self.weight_ih_l0, self.bias_ih_l0)
         update, candidate = gates.to(state.dtype).chunk(2, dim=-1)
         z = torch.sigmoid(update)
-        # PyTorch does not annotate apply.
         states = LinearRecurrence.apply(solve, 1 - z, z * candidate, state[0])  # type: ignore[no-untyped-call]  # not annotated
         # A copy: a view of the last state would keep those of the whole window in memory.
         return states, states[-1:].clone()
