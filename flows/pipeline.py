@@ -21,7 +21,6 @@ if __name__ == "__main__":
     script("train")
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed
@@ -43,6 +42,7 @@ from charrnn.training.device import check_gpus, choose_device
 from charrnn.training.launched import launched
 from charrnn.training.store import note_run, noted_run
 from charrnn.undecodable import original
+from flows.artifacts import leave_link, leave_page
 from flows.deployed.approval import ask, carry_out, was_asked
 from flows.deployed.late_runs import drop_late_runs
 from flows.deployed.recovery import (
@@ -168,7 +168,7 @@ def _pipeline(
         seconds = time.monotonic() - started
         summary = Summary(run, params, origin, corpus, dataset, training, scores, samples, version, promotion, seconds)
         Tracker(run).describe(summary.markdown())
-        create_markdown_artifact(summary.markdown(ui=_ui(run)), key="summary", description=f"MLflow run {run.run_id}")
+        leave_page(summary.markdown(ui=_ui(run)), key="summary", description=f"MLflow run {run.run_id}")
     return summary
 
 
@@ -300,7 +300,7 @@ def _record(
                 context=name,
             )
     _compare(tracker, params, splits, vocabulary)
-    create_link_artifact(_ui(run) + run.ui_path, link_text="the run in MLflow", key="mlflow-run")
+    leave_link(_ui(run) + run.ui_path, text="the run in MLflow", key="mlflow-run")
 
 
 def _compare(tracker: Tracker, params: Params, splits: Splits, vocabulary: Vocabulary) -> None:

@@ -20,7 +20,6 @@ if __name__ == "__main__":
     script("sample")
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
 from charrnn.config.loading import load_params
 from charrnn.config.sampling_options import SamplingOptions
@@ -28,6 +27,7 @@ from charrnn.errors import ParamsError
 from charrnn.generation.formats import as_line, default_format
 from charrnn.generation.options import read_options, with_seeds
 from charrnn.generation.writer import Writer
+from flows.artifacts import leave_page
 from tasks.tracking.mlflow import Experiment
 from tasks.tracking.trained_models import find_model
 
@@ -87,7 +87,7 @@ def sample(
     texts = [written.text for written in writer.write(several)]
     lines = default_format(writer) == "lines"
     blocks = ["\n".join(map(as_line, texts))] if lines else texts
-    create_markdown_artifact("\n\n---\n\n".join(map(_as_code, blocks)), key="sample", description=f"text from {model}")
+    leave_page("\n\n---\n\n".join(map(_as_code, blocks)), key="sample", description=f"text from {model}")
     return texts
 
 

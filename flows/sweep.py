@@ -22,7 +22,6 @@ if __name__ == "__main__":
     script("sweep")
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL
 
@@ -35,6 +34,7 @@ from charrnn.errors import ParamsError, TrackingError
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.cores import usable_cores
 from charrnn.undecodable import original
+from flows.artifacts import leave_page
 from flows.ending import ending
 from flows.servers.temporary_server import is_temporary
 from flows.sweeps.board import Board, described, tally
@@ -138,7 +138,7 @@ def sweep(
                 registered = swept.register(best) if register_best and best else None
                 noted.raise_if_requested(TerminationSignal)
                 ended = swept.study.trials()
-                create_markdown_artifact(described(ended), key="sweep", description=f"MLflow run {run.run_id}")
+                leave_page(described(ended), key="sweep", description=f"MLflow run {run.run_id}")
     version = None
     if registered:
         with suppress(TrackingError):  # the store may be away by now: the run tells
