@@ -82,14 +82,15 @@ ui: $(INSTALLED)  ## open the MLflow UI on 127.0.0.1 (PORT=5000)
 server: $(INSTALLED)  ## Prefect, MLflow and a worker on 127.0.0.1, their data in server/
 	@"$(BIN)/charrnn" server $(ARGS)
 
-deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started
+deploy: $(INSTALLED)  ## make the deployments of prefect.yaml on the server that `make server` started, or PREFECT_API_URL names
 	@export PREFECT_API_URL="$${PREFECT_API_URL:-http://127.0.0.1:4200/api}"; \
 	export no_proxy="$${no_proxy:-$$NO_PROXY},127.0.0.1,localhost"; \
+	"$(BIN)/python" -m flows.deployed.automations || exit 2; \
 	for pool in charrnn charrnn-sweeps; do \
 		"$(BIN)/prefect" work-pool inspect $$pool >/dev/null 2>&1 \
 			|| "$(BIN)/prefect" work-pool create $$pool --type process; \
 	done; \
-	"$(BIN)/prefect" --no-prompt deploy --all && "$(BIN)/python" -m flows.deployed.automations
+	"$(BIN)/prefect" --no-prompt deploy --all
 
 docs: $(INSTALLED)  ## write params.yaml and docs/parameters.md from the schema
 	@"$(BIN)/python" -m charrnn.config.reference

@@ -88,7 +88,10 @@ def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: s
     if found in ("", NO_DRIFT) or params.drift.action == "ignore":
         return
     if params.drift.action == "stop":
-        raise DriftError(f"drift.action stop: the text {found}; to train on it all the same: --set drift.action=warn")
+        raise DriftError(
+            f"drift.action stop: the text {found}; to train on it all the same: --resume {run.run_id} --set "
+            "drift.action=warn"
+        )
     logger.warning("warning   the text %s", found)
 
 

@@ -57,5 +57,6 @@ def register(params: Params, run: RunRef, text: str, card: str = "") -> ModelVer
         base = DEFAULT_MODEL if name == AUTO else name
         found = Tracker(run).register(base, data, sha256, requirements, example, description, checkpoint.step, suffix)
     line = f"{found.name} version {found.number}" if found.number else "when the tracking store is back"
-    logger.info("register  %s%s", line, f" ({base} is of another text)" if found.name not in ("", base) else "")
+    own = " (a model of its own: those before it are of other texts)" if found.name not in ("", base) else ""
+    logger.info("register  %s%s", line, own if found.number == "1" else "")
     return found

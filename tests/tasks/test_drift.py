@@ -111,8 +111,8 @@ def test_stop_ends_the_run_before_anything_is_trained_and_warn_takes_it_up(place
     assert answer.code == 2
     (line,) = answer.err.splitlines()
     assert line.startswith("error: drift.action stop: the text is a page of HTML, which the champion's is not; has ")
-    assert line.endswith("to train on it all the same: --set drift.action=warn")
     run_id = newest(place)
+    assert line.endswith(f"to train on it all the same: --resume {run_id} --set drift.action=warn")
     run = place.client.get_run(run_id)
     assert (run.info.status, run.data.params["drift.action"]) == ("FAILED", "stop")
     assert has(place, "drift/comparison.json")
