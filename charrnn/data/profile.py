@@ -21,9 +21,10 @@ BUCKETS = 2**14
 _PIECE = 2**17  # ids that are counted at once
 # How a page of HTML begins, after what may stand before it. No text that people read does.
 _PAGE = re.compile(
-    r"\ufeff?\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
+    r"\ufeff?\s*(<\?[^>]*>\s*|<!--(?:(?!-->).)*-->\s*)*<(!doctype\s+html|html|head|body|title|meta)[\s>]",
+    re.IGNORECASE | re.DOTALL,
 )
-_BEGINNING = 4096
+_BEGINNING = 2**16
 
 Counts = npt.NDArray[np.int64]
 

@@ -23,14 +23,19 @@ from flows.deployed.server import answered
 from tasks.events import announce
 from tasks.tracking.approval import Waiting, settle, waiting_version
 from tasks.tracking.mlflow import Store, read_run, run_at, run_tag, version_run
-from tasks.tracking.runs import FLOW_RUN_TAG, REPORT, RunRef, is_flow_run_id
+from tasks.tracking.runs import FLOW_RUN_TAG, FLOW_RUNS_TAG, REPORT, RunRef, is_flow_run_id
 
 logger = logging.getLogger("charrnn")
 
 KEY = "approval"
 # Lines of each sample that the form shows, and characters of each line.
 LINES, WIDTH = 10, 26
-_ENDS = str.maketrans("`|", "\N{MODIFIER LETTER GRAVE ACCENT}\N{BROKEN BAR}")
+# Characters that turn the direction of those after them.
+_TURNS = "".join(map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+_ENDS = str.maketrans(
+    f"`|{_TURNS}",
+    "\N{MODIFIER LETTER GRAVE ACCENT}\N{BROKEN BAR}" + "\N{REPLACEMENT CHARACTER}" * len(_TURNS),
+)
 
 
 class Approval(RunInput):
@@ -98,19 +103,21 @@ def _questions(flow_run_id: str) -> list[str]:
 
 
 def answer(run: RunRef) -> None:
-    """End the suspended flow run of `run`, if there is one, after its version was approved elsewhere.
+    """End the suspended flow runs of `run`, if there are any, after its version was approved elsewhere.
 
-    Where no Prefect server is named or it does not answer, the flow run ends by itself when its time is over.
+    There is another one where somebody has gone on with the run meanwhile. Where no Prefect server is named or it does
+    not answer, the flow run ends by itself when its time is over.
     """
-    flow_run_id = run_tag(run, FLOW_RUN_TAG)
-    if not PREFECT_API_URL.value() or not is_flow_run_id(flow_run_id):
+    if not PREFECT_API_URL.value():
         return
-    try:
-        resume_flow_run(UUID(flow_run_id), {"approve": True})
-    except (ObjectNotFound, NotPausedError, FlowPauseTimeout):
-        return  # it was not suspended, or is over
-    except (RuntimeError, PrefectHTTPStatusError, httpx.HTTPError) as error:
-        logger.warning("warning   flow run %s still waits for an answer: %s", flow_run_id, one_line(str(error)))
+    flow_runs = f"{run_tag(run, FLOW_RUNS_TAG)} {run_tag(run, FLOW_RUN_TAG)}".split()
+    for flow_run_id in filter(is_flow_run_id, dict.fromkeys(flow_runs)):
+        try:
+            resume_flow_run(UUID(flow_run_id), {"approve": True})
+        except (ObjectNotFound, NotPausedError, FlowPauseTimeout):
+            continue  # it was not suspended, or is over
+        except (RuntimeError, PrefectHTTPStatusError, httpx.HTTPError) as error:
+            logger.warning("warning   flow run %s still waits for an answer: %s", flow_run_id, one_line(str(error)))
 
 
 def question(run: RunRef, waiting: Waiting, ui: str) -> str:
@@ -130,10 +137,13 @@ def question(run: RunRef, waiting: Waiting, ui: str) -> str:
     rows = [heads, ["---"] * len(heads)]
     rows += [[code(cell) for cell in row] for row in zip_longest(*columns, fillvalue="")]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    report = f"{redact(ui)}{run.ui_path.partition('?')[0]}/artifacts/{REPORT}/report.html"
+    page = f"{REPORT}/report.html"
+    kept = Store(run.uri).ask(lambda client: {item.path for item in client.list_artifacts(run.run_id, REPORT)})
+    address = f"{redact(ui)}{run.ui_path.partition('?')[0]}/artifacts/{page}"
+    report = f"[Report of version {waiting.version}]({address})" if page in kept else "There is no report."
     return (
         f"**Shall version {waiting.version} of {code(waiting.name)} be the champion?**\n\n"
-        f"Losses: {waiting.figures}.\n\n[Report of version {waiting.version}]({report})\n\n{table}\n"
+        f"Losses: {waiting.figures}.\n\n{report}\n\n{table}\n"
     )
 
 

@@ -18,6 +18,7 @@ from charrnn.config.redaction import one_line
 from charrnn.data.folder import DataFolder
 from charrnn.errors import ServerError
 from flows.servers.named_server import check_named
+from flows.servers.proxies import check_proxies
 from flows.servers.temporary_process import ServerProcess, start_server
 
 _temporary = False
@@ -39,9 +40,11 @@ def temporary_server(data: DataFolder, process: ServerProcess | None = None) -> 
         process: a server that was started before; None starts one.
 
     Raises:
-        ServerError: it does not start, or the one that the settings name does not answer.
+        ServerError: it does not start, the one that the settings name does not answer, or a proxy that the environment
+            names has no address.
         FileError: the data folder cannot be written.
     """
+    check_proxies()
     if url := PREFECT_API_URL.value():
         check_named(url)
     if not url and PREFECT_SERVER_EPHEMERAL_ENABLED.value() and (process := process or start_server(data)):

@@ -68,7 +68,7 @@ def settle(run: RunRef, waiting: Waiting, approved: bool, reason: str) -> str:
     store = Store(run.uri)
     now = alias_version(store, waiting.name, CHAMPION)
     overtaken = approved and now not in (waiting.champion, waiting.version)
-    since = f"{_called(now)} is the champion now" if now else f"{_called(waiting.champion)} is the champion no more"
+    since = f"version {now} is the champion now" if now else f"version {waiting.champion} is the champion no more"
     if overtaken:
         decision = f"stands without the alias: {since}"
     elif approved:
@@ -76,7 +76,7 @@ def settle(run: RunRef, waiting: Waiting, approved: bool, reason: str) -> str:
     elif now == waiting.version:
         decision = f"was the champion already: {as_reason(reason)}"
     else:
-        decision = f"stays behind {_called(now)}: {as_reason(reason)}"
+        decision = f"{f'stays behind version {now}' if now else 'is not the champion'}: {as_reason(reason)}"
     decision = f"{decision}; {waiting.figures}"
     # The tags last: until then, the answer can be carried out again.
     if approved and not overtaken:
@@ -84,8 +84,9 @@ def settle(run: RunRef, waiting: Waiting, approved: bool, reason: str) -> str:
     describe_version(store, waiting.name, waiting.version, decision)
     set_tags(run, {PROMOTION_TAG: decision, WAITING_TAG: ""})
     if overtaken:
+        before = f"was compared with version {waiting.champion}" if waiting.champion else "was to be the first champion"
         raise TrackingError(
-            f"{waiting.name} version {waiting.version}: was compared with {_called(waiting.champion)}, but {since}; "
+            f"{waiting.name} version {waiting.version}: {before}, but {since}; "
             "to make it the champion all the same: "
             f"charrnn promote {waiting.name} {waiting.version}"
         )
@@ -98,7 +99,3 @@ def as_reason(text: str) -> str:
         character if character.isprintable() else printable(character) for character in as_line(redact(text))
     )
     return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
-
-
-def _called(version: str) -> str:
-    return f"version {version}" if version else "no version"

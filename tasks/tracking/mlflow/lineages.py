@@ -1,5 +1,6 @@
 """The lineages of runs in the store: read, and whether the text of a run is that of a registered version."""
 
+import logging
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from charrnn.data.lineage import Lineage, trace
 from charrnn.errors import CharrnnError
 from tasks.tracking.mlflow.store import Store
 from tasks.tracking.runs import CORPUS_TAG, DATA_TAG, LINEAGE_FILE, PARAMS_FILE, RunRef
+
+logger = logging.getLogger("charrnn")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Kinship:
 def read_lineage(run: RunRef, run_id: str) -> Lineage | None:
     """Return the lineage of run `run_id` of the store of `run`; None where it is not known.
 
-    A run of an earlier version has kept none; its encoded text tells, if that is still in the data folder of `run`.
+    A run of an earlier version has kept none, and that of another may be damaged; then its encoded text tells, if that
+    is still in the data folder of `run`.
 
     Raises:
         TrackingError: the store does not answer.
@@ -73,7 +77,10 @@ def _find(client: MlflowClient, run_id: str, data: DataFolder) -> Lineage | None
         return None
     with tempfile.TemporaryDirectory() as temporary, suppress(CharrnnError):
         if path := _download(client, run_id, LINEAGE_FILE, temporary):
-            return Lineage.from_bytes(path.read_bytes())
+            try:
+                return Lineage.from_bytes(path.read_bytes())
+            except (CharrnnError, OSError) as error:
+                logger.warning("warning   run %s: %s cannot be read: %s", run_id, LINEAGE_FILE, error)
         dataset = find_encoded(data, found.data.tags.get(DATA_TAG, ""))
         if dataset and (path := _download(client, run_id, PARAMS_FILE, temporary)):
             splits = dataset.splits(load_params([path], base=Params()).splits)

@@ -81,6 +81,10 @@ def test_halves_that_are_of_another_kind_are_far_apart() -> None:
         ("<!-- a play -->\nACT I", False),
         ("<!-- a -->" * 400 + "ACT I", False),  # by a pattern that may divide comments in many ways: for ever
         ("<!-- a -->\n" * 300 + "<html>", True),
+        ("<!-- " + "a" * 5_000 + " -->\n<html>", True),
+        ("<?xml version='1.0'?>\n<?xml-stylesheet href='a'?>\n<!DOCTYPE html PUBLIC 'x'>", True),
+        ("<head><title>503</title></head><body>", True),
+        ("<headline>", False),
     ],
 )
 def test_a_page_of_html_is_recognised_by_how_it_begins(text: str, page: bool) -> None:

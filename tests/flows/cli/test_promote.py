@@ -78,7 +78,7 @@ def test_what_was_compared_with_another_champion_is_not_approved(
     answer = promoted(store, "--approve", run_id)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        f"error: {model} version 1: was compared with no version, but version 2 is the champion now; to make it the "
+        f"error: {model} version 1: was to be the first champion, but version 2 is the champion now; to make it the "
         f"champion all the same: charrnn promote {model} 1\n"
     )
     assert champion(client, model) == "2"

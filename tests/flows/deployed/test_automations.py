@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.events.schemas.automations import Automation, AutomationCore
 
 from charrnn.config.loading import PROJECT
+from charrnn.errors import ParamsError
 from flows.deployed.automations import FILE, make_automations
 
 
@@ -60,3 +61,35 @@ def test_without_a_server_there_is_one_line(environment: dict[str, str], problem
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "automations: must be a list"),
+        (b"automations:", "automations: must be a list"),
+        (b"automations: [{name: x}]", "automations: "),
+        (b"automations: [1]", "automations: "),
+        (b"a: [", "cannot be read: "),
+        (b"\xff\xfe", "cannot be read: "),
+        (None, "cannot be read: "),
+        (b"automations: 3", "automations: must be a list"),
+    ],
+)
+def test_a_file_with_something_else_is_named_and_makes_nothing(
+    content: bytes | None, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "automations.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ParamsError) as caught:
+        make_automations(path)
+    assert str(caught.value).startswith(f"{path}: {problem}")
+
+
+def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load(FILE.read_text("utf-8"))["automations"]
+    path = tmp_path / "automations.yaml"
+    path.write_text(yaml.safe_dump({"automations": [*content, content[0]]}), encoding="utf-8")
+    with pytest.raises(ParamsError, match="automations: silent-runs-have-crashed is there 2 times"):
+        make_automations(path)

@@ -84,16 +84,18 @@ def test_of_a_version_whose_run_is_gone_its_own_digests_tell(
     assert read_kinship(run, "text", version_of(client, None, **tags)).text == text
 
 
-def test_a_run_that_has_kept_none_is_known_by_its_encoded_text(
-    store: Params, client: MlflowClient, tmp_path: Path
+@pytest.mark.parametrize("content", [b"", b"damaged"])
+def test_a_run_that_has_kept_none_or_a_damaged_one_is_known_by_its_encoded_text(
+    store: Params, client: MlflowClient, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     source = tmp_path / "a play.txt"
     source.write_text(made_up_play(20_000), encoding="utf-8")
     data = store.data.model_copy(update={"sources": (str(source),)})
     dataset = encode_corpus(fetch_corpus(data), data)
-    run = run_of(store, client, data=dataset.digest)
+    run = run_of(store, client, content, data=dataset.digest)
     assert read_lineage(run, run.run_id) is None  # it has not kept its parameters
     client.log_text(run.run_id, "splits: {test_fraction: 0.5, val_fraction: 0}", PARAMS_FILE)
     found = read_lineage(run, run.run_id)
     assert found is not None
+    assert ("lineage.safetensors cannot be read: lineage: is damaged" in caplog.text) == bool(content)
     assert len(found.held_out) == pytest.approx(len(found.train), rel=0.2)
