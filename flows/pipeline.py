@@ -114,7 +114,7 @@ def pipeline(
         decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
         return Completed(message=decision)  # type: ignore[return-value]
-    if deployment.id and is_flow_run_id(resume) and (reason := nothing_to_recover(resume)):
+    if deployment.id and is_flow_run_id(resume) and (reason := nothing_to_recover(resume, str(flow_run.id))):
         return Completed(message=f"nothing to recover: {reason}")  # type: ignore[return-value]
     if deployment.id and (other := taken_over(str(flow_run.id))):
         return Completed(message=f"flow run {other} has gone on with it")  # type: ignore[return-value]

@@ -1,6 +1,7 @@
 """Goes on with what a crash has left, when Prefect reports one: which crashes those are, and how often."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
@@ -158,34 +159,39 @@ def _recover_missed(client: SyncPrefectClient, now: datetime) -> int:
 
 
 def taken_over(flow_run_id: str) -> str:
-    """Return the flow run that was asked to go on with this one, which had been taken for crashed; '' for none.
+    """Return the flow run that goes on with this one, which had been taken for crashed; '' for none.
 
-    What begins long after a worker took it, since a cluster had to start a machine, must not train beside it. One that
-    a person has tried again was scheduled since, and does.
+    What begins long after a worker took it, since a cluster had to start a machine, must not train beside that: of the
+    two, the one that began first trains (`nothing_to_recover`). One that a person has tried again was scheduled since,
+    and trains.
 
     Raises:
         httpx.HTTPError: the server does not answer.
     """
 
     def other(client: SyncPrefectClient) -> str:
-        states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
-        types = [state.type for state in states]
-        since = types[max((at for at, one in enumerate(types) if one is StateType.SCHEDULED), default=0) :]
+        since = _since_crash(client, flow_run_id)
         recovery = _deployment(client, RECOVERY)
-        if recovery is None or StateType.CRASHED not in since:
+        began = _began(since or ())
+        if recovery is None or began is None or _scheduled(since or ()):
             return ""
         given_up = {StateType.FAILED, StateType.CANCELLED}
-        asked = [one for one in _recoveries(client, recovery.id, datetime.now(UTC)) if one.state_type not in given_up]
-        return next((str(one.id) for one in asked if one.parameters.get("resume") == flow_run_id), "")
+        for one in _recoveries(client, recovery.id, datetime.now(UTC)):
+            if one.parameters.get("resume") == flow_run_id and one.state_type not in given_up:
+                theirs = _began(client.read_flow_run_states(one.id))
+                if theirs is not None and theirs < began:
+                    return str(one.id)
+        return ""
 
     return answered(other)
 
 
-def nothing_to_recover(flow_run_id: str) -> str:
-    """Return why the flow run is not to be recovered; '' where it is.
+def nothing_to_recover(flow_run_id: str, recovery_id: str) -> str:
+    """Return why the flow run is not to be recovered by flow run `recovery_id`; '' where it is.
 
     `pipeline/recover` is called for each that Prefect took for crashed: also where a person cancelled it, or one that
-    it was to go on with, and where it has begun after all.
+    it was to go on with, where a person has had it tried again, and where it was not dead: it went on, or began, before
+    the recovery did.
 
     Raises:
         httpx.HTTPError: the server does not answer.
@@ -195,8 +201,17 @@ def nothing_to_recover(flow_run_id: str) -> str:
         chain, _ = _chain(client, flow_run_id)
         if cancelled := _cancelled(client, chain):
             return f"flow run {cancelled} was cancelled"
-        state = chain[0].state if chain else None
-        return f"flow run {flow_run_id} is {state.name}" if state is not None and state.type in GOES_ON else ""
+        state, since = (chain[0].state, _since_crash(client, flow_run_id)) if chain else (None, None)
+        if state is None:
+            return ""
+        if since is None or _scheduled(since):
+            goes_on = state.type in GOES_ON
+        elif (began := _began(since)) is None:
+            goes_on = state.type is StateType.COMPLETED  # its process was suspended, not dead
+        else:
+            ours = _began(client.read_flow_run_states(UUID(recovery_id)))
+            goes_on = ours is None or began < ours
+        return f"flow run {flow_run_id} is {state.name}" if goes_on else ""
 
     return answered(reason)
 
@@ -228,6 +243,22 @@ def _chain(client: SyncPrefectClient, flow_run_id: str) -> tuple[list[FlowRun], 
             return found, wanted
         wanted = found[-1].parameters.get("resume")
     return found, ""
+
+
+def _since_crash(client: SyncPrefectClient, flow_run_id: str) -> list[State] | None:
+    """Return the states of a flow run after its last crash, in order; None where it never crashed."""
+    states = sorted(client.read_flow_run_states(UUID(flow_run_id)), key=lambda state: state.timestamp)
+    crashes = [at for at, state in enumerate(states) if state.type is StateType.CRASHED]
+    return states[crashes[-1] + 1 :] if crashes else None
+
+
+def _scheduled(states: Iterable[State]) -> bool:
+    return any(state.type is StateType.SCHEDULED for state in states)
+
+
+def _began(states: Iterable[State]) -> datetime | None:
+    """Return when a flow run last began to run; None where it did not."""
+    return max((state.timestamp for state in states if state.type is StateType.RUNNING), default=None)
 
 
 def _cancelled(client: SyncPrefectClient, chain: list[FlowRun]) -> str:

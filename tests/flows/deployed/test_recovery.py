@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import AwaitingRetry, Cancelled, Cancelling, Completed, Crashed, Pending, Running
+from prefect.states import AwaitingRetry, Cancelling, Completed, Crashed, Pending, Running
 
 from charrnn.config.schema import Params, TaskParams
 from charrnn.errors import ParamsError, TrackingError
@@ -73,16 +73,38 @@ def test_one_that_a_person_cancelled_does_not() -> None:
         read_crashed(flow_run)
     with pytest.raises(ParamsError, match=f"flow run {flow_run}: was cancelled"):
         read_crashed(again := flow_run_that_was(Crashed(), resume=flow_run))
-    assert nothing_to_recover(flow_run) == nothing_to_recover(again) == f"flow run {flow_run} was cancelled"
+    recovery = flow_run_that_was(Running())
+    cancelled = f"flow run {flow_run} was cancelled"
+    assert nothing_to_recover(flow_run, recovery) == nothing_to_recover(again, recovery) == cancelled
 
 
 @pytest.mark.usefixtures("api_url")
-def test_one_that_has_begun_after_all_or_that_a_person_tries_again_goes_on_by_itself() -> None:
-    assert nothing_to_recover(flow_run_that_was(Running(), Crashed())) == ""
-    states: list[State[Any]] = [Running(), AwaitingRetry(), Completed()]
-    for state in states:
-        flow_run = flow_run_that_was(Pending(), Crashed(), state)
-        assert nothing_to_recover(flow_run) == f"flow run {flow_run} is {state.name}"
+def test_one_that_a_person_tries_again_or_that_was_not_dead_goes_on_by_itself() -> None:
+    recovery = flow_run_that_was(Running())
+    assert nothing_to_recover(flow_run_that_was(Running(), Crashed()), recovery) == ""
+    again: list[list[State[Any]]] = [[AwaitingRetry()], [AwaitingRetry(), Running()], [Completed()]]
+    for states in again:
+        flow_run = flow_run_that_was(Pending(), Crashed(), *states)
+        assert nothing_to_recover(flow_run, recovery) == f"flow run {flow_run} is {states[-1].name}"
+
+
+@pytest.mark.usefixtures("api_url")
+@pytest.mark.parametrize("late", [False, True])
+def test_of_one_that_begins_after_its_crash_and_its_recovery_the_first_to_begin_trains(late: bool) -> None:
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(pipeline)
+        deployment = client.create_deployment(flow_id, "recover")
+        crashed = flow_run_that_was(Pending(), Crashed())
+        recovery = str(client.create_flow_run_from_deployment(deployment, parameters={"resume": crashed}).id)
+        for one in (recovery, crashed) if late else (crashed, recovery):
+            client.set_flow_run_state(UUID(one), Running(), force=True)
+        ends: list[State[Any] | None] = [None, Completed()]
+        for state in ends:  # whichever of the two asks first, and ends because of it
+            if state is not None:
+                client.set_flow_run_state(UUID(crashed), state, force=True)
+            yields = taken_over(crashed), nothing_to_recover(crashed, recovery)
+            name = "Completed" if state else "Running"
+            assert yields == ((recovery, "") if late else ("", f"flow run {crashed} is {name}"))
 
 
 @pytest.mark.usefixtures("api_url")
@@ -139,19 +161,8 @@ def test_a_crash_that_the_server_did_not_hear_of_is_recovered_once(monkeypatch: 
         asked = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[recover]))
         )
-        assert sorted(run.parameters["resume"] for run in asked) == sorted([missed, heard, of_a_sweep, of_a_sweep])
-        other = next(str(run.id) for run in asked if run.parameters["resume"] == missed)
-        assert taken_over(missed) == other  # and what begins after all does not train beside it
-        assert taken_over(other) == ""
-        client.set_flow_run_state(UUID(missed), Running(), force=True)
-        assert taken_over(missed) == other
-        client.set_flow_run_state(UUID(missed), AwaitingRetry(), force=True)  # by a person
-        client.set_flow_run_state(UUID(missed), Running(), force=True)
-        assert taken_over(missed) == ""
-        assert taken_over(heard) != ""
-        asked_for = next(run.id for run in asked if run.parameters["resume"] == heard)
-        client.set_flow_run_state(asked_for, Cancelled(), force=True)
-        assert taken_over(heard) == ""
+        resumed = [run.parameters["resume"] for run in asked]
+        assert [resumed.count(one) for one in (missed, heard, of_a_sweep)] == [1, 1, 2]
 
         taken = client.create_flow_run_from_deployment(nightly, state=Pending()).id
         assert recover_missed() == 0

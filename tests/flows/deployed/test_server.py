@@ -40,7 +40,7 @@ def test_what_a_deployed_run_asks_and_leaves_waits_for_a_server_whose_database_r
         flow_run = str(client.create_flow_run(anything).id)
     for ask in (
         taken_over,
-        nothing_to_recover,
+        lambda one: nothing_to_recover(one, one),
         lambda one: drop_late_runs(one, str(uuid4())),
         lambda one: leave_page("a page", key="a-page", description=one),
         lambda one: leave_link("http://127.0.0.1:1", text=one, key="a-link"),
