@@ -39,6 +39,10 @@ class CorpusError(CharrnnError):
     """The text itself cannot be used: empty, too short, not in the encoding it should be in."""
 
 
+class ChangedError(CorpusError):
+    """The text is another one than when it was fetched: somebody has replaced it, or still writes to it."""
+
+
 class UndecodedError(CorpusError):
     """A file of the text is not in the encoding it should be in, or its encoding cannot be told."""
 

@@ -35,7 +35,7 @@ from charrnn.data.dataset import Dataset, find_encoded
 from charrnn.data.encodings import encodings_taken
 from charrnn.data.splits import Splits, divided_by
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, ParamsError
+from charrnn.errors import ChangedError, CheckpointError, ParamsError
 from charrnn.evaluation.split_comparison import compare_with_train
 from charrnn.stopping import StopRequest, signals_noted, stop_requests
 from charrnn.training.device import check_gpus, choose_device
@@ -143,8 +143,7 @@ def _pipeline(
     if run is not None and crashed and (kept := _kept(run)):
         corpus, dataset = kept
     else:
-        corpus = download.with_options(**again)(params.data)
-        dataset = encode.with_options(**again)(corpus, params, known)
+        corpus, dataset = _fetch(params, known)
         if run is not None:
             _check_text(run, corpus, dataset)
     with stop_requests(overlooked=True) as stop:  # a stop waits until it is known which run it stops
@@ -170,6 +169,20 @@ def _pipeline(
         Tracker(run).describe(summary.markdown())
         leave_page(summary.markdown(ui=_ui(run)), key="summary", description=f"MLflow run {run.run_id}")
     return summary
+
+
+def _fetch(params: Params, known: str) -> tuple[Corpus, Dataset]:
+    """Fetch the text and encode it; again, where somebody replaces it meanwhile."""
+    again = options(params.tasks)
+    for last in (False, False, True):
+        corpus = download.with_options(**again)(params.data)
+        try:
+            return corpus, encode.with_options(**again)(corpus, params, known)
+        except ChangedError:
+            if last:
+                raise
+            logger.warning("warning   %s changed while it was read; it is read again", corpus.label)
+    raise AssertionError
 
 
 def _flow_runs(run: RunRef | None, crashed: Sequence[str]) -> str:

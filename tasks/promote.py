@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from charrnn.config.redaction import one_line
 from charrnn.config.schema import Params
 from charrnn.data.dataset import Dataset
 from charrnn.data.lineage import Ground, common_ground, held_out_part
@@ -59,6 +60,8 @@ class Promotion:
     waiting: Waiting | None = None
 
 
+# How the reason begins where the store, or what it keeps, could not be read.
+UNDECIDED = "undecided"
 # Held-out characters that are enough to compare on, where they are only a part of what was held out.
 FEWEST = 2 * BLOCK_CHARACTERS
 
@@ -97,6 +100,8 @@ def promote(dataset: Dataset, params: Params, run: RunRef, version: ModelVersion
     except CharrnnError as error:
         # This must not fail the run: `charrnn promote` can choose the champion later.
         logger.warning("warning   the champion stays as it is: %s", error)
+        # Through the outbox, since the store may be away: nobody reads the log of a run at night.
+        Tracker(run).tags({PROMOTION_TAG: f"{UNDECIDED}: {one_line(str(error))}"})
         return None
     logger.info("promote   %s", promotion.reason)
     return promotion

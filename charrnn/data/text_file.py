@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from charrnn.errors import CorpusError
+from charrnn.errors import ChangedError
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class TextFile:
         """Check that the file still holds the bytes that were fetched; others may write to a local one.
 
         Raises:
-            CorpusError: it holds others.
+            ChangedError: it holds others.
             OSError: it cannot be read.
         """
         if file_sha256(self.path) != self.sha256:
-            raise CorpusError(f"{self.name}: changed while it was read; run again")
+            raise ChangedError(f"{self.name}: changed while it was read; run again")
 
 
 def file_sha256(path: Path) -> str:

@@ -27,13 +27,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="how long it goes on")
     parser.add_argument("--trainings", type=int, default=200, help="how many have to finish, else it goes on longer")
-    parser.add_argument("--output", type=Path, default=PROJECT / "build" / "soak.json", help="everything seen, as JSON")
+    parser.add_argument(
+        "--output", type=Path, default=PROJECT / "build" / "soak.json", help="everything seen, as JSON; logs beside it"
+    )
     parser.add_argument("--page", action="store_true", help=f"write the table into {PAGE.relative_to(PROJECT)}")
     given = parser.parse_args()
     ledger = Ledger(asked=given.trainings)
     try:
         with tempfile.TemporaryDirectory(prefix="charrnn-soak-", ignore_cleanup_errors=True) as folder:
-            live(Path(folder) / "disk", given.minutes, ledger)
+            live(Path(folder) / "disk", given.minutes, ledger, given.output.with_suffix(""))
     finally:  # also of one that was interrupted
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(json.dumps(dataclasses.asdict(ledger), indent=1) + "\n")

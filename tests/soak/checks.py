@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, quantiles
 
+from tasks.promote import UNDECIDED
 from tests.soak.record import FlowRun, Ledger, Sample, TrackedRun
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
@@ -118,13 +119,18 @@ def _difference(run: TrackedRun) -> str:
 def aliases(ledger: Ledger) -> Outcome:
     """Each version has a decision with its reason; the alias went only to those that won, and never back.
 
-    One whose store was away at its end is registered, and not compared (docs/operations.md).
+    One whose store was away at its end is registered, and not compared (docs/operations.md). Its tag says why, if that
+    could still be sent.
     """
     versions = {version.number: version for version in ledger.versions}
     runs = {run.run_id: run for run in ledger.runs}
-    undecided = [one for one in ledger.versions if one.run_id not in runs or not runs[one.run_id].promotion]
+    undecided = [
+        one
+        for one in ledger.versions
+        if one.run_id not in runs or runs[one.run_id].promotion.partition(":")[0] in ("", UNDECIDED)
+    ]
     wrong = [
-        f"version {one.number} has no decision"
+        f"version {one.number} has no decision: {runs[one.run_id].promotion if one.run_id in runs else 'no run'}"
         for one in undecided
         if one.run_id not in runs or not set(runs[one.run_id].flow_runs) & set(ledger.away)
     ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -38,8 +39,11 @@ FOLLOWS = 5.0
 MARK = "CHARRNN_SOAK"
 
 
-def live(folder: Path, minutes: float, ledger: Ledger) -> None:
-    """Have a stack in `folder` for so many minutes, and until the trainings that were asked for have finished."""
+def live(folder: Path, minutes: float, ledger: Ledger, logs: Path) -> None:
+    """Have a stack in `folder` for so many minutes, and until the trainings that were asked for have finished.
+
+    What its programs have said is in the folder `logs` afterwards.
+    """
     os.environ[MARK] = mark = uuid.uuid4().hex
     with small_disk(folder) as small:
         stack = Stack(folder)
@@ -53,6 +57,10 @@ def live(folder: Path, minutes: float, ledger: Ledger) -> None:
         finally:
             with ledger.noting("the end of the stack"):
                 stack.close()
+            with ledger.noting("the logs"):
+                logs.mkdir(parents=True, exist_ok=True)
+                for path in (*folder.glob("*.log"), *folder.glob("server/*.log")):
+                    shutil.copy(path, logs)
             for process in marked(mark):
                 with contextlib.suppress(psutil.Error):
                     ledger.orphans.append(" ".join(process.cmdline()))

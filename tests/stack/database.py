@@ -29,7 +29,8 @@ class Database:
             self._run("createdb", *self.where, name)
 
     def start(self) -> None:
-        options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories="
+        # A cache that is soon full, so that a process that grows after it does so for another reason.
+        options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories= -c shared_buffers=32MB"
         self._run("pg_ctl", "-D", self.data, "-l", self.data / "log", "-o", options, "-w", "start")
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mlflow.entities.model_registry import ModelVersion
 
+from charrnn.errors import TrackingError
 from tasks.tracking.runs import LINEAGE_TAGS
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call, captured
@@ -99,6 +100,20 @@ def test_a_version_that_is_overtaken_while_it_is_compared_is_compared_again(
     assert compared == ["1", best]
     assert champion(place) == best
     assert description(place, version).startswith(f"stays behind version {best}: ")
+
+
+def test_a_version_that_could_not_be_compared_says_why(contested: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = champion(contested)
+
+    def away(*_: object) -> None:
+        raise TrackingError("the store is away:\nno route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(promotion, "_contest", away)
+        version = train(contested, "--set", SHORT)
+    assert champion(contested) == before
+    run = contested.client.get_run(str(contested.client.get_model_version("charrnn", version).run_id))
+    assert (run.info.status, run.data.tags["promotion"]) == ("FINISHED", "undecided: the store is away: no route")
 
 
 def test_what_started_from_an_unknown_text_stands_without_the_alias(
