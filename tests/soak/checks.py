@@ -145,7 +145,7 @@ def aliases(ledger: Ledger) -> Outcome:
     made = [version.number for version in ledger.versions]
     if len({version.run_id for version in ledger.versions}) != len(made):
         wrong.append("a run has registered two versions")
-    found = f"{len(made)} versions, {len(ledger.champions)} champions, {len(undecided)} undecided (the store was away)"
+    found = f"{len(made)} versions, {len(ledger.champions)} champions, {len(undecided)} undecided"
     return Outcome("every version and every move of the alias has its reason", found, tuple(wrong))
 
 
