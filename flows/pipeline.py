@@ -139,7 +139,7 @@ def _pipeline(
     known = parent.checkpoint.vocabulary.characters if parent else ""
     origin = parent.origin if parent else None
     again = options(params.tasks)
-    resumed, flow_runs = run is not None, _flow_runs(run, crashed)
+    flow_runs = _flow_runs(run, crashed)
     if run is not None and crashed and (kept := _kept(run)):
         corpus, dataset = kept
     else:
@@ -155,7 +155,7 @@ def _pipeline(
         stop.raise_if_requested(TerminationSignal)
         if parent:
             CheckpointFolder(Tracker(run), params.tracking.upload_checkpoints).keep_initial(parent.checkpoint)
-        _record(run, params, corpus, dataset, origin, flow_runs, resumed)
+        _record(run, params, corpus, dataset, origin, flow_runs)
         drift.with_options(**again)(corpus, dataset, params, run, _text_name(corpus))
         training = train.with_options(**again)(dataset, params, run)
         scores = evaluate.with_options(**again)(dataset, params, run)
@@ -280,9 +280,8 @@ def _record(
     dataset: Dataset,
     origin: Origin | None,
     flow_runs: str,
-    resumed: bool,
 ) -> None:
-    """Log what goes into the run before it starts; of its text only what is not known from before it was `resumed`."""
+    """Log what goes into the run before it starts."""
     tracker = Tracker(run)
     vocabulary = dataset.vocabulary()
     tracker.text(to_yaml(params), PARAMS_FILE)  # first: what a resume needs
@@ -292,8 +291,7 @@ def _record(
     tracker.file(dataset.vocabulary_path, "vocabulary")
     tracker.table(vocabulary.to_frame(), "vocabulary/characters.json")
     prefect = {FLOW_RUN_TAG: str(flow_run.id), FLOW_RUNS_TAG: flow_runs, "prefect.flow_run_name": str(flow_run.name)}
-    # A new run has none, and is not asked: its store may be away by now.
-    if not resumed or not tracker.tag(DATA_TAG):
+    if corpus.files:  # else the run goes on with what it has encoded, of which all is told
         facts = {SOURCE_TAG: corpus.source, CORPUS_TAG: corpus.sha256, BYTES_TAG: str(corpus.size)}
         facts["corpus.encoding"] = encodings_taken(corpus.files, params.data)
         tracker.tags({**facts, DATA_TAG: dataset.digest})
