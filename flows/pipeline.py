@@ -112,12 +112,11 @@ def pipeline(
         params = load_params(files, changes)
         run = Experiment(params.tracking, params.data).find_run(str(flow_run.id))
         decision = carry_out(run, str(flow_run.id), _ui(run), params.tracking.approval_hours)
-        # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
-        return Completed(message=decision)  # type: ignore[return-value]
+        return _ended(decision)
     if deployment.id and is_flow_run_id(resume) and (reason := nothing_to_recover(resume, str(flow_run.id))):
-        return Completed(message=f"nothing to recover: {reason}")  # type: ignore[return-value]
+        return _ended(f"nothing to recover: {reason}")
     if deployment.id and (other := taken_over(str(flow_run.id))):
-        return Completed(message=f"flow run {other} has gone on with it")  # type: ignore[return-value]
+        return _ended(f"flow run {other} has gone on with it")
     drop_late_runs(str(flow_run.id), deployment.id)
     if deployment.id and (missed := recover_missed()):
         logger.warning("warning   %d flow runs had crashed and the server had not heard of it: they go on", missed)
@@ -171,18 +170,22 @@ def _pipeline(
     return summary
 
 
-def _fetch(params: Params, known: str) -> tuple[Corpus, Dataset]:
-    """Fetch the text and encode it; again, where somebody replaces it meanwhile."""
+def _fetch(params: Params, known: str, times: int = 3) -> tuple[Corpus, Dataset]:
+    """Fetch the text and encode it, up to `times` times where somebody replaces it meanwhile."""
     again = options(params.tasks)
-    for last in (False, False, True):
-        corpus = download.with_options(**again)(params.data)
-        try:
-            return corpus, encode.with_options(**again)(corpus, params, known)
-        except ChangedError:
-            if last:
-                raise
-            logger.warning("warning   %s changed while it was read; it is read again", corpus.label)
-    raise AssertionError
+    corpus = download.with_options(**again)(params.data)
+    try:
+        return corpus, encode.with_options(**again)(corpus, params, known)
+    except ChangedError:
+        if times == 1:
+            raise
+    logger.warning("warning   %s changed while it was read; it is read again", corpus.label)
+    return _fetch(params, known, times - 1)
+
+
+def _ended(message: str) -> Summary:
+    """Return what a deployed flow run ends with that has no summary: its state, whose message says why."""
+    return Completed(message=message)  # type: ignore[return-value]  # Prefect takes a state for how the flow run ends
 
 
 def _flow_runs(run: RunRef | None, crashed: Sequence[str]) -> str:

@@ -26,6 +26,9 @@ atexit.register(shutil.rmtree, TEMPORARY, ignore_errors=True)
 os.chmod(TEMPORARY, 0o711)  # others may pass: PostgreSQL does not run as root
 os.environ["TMPDIR"] = tempfile.tempdir = TEMPORARY
 
+# ONNX Runtime tells its maker of each process that loads it, through the proxy that a test may have set by then.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 # What is imported stays: to look through it for garbage takes a part of the time.
 gc.set_threshold(50_000)
 

@@ -260,8 +260,10 @@ def recoveries(stack: Stack, flow_run: str, state: str) -> list[dict[str, Any]]:
 def test_runs_whose_machine_goes_away_while_or_before_they_train_are_done_by_another_worker(stack: Stack) -> None:
     (first,) = stack.workers
     stack.expect_soon()
-    taken = stack.start("training.max_steps=20")
-    stack.take(taken, "PENDING")  # by a worker that dies then
+    # By a worker that dies then, and by a process that dies before its first heartbeat.
+    taken = {state: stack.start("training.max_steps=20") for state in ("PENDING", "RUNNING")}
+    for state, one in taken.items():
+        stack.take(one, state)
     flow_run = stack.start(*LONG, "training.max_minutes=0.8")
     run_id = stack.trains(flow_run)
     until(lambda: stack.heard_of(flow_run), 60, "the first heartbeat")
@@ -273,12 +275,14 @@ def test_runs_whose_machine_goes_away_while_or_before_they_train_are_done_by_ano
     stack.ends(flow_run, "CRASHED", 240)
     until(lambda: stack.client.get_run(run_id).info.status == "FINISHED", 300, "the recovered run")
     check_whole(stack, run_id, minutes=0.8)
-    (recovery,) = until(lambda: recoveries(stack, taken, "COMPLETED"), 300, "the one that had not begun")
-    assert stack.state(taken)["message"] == NOT_BEGUN
-    run = stack.run_of(taken)
-    assert run is not None
-    assert run.info.status == "FINISHED"
-    assert run.data.tags[FLOW_RUNS_TAG] == f"{taken} {recovery['id']}"
+    for state, message in (("PENDING", NOT_BEGUN), ("RUNNING", "No heartbeat for five minutes.")):
+        one = taken[state]
+        (recovery,) = until(lambda one=one: recoveries(stack, one, "COMPLETED"), 240, f"the one that was {state}")  # type: ignore[misc]  # mypy takes it for a lambda without arguments
+        assert stack.state(one)["message"] == message
+        run = stack.run_of(one)
+        assert run is not None
+        assert run.info.status == "FINISHED"
+        assert run.data.tags[FLOW_RUNS_TAG] == f"{one} {recovery['id']}"
 
 
 def test_the_champion_is_served_over_http(stack: Stack) -> None:
