@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -129,25 +130,30 @@ class Stack:
         with temporary_settings({PREFECT_API_URL: f"{self.prefect}/api"}):
             make_automations(soon)
 
-    def start(self, *overrides: str) -> str:
-        """Start a smoke run of `pipeline/manual`; return the id of its flow run."""
+    def start(self, *overrides: str, hours: float = 0) -> str:
+        """Start a smoke run of `pipeline/manual`, so many hours from now; return the id of its flow run."""
         texts = [f"data.sources=['{self.folder}/a play.txt']", f"data.directory={self.folder}/data"]
         texts += ["report.seconds=0", *overrides]
-        return self.ask("pipeline/manual", {"overlays": ["params/smoke.yaml"], "overrides": texts})
+        return self.ask("pipeline/manual", {"overlays": ["params/smoke.yaml"], "overrides": texts}, hours)
 
     def deployment(self, name: str) -> str:
         """Return the id of a deployment."""
         return str(httpx.get(f"{self.prefect}/api/deployments/name/{name}").raise_for_status().json()["id"])
 
-    def ask(self, deployment: str, parameters: dict[str, Any]) -> str:
-        """Start a run of a deployment; return its id."""
+    def ask(self, deployment: str, parameters: dict[str, Any], hours: float = 0) -> str:
+        """Start a run of a deployment, so many hours from now; return its id."""
         address = f"{self.prefect}/api/deployments/{self.deployment(deployment)}/create_flow_run"
-        return str(httpx.post(address, json={"parameters": parameters}).raise_for_status().json()["id"])
+        begins = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": begins}}
+        made = httpx.post(address, json={"parameters": parameters, "state": state})
+        return str(made.raise_for_status().json()["id"])
 
-    def take(self, flow_run: str, state: str) -> None:
-        """Have a flow run come to a state, as by a worker or a process that dies then."""
+    def take(self, state: str, *overrides: str) -> str:
+        """Have a smoke run come to a state, as by a worker or a process that dies then; return its flow run."""
+        flow_run = self.start(*overrides, hours=1)  # so that no worker takes it
         wanted = {"state": {"type": state}, "force": True}
         httpx.post(f"{self.prefect}/api/flow_runs/{flow_run}/set_state", json=wanted).raise_for_status()
+        return flow_run
 
     def flow_runs(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the flow runs that Prefect's `filters` leave, all pages."""

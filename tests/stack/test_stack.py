@@ -261,9 +261,7 @@ def test_runs_whose_machine_goes_away_while_or_before_they_train_are_done_by_ano
     (first,) = stack.workers
     stack.expect_soon()
     # By a worker that dies then, and by a process that dies before its first heartbeat.
-    taken = {state: stack.start("training.max_steps=20") for state in ("PENDING", "RUNNING")}
-    for state, one in taken.items():
-        stack.take(one, state)
+    taken = {state: stack.take(state, "training.max_steps=20") for state in ("PENDING", "RUNNING")}
     flow_run = stack.start(*LONG, "training.max_minutes=0.8")
     run_id = stack.trains(flow_run)
     until(lambda: stack.heard_of(flow_run), 60, "the first heartbeat")
