@@ -56,13 +56,21 @@ settings.load_profile("charrnn")
 
 
 @pytest.fixture(scope="session")
-def api_url() -> Iterator[str]:
-    """A real Prefect server with an empty database, for the whole session."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server with an empty database, for the whole session.
 
-    with prefect_test_harness(server_startup_timeout=180):
-        yield str(PREFECT_API_URL.value())
+    As a run without a server has it: nobody else can take its port before it listens, and its log is kept.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from charrnn.data.folder import DataFolder
+    from flows.servers.temporary_process import start_server
+
+    process = start_server(DataFolder(tmp_path_factory.mktemp("a server")))
+    assert process is not None
+    assert process.wait(180) == ""
+    with temporary_settings({PREFECT_API_URL: process.url}):
+        yield process.url
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from flows.sweeps.local import LocalLauncher
 from flows.sweeps.patience import Stopping
 from flows.sweeps.trial import Surroundings, run_trial
 from tasks.tracking.mlflow import Experiment
+from tasks.tracking.processes import is_running
 from tasks.tracking.runs import SWEEP_RUN_TAG, SWEEP_TAG, TRIAL_STATE_TAG, TRIAL_TAG, RunRef
 from tests.workplace import SMOKE, Called, Workplace, captured, log_lines
 
@@ -75,9 +76,10 @@ def sweeps_of(workplace: Workplace) -> list[Run]:
 def one_at_work(workplace: Workplace) -> psutil.Process | None:
     """Return the process of a trial that has trained for some steps and still does."""
     for run in trials_of(workplace).values():
-        if run.info.status == "RUNNING" and 0 < run.data.metrics.get("train/progress", 0) < 1:
-            with suppress(psutil.NoSuchProcess):  # the tag is that of the process before, for a moment
-                return psutil.Process(int(run.data.tags["charrnn.pid"]))
+        at_work = run.info.status == "RUNNING" and 0 < run.data.metrics.get("train/progress", 0) < 1
+        # The tags are those of the process before, for a moment, whose number another one may have by now.
+        if at_work and is_running(run.data.tags):
+            return psutil.Process(int(run.data.tags["charrnn.pid"]))
     return None
 
 
@@ -138,9 +140,8 @@ def test_a_sweep_that_is_stopped_and_killed_goes_on_and_has_each_trial_once(work
     assert "trials      3 trials (3 finished)" in out
     artifacts = {item.path for item in workplace.client.list_artifacts(sweep.info.run_id)}
     assert {"trials.json", "pictures", "sweep"} <= artifacts
-    assert not [
-        one for one in psutil.process_iter(["cmdline"]) if "local_program.py" in " ".join(one.info["cmdline"] or [])
-    ]
+    commands = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
+    assert not [one for one in commands if "local_program.py" in one and str(workplace.folder) in one]
 
 
 def test_a_stop_while_the_run_is_started_stops_the_sweep(

@@ -52,6 +52,11 @@ class Database:
     def address(self, name: str, driver: str) -> str:
         return f"postgresql+{driver}://charrnn@127.0.0.1:{self.port}/{name}"
 
+    def ask(self, name: str, query: str) -> str:
+        """Return what the database `name` answers, a line for each row."""
+        command = [str(POSTGRES / "psql"), *self.where, name, "--no-psqlrc", "-tAc", query]
+        return subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout.strip()
+
     def _run(
         self, program: str, *arguments: object, source: IO[bytes] | None = None, output: IO[bytes] | None = None
     ) -> None:

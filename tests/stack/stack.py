@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from charrnn.config.loading import PROJECT
 from flows.deployed.automations import make_automations
+from tasks.tracking.processes import is_running
 from tasks.tracking.runs import FLOW_RUNS_TAG
 from tests.ports import free_port
 from tests.stack.database import Database
@@ -152,7 +153,15 @@ class Stack:
         """Have a smoke run come to a state, as by a worker or a process that dies then; return its flow run."""
         flow_run = self.start(*overrides, hours=1)  # so that no worker takes it
         wanted = {"state": {"type": state}, "force": True}
-        httpx.post(f"{self.prefect}/api/flow_runs/{flow_run}/set_state", json=wanted).raise_for_status()
+        counted = f"SELECT 1 FROM automation_bucket WHERE bucketing_key::text LIKE '%{flow_run}%'"
+
+        # Until an automation counts its time: the server hears of new ones a little after it has made them.
+        def watched() -> bool:
+            httpx.post(f"{self.prefect}/api/flow_runs/{flow_run}/set_state", json=wanted).raise_for_status()
+            time.sleep(2)
+            return bool(self.database.ask("prefect", counted))
+
+        until(watched, 60, "an automation that counts")
         return flow_run
 
     def flow_runs(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -205,7 +214,9 @@ class Stack:
         return bool(found.raise_for_status().json()["events"])
 
     def process(self, run_id: str) -> psutil.Process:
-        return psutil.Process(int(self.client.get_run(run_id).data.tags["charrnn.pid"]))
+        tags = self.client.get_run(run_id).data.tags
+        assert is_running(tags)  # its number may be another's by now
+        return psutil.Process(int(tags["charrnn.pid"]))
 
 
 def _end(*workers: subprocess.Popen[bytes]) -> None:
