@@ -36,6 +36,8 @@ logger = logging.getLogger("charrnn")
 MOST_NEW = 100_000
 """Characters of what is new that the champion is evaluated on, at most: a second of computing."""
 
+_BETWEEN = "; "  # what is beyond the limits, in one tag
+
 
 @dataclass(frozen=True)
 class _Text:
@@ -92,7 +94,8 @@ def drift(corpus: Corpus, dataset: Dataset, params: Params, run: RunRef, text: s
             f"drift.action stop: the text {found}; to train on it all the same: --resume {run.run_id} --set "
             "drift.action=warn"
         )
-    logger.warning("warning   the text %s", found)
+    for finding in found.split(_BETWEEN):
+        logger.warning("warning   the text %s", finding)
 
 
 def _find(text: _Text, now: Profile, params: Params, tracker: Tracker) -> str:
@@ -104,7 +107,7 @@ def _find(text: _Text, now: Profile, params: Params, tracker: Tracker) -> str:
         return ""
     if findings is None:
         return ""
-    found = "; ".join(findings) or NO_DRIFT
+    found = _BETWEEN.join(findings) or NO_DRIFT
     tracker.tags({DRIFT_TAG: found})
     if findings:
         announce("drift", tracker.run, f"The text {found}.")

@@ -122,6 +122,10 @@ def test_stop_ends_the_run_before_anything_is_trained_and_warn_takes_it_up(place
     assert call("--set", f"tracking.uri={place.uri}", "--resume", run_id).code == 2
     on = call("--set", f"tracking.uri={place.uri}", "--resume", run_id, "--set", "drift.action=warn", "--no-promote")
     assert on.code == 0, on.err
+    found = place.client.get_run(run_id).data.tags[DRIFT_TAG].split("; ")
+    assert len(found) > 1
+    warnings = [line for line in on.err.splitlines() if line.startswith("warning ")]
+    assert warnings == [f"warning   the text {one}" for one in found]
     assert len(place.client.get_metric_history(run_id, "train/loss")) == 20
     assert [metric.step for metric in place.client.get_metric_history(run_id, "drift/size")] == [0]
 
