@@ -3,6 +3,7 @@
 import getpass
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import distributions, version
 
 import psutil
@@ -26,8 +27,9 @@ def environment_tags() -> dict[str, str]:
     return tags
 
 
+@cache  # it takes a third of a second, and a program may train many times
 def installed_packages() -> str:
-    """Return `name==version` of every installed package, a line each."""
+    """Return `name==version` of every installed package, a line each, as of the first call in this process."""
     found = {f"{item.metadata['Name']}=={item.version}" for item in distributions()}
     return "\n".join(sorted(found, key=str.lower)) + "\n"
 
