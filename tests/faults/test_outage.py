@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from charrnn.errors import TrackingError
 from charrnn.training.checkpoint import load_checkpoint
 from charrnn.training.events import CheckpointDue, TrainEvent
 from charrnn.training.rollback import train_with_rollback
+from tasks.tracking.mlflow import Store, download_model
+from tasks.tracking.mlflow.store import StoreError
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
 from tasks.tracking.tracker import Tracker, send_pending
 from tests.faults.ledger import FACTOR
-from tests.faults.tracking_server import Behaviour, Server, Way
+from tests.faults.tracking_server import IDLE, Behaviour, Server, Way
 from tests.recorded import dataset_inputs, model_outputs
 from tests.texts import made_up_play
 from tests.workplace import Workplace, call, call_sync, start_run
@@ -305,6 +308,25 @@ def test_answers_that_get_lost_duplicate_nothing(way: Way, run: RunRef, tmp_path
     assert version.run_id == run.run_id
     outputs = model_outputs(server.client.get_run(run.run_id))
     assert [f"models:/{output.model_id}" for output in outputs] == [version.source]
+    assert server.client.get_run(run.run_id).info.status == "FINISHED"
+
+
+def test_a_connection_that_the_server_closes_when_it_is_used_again_is_no_outage(
+    way: Way, run: RunRef, tmp_path: Path, server: Server
+) -> None:
+    tracker = Tracker(run)
+    tracker.register("from faults", checkpoint(tmp_path), "0" * 64, ["torch"], {"prime": "a", "length": 3})
+    assert tracker.wait() == 0
+    way.behaviour = "close what was idle"
+    store = Store(way.uri)
+    for _ in range(2):  # with the connection of the one before
+        assert store.ask(MlflowClient.get_run, run.run_id).info.run_id == run.run_id
+        time.sleep(2 * IDLE)
+    assert [path.name for path in download_model(store, "from faults", tmp_path).rglob("*.ckpt")] == ["best.ckpt"]
+    time.sleep(2 * IDLE)
+    with pytest.raises(StoreError, match="Connection aborted"):
+        store.ask_once(MlflowClient.get_run, run.run_id)
+    assert tracker.finish("FINISHED") == 0
     assert server.client.get_run(run.run_id).info.status == "FINISHED"
 
 

@@ -67,8 +67,13 @@ class Server:
             self._process = None
 
 
-Behaviour = Literal["pass on", "lose the first answer", "never answer"] | int
-"""What the way does to requests; a number is an HTTP status it answers with itself."""
+IDLE = 0.5
+Behaviour = Literal["pass on", "lose the first answer", "close what was idle", "never answer"] | int
+"""What the way does to requests; a number is an HTTP status it answers with itself.
+
+To close what was idle is to break a connection when its next request comes after IDLE seconds, as a server does that
+closes it in that moment.
+"""
 
 
 class Way(ThreadingHTTPServer):
@@ -93,11 +98,16 @@ class Way(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Way
+    used = float("inf")
 
     def handle_any(self) -> None:
         way = self.server
         way.requests += 1
         body = self._body()
+        self.used, before = time.monotonic(), self.used
+        if way.behaviour == "close what was idle" and self.used - before >= IDLE:
+            self.close_connection = True
+            return None
         if isinstance(way.behaviour, int):
             return self._answer(way.behaviour, b"not now", "text/plain")
         if way.behaviour == "never answer":

@@ -59,7 +59,7 @@ class Experiment:
         self.store.ask(_end_orphans, experiment_id)
         given = {key: escaped(redact(value)) for key, value in {**tags, **self._params.tags}.items()}
         all_tags = given | process_tags()
-        run = self.store.ask(MlflowClient.create_run, experiment_id, run_name=escaped(name), tags=all_tags)
+        run = self.store.ask_once(MlflowClient.create_run, experiment_id, run_name=escaped(name), tags=all_tags)
         return self._ref(run.info)
 
     def find_run(self, wanted: str) -> RunRef:

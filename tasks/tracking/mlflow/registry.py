@@ -10,6 +10,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, Schema
@@ -88,10 +89,9 @@ def download_model(store: Store, wanted: str, folder: Path) -> Path:
     name, version = find_version(store, wanted)
     try:
         location = store.ask(MlflowClient.get_model_version_download_uri, name, version)
-        with store.translating():
-            return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=store.uri))
+        return Path(store.ask(lambda _: download_artifacts(location, dst_path=str(folder), tracking_uri=store.uri)))
     except StoreError as error:
-        raise TrackingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}") from None
+        raise _not_had(wanted, store, error) from None
 
 
 def find_version(store: Store, wanted: str) -> tuple[str, str]:
@@ -110,10 +110,16 @@ def find_version(store: Store, wanted: str) -> tuple[str, str]:
             return name, version
         newest = max((version for version, _ in model_versions(store, name)), default=0)
     except StoreError as error:
-        raise TrackingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}") from None
+        raise _not_had(wanted, store, error) from None
     if not newest:
         raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(store.uri)}")
     return name, str(newest)
+
+
+def _not_had(wanted: str, store: Store, error: StoreError) -> TrackingError:
+    """Return the error that says whether model `wanted` is not there, or the store does not answer."""
+    missing = f"not found in {redact(store.uri)}: {error.reason}"
+    return TrackingError(f"model {wanted}: {missing if error.missing or error.refused else error}")
 
 
 def model_versions(store: Store, name: str) -> list[tuple[int, int]]:

@@ -62,8 +62,12 @@ def reopen_run(run: RunRef) -> None:
     tags = [RunTag(key, value) for key, value in process_tags().items()]
     store.ask(MlflowClient.update_run, run.run_id, status="RUNNING")
     store.ask(MlflowClient.log_batch, run.run_id, tags=tags)
-    if run_tag(run, "error"):
-        store.ask(MlflowClient.delete_tag, run.run_id, "error")
+    store.ask(_delete_tag, run.run_id, "error")
+
+
+def _delete_tag(client: MlflowClient, run_id: str, key: str) -> None:
+    if key in client.get_run(run_id).data.tags:
+        client.delete_tag(run_id, key)
 
 
 def run_tag(run: RunRef, key: str) -> str:
@@ -172,8 +176,7 @@ def delete_artifact(run: RunRef, path: str) -> None:
     """Delete the run's artifact `path`, for good. Raises TrackingError."""
     store = Store(run.uri)
     root = store.ask(MlflowClient.get_run, run.run_id).info.artifact_uri
-    with store.translating():
-        get_artifact_repository(root, tracking_uri=run.uri).delete_artifacts(path)
+    store.ask_once(lambda _: get_artifact_repository(root, tracking_uri=run.uri).delete_artifacts(path))
 
 
 def _middle_sample(run: RunRef) -> str:

@@ -23,6 +23,8 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 # How long another process may keep a SQLite store locked (s): no write takes that long, so the process is stuck.
 LOCK_SECONDS = 60.0
+# What is said of a connection that ends before its answer has come.
+BROKEN = "Connection aborted"
 # HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
 NOT_NOW = (408, 429, 499)
 
@@ -77,15 +79,30 @@ class Store:
     def ask(self, request: Callable[Concatenate[MlflowClient, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `request` returns when it is called with the client and the other arguments.
 
-        It is called again while another process has the SQLite store locked, for up to a minute.
+        As `ask_once`, but it is called again where its connection breaks: a server closes one that nobody has used for
+        a while (MLflow's: 5 s), and may do so in the moment in which it is used again.
 
         Args:
-            request: a method of MlflowClient, or a function of several requests that may be made again.
+            request: a method of MlflowClient, or a function of several requests, which changes nothing when it is made
+                a second time.
             args: further arguments.
             kwargs: further arguments by name.
 
         Raises:
             StoreError: the store does not answer, or refuses.
+        """
+        try:
+            return self.ask_once(request, *args, **kwargs)
+        except StoreError as error:
+            if BROKEN not in error.reason:
+                raise
+        return self.ask_once(request, *args, **kwargs)
+
+    def ask_once(self, request: Callable[Concatenate[MlflowClient, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `request` returns; for what must not be made twice, since a lost answer may be that of a success.
+
+        It is called again while another process has the SQLite store locked, for up to a minute. Arguments and errors
+        are those of `ask`.
         """
         until = time.monotonic() + LOCK_SECONDS
         with self.translating():
