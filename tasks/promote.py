@@ -140,8 +140,8 @@ def _contest(dataset: Dataset, params: Params, run: RunRef, version: ModelVersio
         ground = common_ground(splits, vocabulary, hashes, kinship.ours, kinship.theirs)
     size = _size(ground.clean)
     if size < FEWEST and not ground.is_whole:
-        needs = f"a comparison needs {FEWEST:,} held-out characters that neither was trained on"
-        return Promotion(False, f"{behind}: {needs}, there are {size:,}; {by_hand}")
+        few = f"only {size:,} held-out characters that neither was trained on, {FEWEST:,} are needed"
+        return Promotion(False, f"{behind}: {few}; {by_hand}")
     try:
         theirs = load_registered(Store(run.uri), f"{version.name}/{champion}")
     except CheckpointError as error:

@@ -59,7 +59,8 @@ settings.load_profile("charrnn")
 def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Prefect server with an empty database, for the whole session.
 
-    As a run without a server has it: nobody else can take its port before it listens, and its log is kept.
+    It is the temporary server that a run starts where no other is named: nobody can take its port before it listens,
+    and its log is kept.
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 

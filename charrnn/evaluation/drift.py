@@ -144,7 +144,8 @@ def _unseen(before: Profile, now: Profile, limits: DriftParams) -> Measure:
     share, finding = number / max(1, now.size), ""
     if number >= MIN_UNSEEN and share > limits.max_unseen:
         commonest = now.characters[unseen][np.argsort(-now.counts[unseen], kind="stable")[:5]]
-        named = ", ".join(printable(chr(point)) for point in commonest.tolist())
+        # Quoted, since semicolons stand between findings.
+        named = ", ".join(f"'{printable(chr(point))}'" for point in commonest.tolist())
         finding = (
             f"has {share:.2%} characters that the champion's never has, such as {named} "
             f"(drift.max_unseen is {limits.max_unseen:g})"

@@ -16,8 +16,8 @@ from tasks.tracking.trained_models import load_registered
 
 logger = logging.getLogger("charrnn")
 
-LOOK_SECONDS = 5.0
-"""How often it is asked what the name means."""
+LOOK_SECONDS = 4.0
+"""How often it is asked what the name means: before MLflow's server closes the connection, which it does after 5 s."""
 KEPT = 3
 """Other versions that were asked for and stay loaded."""
 

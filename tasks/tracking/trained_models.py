@@ -11,7 +11,7 @@ from charrnn.errors import CheckpointError, TrackingError
 from charrnn.training.checkpoint import Checkpoint, load_checkpoint
 from charrnn.undecodable import escaped
 from tasks.tracking.checkpoints import load_from_run
-from tasks.tracking.mlflow import Experiment, Store, download_model
+from tasks.tracking.mlflow import Experiment, ModelMissingError, Store, download_model
 from tasks.tracking.naming import kind_of
 from tasks.tracking.runs import INIT_FROM_TAG, INITIAL, PARENT_TAG, RunRef
 from tasks.tracking.tracker import Tracker
@@ -70,7 +70,7 @@ def find_model(experiment: Experiment, wanted: str) -> TrainedModel:
     else:
         try:
             checkpoint, reference = load_registered(experiment.store, wanted), wanted
-        except TrackingError as error:
+        except ModelMissingError as error:
             raise TrackingError(f"{str(error).rstrip('.')}; nor is it a checkpoint file or a run id") from None
     return _trained_model(experiment, reference, checkpoint)
 

@@ -17,7 +17,7 @@ from charrnn.errors import TrackingError
 from charrnn.training.checkpoint import load_checkpoint
 from charrnn.training.events import CheckpointDue, TrainEvent
 from charrnn.training.rollback import train_with_rollback
-from tasks.tracking.mlflow import Store, download_model
+from tasks.tracking.mlflow import Store, download_model, reopen_run
 from tasks.tracking.mlflow.store import StoreError
 from tasks.tracking.outbox.queue import Outbox
 from tasks.tracking.runs import RunRef
@@ -311,23 +311,45 @@ def test_answers_that_get_lost_duplicate_nothing(way: Way, run: RunRef, tmp_path
     assert server.client.get_run(run.run_id).info.status == "FINISHED"
 
 
-def test_a_connection_that_the_server_closes_when_it_is_used_again_is_no_outage(
+def test_a_connection_that_the_server_closes_as_it_is_used_again_is_no_outage(
     way: Way, run: RunRef, tmp_path: Path, server: Server
 ) -> None:
-    tracker = Tracker(run)
-    tracker.register("from faults", checkpoint(tmp_path), "0" * 64, ["torch"], {"prime": "a", "length": 3})
-    assert tracker.wait() == 0
     way.behaviour = "close what was idle"
-    store = Store(way.uri)
+    store, tracker = Store(way.uri), Tracker(run)
+
+    time.sleep(2 * IDLE)
+    made = tracker.register("idle", checkpoint(tmp_path), "0" * 64, ["torch"], {"prime": "a", "length": 3})
+    assert (made.name, made.number) == ("idle", "1")
     for _ in range(2):  # with the connection of the one before
-        assert store.ask(MlflowClient.get_run, run.run_id).info.run_id == run.run_id
         time.sleep(2 * IDLE)
-    assert [path.name for path in download_model(store, "from faults", tmp_path).rglob("*.ckpt")] == ["best.ckpt"]
+        assert store.ask(MlflowClient.get_run, run.run_id).info.run_id == run.run_id
+    time.sleep(2 * IDLE)
+    assert [path.name for path in download_model(store, "idle/1", tmp_path).rglob("*.ckpt")] == ["best.ckpt"]
     time.sleep(2 * IDLE)
     with pytest.raises(StoreError, match="Connection aborted"):
         store.ask_once(MlflowClient.get_run, run.run_id)
     assert tracker.finish("FINISHED") == 0
     assert server.client.get_run(run.run_id).info.status == "FINISHED"
+
+
+def test_a_run_whose_making_is_not_answered_is_not_made_twice_and_one_that_goes_on_does(
+    way: Way, run: RunRef, tmp_path: Path, server: Server
+) -> None:
+    way.behaviour = "lose the first answer"
+    name = f"tracking.experiment=lost {tmp_path.name}"
+    params = load_params([], [f"tracking.uri={way.uri}", name, f"data.directory={tmp_path}"])
+    with pytest.raises(StoreError, match="Connection aborted"):
+        start_run(params, "a run", {})
+    experiment = server.client.get_experiment_by_name(params.tracking.experiment)
+    assert experiment is not None
+    assert len(server.client.search_runs([experiment.experiment_id])) == 1
+
+    server.client.set_tag(run.run_id, "error", "it failed")
+    server.client.set_terminated(run.run_id, "FAILED")
+    reopen_run(run)
+    found = server.client.get_run(run.run_id)
+    assert (found.info.status, "error" in found.data.tags) == ("RUNNING", False)
+    assert any("delete-tag" in path for _, path, _ in way.lost)
 
 
 @pytest.mark.parametrize("behaviour", ["never answer", 429, 500, 502, 503])

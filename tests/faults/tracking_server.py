@@ -101,11 +101,14 @@ class _Handler(BaseHTTPRequestHandler):
     used = float("inf")
 
     def handle_any(self) -> None:
+        self._handle(time.monotonic() - self.used)
+        self.used = time.monotonic()
+
+    def _handle(self, idle: float) -> None:
         way = self.server
         way.requests += 1
         body = self._body()
-        self.used, before = time.monotonic(), self.used
-        if way.behaviour == "close what was idle" and self.used - before >= IDLE:
+        if way.behaviour == "close what was idle" and idle >= IDLE:
             self.close_connection = True
             return None
         if isinstance(way.behaviour, int):

@@ -155,13 +155,13 @@ class Stack:
         wanted = {"state": {"type": state}, "force": True}
         counted = f"SELECT 1 FROM automation_bucket WHERE bucketing_key::text LIKE '%{flow_run}%'"
 
-        # Until an automation counts its time: the server hears of new ones a little after it has made them.
+        # Until the server watches this flow run: it loads the automations a little after they are made.
         def watched() -> bool:
             httpx.post(f"{self.prefect}/api/flow_runs/{flow_run}/set_state", json=wanted).raise_for_status()
             time.sleep(2)
             return bool(self.database.ask("prefect", counted))
 
-        until(watched, 60, "an automation that counts")
+        until(watched, 60, "an automation that watches")
         return flow_run
 
     def flow_runs(self, filters: dict[str, Any]) -> list[dict[str, Any]]:

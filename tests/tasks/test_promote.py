@@ -203,11 +203,11 @@ def test_a_champion_is_contested_by_a_text_that_grew_and_defends_its_own_part_of
     assert "held-out characters that neither was trained on, better with confidence 1.000" in str(grown.description)
     assert "on the champion's held-out text (100% of it in this model's training text)" in str(grown.description)
 
-    # Each half was in the other model's training text, or in its own.
+    # What is held out of the second half stands in the first, which the champion was trained on, and the reverse.
     twice = register(place, made_up_play(60_000) * 2, "tracking.registered_model=charrnn")
-    needs = f"a comparison needs {promotion.FEWEST:,} held-out characters that neither was trained on, there are 0"
+    few = f"only 0 held-out characters that neither was trained on, {promotion.FEWEST:,} are needed"
     by_hand = f"to make this version the champion: charrnn promote charrnn {twice.version}"
-    assert twice.description == f"stays behind version 2: {needs}; {by_hand}"
+    assert twice.description == f"stays behind version 2: {few}; {by_hand}"
 
     # All that is held out from this one is source code, of which the champion knows nothing.
     mixed = register(place, made_up_play(60_000) + SOURCE + SOURCE[::-1])

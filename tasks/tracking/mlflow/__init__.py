@@ -8,6 +8,7 @@ from tasks.tracking.mlflow.delivery import Delivery
 from tasks.tracking.mlflow.experiment import Experiment
 from tasks.tracking.mlflow.lineages import Kinship, read_kinship, read_lineage
 from tasks.tracking.mlflow.registry import (
+    ModelMissingError,
     alias_version,
     aliased_runs,
     describe_version,
@@ -43,6 +44,7 @@ __all__ = [
     "Delivery",
     "Experiment",
     "Kinship",
+    "ModelMissingError",
     "RunGoneError",
     "Store",
     "StoreError",

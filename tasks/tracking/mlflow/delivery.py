@@ -37,7 +37,8 @@ class Delivery:
             StoreError: it may take it later, or has it already.
         """
         try:
-            # `ask` waits while other processes lock the store, so that the end of a run does not take it for away.
+            # `ask` waits while other processes lock the store, and tries a broken connection again, so that the end of
+            # a run, or the registration of its model, does not take the store for away.
             self._store.ask(self._deliver, message, attachment)
         except StoreError as error:
             if error.refused:

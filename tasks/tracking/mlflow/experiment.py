@@ -153,5 +153,5 @@ def _end_orphans(client: MlflowClient, experiment_id: str) -> None:
     """Mark runs KILLED whose process on this machine is gone: nothing stays RUNNING for ever."""
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
         if is_gone(run.data.tags):
-            logger.warning("run %s was left running by a process that is gone: marked KILLED", run.info.run_id)
             client.set_terminated(run.info.run_id, status="KILLED")
+            logger.warning("run %s was left running by a process that is gone: marked KILLED", run.info.run_id)

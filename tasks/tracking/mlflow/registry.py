@@ -34,6 +34,10 @@ EVALUATED = ("best/", "test/")
 PAGE = 100
 
 
+class ModelMissingError(TrackingError):
+    """The store has no such model, alias or version, or refuses to say."""
+
+
 def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
     """Log a pyfunc model loaded from code (`charrnn_served`, which comes with it) and register it.
 
@@ -84,7 +88,8 @@ def download_model(store: Store, wanted: str, folder: Path) -> Path:
     """Copy the files of registered model `NAME`, `NAME@alias` or `NAME/VERSION` into `folder`; return where.
 
     Raises:
-        TrackingError: there is no such model, alias or version, or the store does not answer.
+        ModelMissingError: there is no such model, alias or version.
+        TrackingError: the store does not answer.
     """
     name, version = find_version(store, wanted)
     try:
@@ -98,8 +103,8 @@ def find_version(store: Store, wanted: str) -> tuple[str, str]:
     """Return the name and the version of registered model `NAME` (its newest), `NAME@alias` or `NAME/VERSION`.
 
     Raises:
-        TrackingError: there is no such model or alias, or the store does not answer. Whether there is such a VERSION is
-            not asked.
+        ModelMissingError: there is no such model or alias. Whether there is such a VERSION is not asked.
+        TrackingError: the store does not answer.
     """
     name, _, alias = wanted.partition("@")
     try:
@@ -112,14 +117,15 @@ def find_version(store: Store, wanted: str) -> tuple[str, str]:
     except StoreError as error:
         raise _not_had(wanted, store, error) from None
     if not newest:
-        raise TrackingError(f"model {wanted}: no model of that name is registered in {redact(store.uri)}")
+        raise ModelMissingError(f"model {wanted}: no model of that name is registered in {redact(store.uri)}")
     return name, str(newest)
 
 
 def _not_had(wanted: str, store: Store, error: StoreError) -> TrackingError:
     """Return the error that says whether model `wanted` is not there, or the store does not answer."""
-    missing = f"not found in {redact(store.uri)}: {error.reason}"
-    return TrackingError(f"model {wanted}: {missing if error.missing or error.refused else error}")
+    if error.refused:
+        return ModelMissingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}")
+    return TrackingError(f"model {wanted}: {error}")
 
 
 def model_versions(store: Store, name: str) -> list[tuple[int, int]]:

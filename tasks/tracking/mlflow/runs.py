@@ -176,7 +176,7 @@ def delete_artifact(run: RunRef, path: str) -> None:
     """Delete the run's artifact `path`, for good. Raises TrackingError."""
     store = Store(run.uri)
     root = store.ask(MlflowClient.get_run, run.run_id).info.artifact_uri
-    store.ask_once(lambda _: get_artifact_repository(root, tracking_uri=run.uri).delete_artifacts(path))
+    store.ask(lambda _: get_artifact_repository(root, tracking_uri=run.uri).delete_artifacts(path))
 
 
 def _middle_sample(run: RunRef) -> str:

@@ -25,6 +25,8 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 LOCK_SECONDS = 60.0
 # What is said of a connection that ends before its answer has come.
 BROKEN = "Connection aborted"
+# How long a request that may have arrived has to end before it is made again (s).
+BREATH = 0.5
 # HTTP answers of the 400s that mean "not now": request timeout, too many requests, cancelled.
 NOT_NOW = (408, 429, 499)
 
@@ -79,8 +81,8 @@ class Store:
     def ask(self, request: Callable[Concatenate[MlflowClient, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `request` returns when it is called with the client and the other arguments.
 
-        As `ask_once`, but it is called again where its connection breaks: a server closes one that nobody has used for
-        a while (MLflow's: 5 s), and may do so in the moment in which it is used again.
+        As `ask_once`, but `request` is called a second time, after BREATH, where a connection breaks: a server closes
+        connections that nobody has used for a while (MLflow's: 5 s), and may do so just as one is used again.
 
         Args:
             request: a method of MlflowClient, or a function of several requests, which changes nothing when it is made
@@ -96,6 +98,7 @@ class Store:
         except StoreError as error:
             if BROKEN not in error.reason:
                 raise
+        time.sleep(BREATH)
         return self.ask_once(request, *args, **kwargs)
 
     def ask_once(self, request: Callable[Concatenate[MlflowClient, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -22,7 +22,7 @@ FLUSH_SECONDS = 5.0
 
 # Time between two attempts (s): short at first, for a server that restarts; longer later, to spare an overloaded one.
 FIRST_DELAY, LONGEST_DELAY = 2.0, 30.0
-# A single failure is more often a broken connection than a store that is away: the second in a row is logged.
+# A single failure is more often a server that is busy than one that is away: the second in a row is logged.
 LOGGED_FAILURES = 2
 
 

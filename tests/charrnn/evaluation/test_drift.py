@@ -43,6 +43,9 @@ def test_characters_that_were_never_seen_are_named_from_a_share_and_a_number_on(
     assert one.startswith("has 2.44% characters that the champion's never has, such as ")
     assert "\u202e" not in one
     assert not any("never has" in text for text in found(OLD + "¿" * 300))
+    (one,) = (text for text in found("ab" * 400 + ";" * 99, before="ab" * 400) if "never has" in text)
+    assert "such as ';' (drift" in one
+    assert "; " not in one  # that stands between findings
     assert found("ab" * 400 + "c" * 19, before="ab" * 400, limits=DriftParams(max_distance=50)) == []
 
 

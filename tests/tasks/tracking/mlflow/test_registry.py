@@ -12,7 +12,9 @@ import pytest
 
 from charrnn.errors import TrackingError
 from tasks.tracking.mlflow import Store, download_model, find_version
-from tests.tasks.tracking.places import one_line
+from tasks.tracking.trained_models import find_model
+from tests.ports import free_port
+from tests.tasks.tracking.places import at_store, experiment_of, one_line
 from tests.workplace import Finished
 
 Get = Callable[[str, Path], Path]
@@ -47,6 +49,20 @@ def test_a_model_that_is_not_there_is_named(registered: Get, tmp_path: Path, wan
     with pytest.raises(TrackingError) as caught:
         registered(wanted, tmp_path)
     assert one_line(caught.value).startswith(f"model {wanted}: ")
+
+
+@pytest.mark.parametrize("wanted", ["nobody", "nobody@champion", "nobody/1"])
+def test_a_store_that_is_away_is_not_told_as_a_model_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    uri = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(TrackingError) as caught:
+        find_model(experiment_of(at_store(uri)), wanted)
+    line = one_line(caught.value)
+    assert line.startswith(f"model {wanted}: tracking.uri {uri}: ")
+    assert "Connection refused" in line
+    assert "nor is it" not in line
 
 
 def test_registering_a_model_does_not_change_the_store_of_the_next_run(finished: Finished) -> None:
