@@ -36,7 +36,6 @@ def notify(event: str, text: str, page: str = "") -> str:
         address = Secret.load(BLOCK).get()  # type: ignore[union-attr]  # the type names the answer to async callers, too
     except ValueError:
         # Prefect takes it for the state that the flow run ends in; nobody takes the value of a deployed run.
-        # Prefect takes a state for how the flow run ends.
         return Completed(message=f"not sent: there is no Secret block {BLOCK}")  # type: ignore[return-value]
     # A redirect would turn the message into a request for another page, which may well be answered.
     receiver = Apprise(asset=AppriseAsset(http_redirects=False))

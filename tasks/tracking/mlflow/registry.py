@@ -35,7 +35,7 @@ PAGE = 100
 
 
 class ModelMissingError(TrackingError):
-    """The store has no such model, alias or version, or refuses to say."""
+    """The store has no such model, alias or version."""
 
 
 def register_model(client: MlflowClient, run: RunRef, wanted: Register, checkpoint: Path) -> None:
@@ -123,9 +123,15 @@ def find_version(store: Store, wanted: str) -> tuple[str, str]:
 
 def _not_had(wanted: str, store: Store, error: StoreError) -> TrackingError:
     """Return the error that says whether model `wanted` is not there, or the store does not answer."""
-    if error.refused:
+    if _is_not_there(error):
         return ModelMissingError(f"model {wanted}: not found in {redact(store.uri)}: {error.reason}")
     return TrackingError(f"model {wanted}: {error}")
+
+
+def _is_not_there(error: StoreError) -> bool:
+    """Whether the store has answered that it has no such model, version or alias."""
+    # Of an alias that no version has, MLflow says that it is no valid one.
+    return error.missing or (error.refused and "not found" in error.reason)
 
 
 def model_versions(store: Store, name: str) -> list[tuple[int, int]]:
@@ -143,8 +149,7 @@ def alias_version(store: Store, name: str, alias: str) -> str:
     try:
         return str(store.ask(MlflowClient.get_model_version_by_alias, name, alias).version)
     except StoreError as error:
-        # Of an alias that no version has, MLflow says that it is no valid one.
-        if not error.missing and not (error.refused and "not found" in error.reason):
+        if not _is_not_there(error):
             raise
         return ""
 

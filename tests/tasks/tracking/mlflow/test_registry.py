@@ -11,7 +11,7 @@ import mlflow
 import pytest
 
 from charrnn.errors import TrackingError
-from tasks.tracking.mlflow import Store, download_model, find_version
+from tasks.tracking.mlflow import Store, download_model
 from tasks.tracking.trained_models import find_model
 from tests.ports import free_port
 from tests.tasks.tracking.places import at_store, experiment_of, one_line
@@ -72,11 +72,11 @@ def test_registering_a_model_does_not_change_the_store_of_the_next_run(finished:
 
 
 class _NoRegistry(BaseHTTPRequestHandler):
-    """Answers every question about a model with one version that has no number."""
+    """Answers every question about a model with one version that has no number, and about an alias with 401."""
 
     def do_GET(self) -> None:
         body = json.dumps({"model_versions": [{"name": "a", "version": "y", "creation_timestamp": 1}]}).encode()
-        self.send_response(200)
+        self.send_response(401 if "/alias" in self.path else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -85,13 +85,21 @@ class _NoRegistry(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_server_that_is_no_registry_is_an_error_that_names_it() -> None:
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ("a", "model a: {} answers with a version that has no number or no time"),
+        ("a@champion", "model a@champion: tracking.uri {}: "),
+    ],
+)
+def test_a_server_that_is_no_registry_or_refuses_is_an_error_that_names_it(wanted: str, problem: str) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _NoRegistry) as server:
         threading.Thread(target=server.serve_forever).start()
         address = f"http://127.0.0.1:{server.server_port}"
         try:
             with pytest.raises(TrackingError) as error:
-                find_version(Store(address), "a")
+                find_model(experiment_of(at_store(address)), wanted)
         finally:
             server.shutdown()
-    assert str(error.value) == f"model a: {address} answers with a version that has no number or no time"
+    assert str(error.value).startswith(problem.format(address))
+    assert "nor is it" not in str(error.value)
